@@ -1,0 +1,53 @@
+"""Who holds which profile: what the fold's `firstSession` needs from Redis.
+
+Claims are the one thing that is written before the commit. They stand under a generation that is
+bound to the server's `run_id`: a restarted or replaced server has lost them, since a write that was
+acknowledged may be gone. A profile key is `{applicationId}:{profileId}`, a holder is the key of a
+session. Raises `CacheUnavailable` as the session cache does.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+
+class ClaimsNotReady(Exception):  # noqa: N818  a state
+    """No claim can be decided now: they are absent, lost, being rebuilt, or of another stream."""
+
+
+class Claims(Protocol):
+    """The claims of all profiles. One thread calls it."""
+
+    def holders(self, profiles: Iterable[str]) -> tuple[str, dict[str, str]]:
+        """Return the generation, and the holder of each of the profiles that has one.
+
+        Raises ClaimsNotReady.
+        """
+
+    def take(self, generation: str, claims: Mapping[str, str]) -> dict[str, str]:
+        """Claim profiles for sessions, the first to claim keeps; return every holder after it.
+
+        All or nothing under one generation; to repeat it is safe. Raises ClaimsNotReady where the
+        generation is not the current one, or not ready.
+        """
+
+    def stands(self, generation: str) -> bool:
+        """Whether the generation is current, ready, and on the server it was made on."""
+
+    def begin(self, stream: str) -> str | None:
+        """Flip to a fresh generation that is not ready, and return it.
+
+        `stream` names cluster, topic and epoch; it is recorded. None where another process is at
+        such work and has shown life within the lease (10 s): ask again.
+        """
+
+    def fill(self, generation: str, claims: Mapping[str, str]) -> None:
+        """Record claims of the topic; a later one of the same profile replaces an earlier.
+
+        Renews the lease. Raises ClaimsNotReady where the generation was superseded or lost.
+        """
+
+    def finish(self, generation: str) -> None:
+        """Make the generation ready. Raises ClaimsNotReady as `fill` does."""
+
+    def stream(self) -> str | None:
+        """Return the stream that the ready generation was made of, None where none is ready."""

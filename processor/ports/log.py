@@ -1,0 +1,203 @@
+"""The log: what consume, publish, ownership and restore need from Kafka.
+
+Four protocols, one a role. Kafka's own errors are sorted before they leave an implementation: what
+may be retried was retried for a bounded time, and what remains is one of the exceptions here or a
+`ProcessorError`. No method blocks for longer than a few seconds.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+Headers = Sequence[tuple[str, bytes | None]]
+Membership = object
+"""A member's identity and generation in its group; opaque, fences what is committed with it."""
+
+
+class LogUnavailable(Exception):  # noqa: N818  the brokers' state
+    """The brokers did not answer in time; nothing is known to have changed. Try again later."""
+
+
+class BatchAborted(Exception):  # noqa: N818  what happened
+    """The transaction was aborted, or never began; the producer can be used again."""
+
+
+class ProducerLost(Exception):  # noqa: N818  what happened
+    """The producer is fenced or broken; whether its last commit stands, committed offsets tell."""
+
+
+class NotStable(Exception):  # noqa: N818  a state
+    """A transaction with offsets of these partitions is pending."""
+
+
+class Topic(Enum):
+    """The four topics, by their part."""
+
+    UPDATES = "updates"
+    SESSIONS = "sessions"
+    DEAD_LETTERS = "dead-letters"
+    CLAIMS = "claims"
+
+
+class Record(NamedTuple):
+    """One record of a topic. `timestamp` is in milliseconds since 1970, -1 when there is none."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Outgoing(NamedTuple):
+    """One record to publish; without a partition the producer's partitioner chooses by key."""
+
+    topic: Topic
+    partition: int | None
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Committed(NamedTuple):
+    """A partition's committed offset (the next to read) and the text that was committed with it."""
+
+    offset: int
+    metadata: str
+
+
+class Extent(NamedTuple):
+    """A partition's offsets: the first there is, the end of what is stable, and the end."""
+
+    start: int
+    stable_end: int
+    end: int
+
+
+class Rebalance(NamedTuple):
+    """What changed since it was last asked for. A lost partition is among the revoked."""
+
+    assigned: frozenset[int]
+    revoked: frozenset[int]
+
+
+class Subscription(Protocol):
+    """Membership in the group and the input records that come with it. One thread calls it.
+
+    An assigned partition is paused until `resume`; its first record is the one at the offset that
+    was given there. Records are read_committed.
+    """
+
+    def membership(self) -> Membership | None:
+        """Return the present membership, None while there is none. Call it before `take`."""
+
+    def take(self, limit: int, wait: float) -> list[Record]:
+        """Return up to `limit` records that have arrived, after waiting up to `wait` s for one.
+
+        Serves the group's callbacks. Raises FailClosed for an offset outside the log.
+        """
+
+    def rebalance(self) -> Rebalance | None:
+        """Return what the group changed during `take` calls since last asked, None if nothing.
+
+        Records that such a `take` returned were fetched under a membership that may have ended:
+        drop them and seek back what is still assigned.
+        """
+
+    def resume(self, positions: Mapping[int, int]) -> None:
+        """Let these partitions' records come, from these offsets on."""
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        """Hold these partitions' records back, those in the queue too."""
+
+    def seek(self, positions: Mapping[int, int]) -> None:
+        """Make these the next offsets of partitions that are not paused."""
+
+    def positions(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Return the offset after the last one that `take` passed, markers at the end included."""
+
+    def ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Return the last known end of these input partitions, without asking a broker."""
+
+    def close(self) -> None:
+        """Leave the group, within seconds."""
+
+
+class Publication(Protocol):
+    """One transactional producer at a time. The order of calls is the order of the methods."""
+
+    def identity(self) -> str:
+        """Return the transactional id in use."""
+
+    def begin(self) -> None:
+        """Open a transaction."""
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        """Hand records over; they are not delivered until `flush` says so."""
+
+    def flush(self) -> dict[int, int]:
+        """Wait for the brokers; return, by output partition, the offset after the last snapshot.
+
+        Raises BatchAborted or ProducerLost; UnpublishableError, naming the record, for one that
+        no attempt can publish.
+        """
+
+    def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
+        """Commit what was sent and the input offsets, all or nothing.
+
+        Raises BatchAborted where nothing was committed (the membership has ended, say), and
+        ProducerLost.
+        """
+
+    def abort(self) -> None:
+        """Abort the transaction, if one is open. Raises ProducerLost."""
+
+    def replace(self) -> None:
+        """Put a new producer, under a fresh transactional id, in the place of this one.
+
+        Raises LogUnavailable.
+        """
+
+    def close(self) -> None:
+        """Let go of the producer without waiting for what it was sent."""
+
+
+class Coordination(Protocol):
+    """What the owner of a partition asks of the group's coordinator and of the partitions."""
+
+    def committed(self, partition: int, *, stable: bool) -> Committed | None:
+        """Return the group's committed offset. Raises NotStable if `stable` and one is pending."""
+
+    def fence(self, identity: str) -> bool:
+        """End whatever the holder of this transactional id has open; False: ask again."""
+
+    def extent(self, topic: Topic, partition: int) -> Extent:
+        """Return the partition's offsets as the broker has them now."""
+
+    def offset_at(self, partition: int, timestamp: int) -> int:
+        """Return the first input offset at or after the time (ms), the end when there is none."""
+
+    def topic_ids(self) -> dict[Topic, str]:
+        """Return the topics' ids. Raises TopicError naming one that is absent."""
+
+    def partitions(self) -> int:
+        """Return the input's partition count."""
+
+    def cluster_id(self) -> str:
+        """Return the cluster's id."""
+
+
+class Scan(Protocol):
+    """A read_committed reader of one topic's partitions, outside of the group."""
+
+    def read(
+        self, topic: Topic, partition: int, start: int, end: int
+    ) -> Iterator[Sequence[Record]]:
+        """Yield the committed records from `start` until the position passes `end`.
+
+        An empty yield means that none has arrived within a moment: open transactions below `end`
+        are waited out, so stop by closing. A topic compacted or expired past `start` yields from
+        what is left.
+        """

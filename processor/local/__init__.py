@@ -1,0 +1,1 @@
+"""A real Kafka and a real Valkey as plain processes, for development, the demo and the tests."""

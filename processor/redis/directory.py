@@ -1,0 +1,38 @@
+"""What a reader finds beside the sessions, on a server."""
+
+from collections.abc import Mapping
+from itertools import chain
+
+from processor.redis.connection import Server
+from processor.redis.keys import LAYOUT, Keys
+
+
+class RedisDirectory:
+    """A Directory."""
+
+    def __init__(self, server: Server, keys: Keys) -> None:
+        self._server = server
+        self._keys = keys
+
+    def describe(self, partitions: int, schemas: Mapping[str, str]) -> None:
+        """Record the layout's version, the partition count, and schemas (JSON) by fingerprint."""
+        meta = ("HSET", self._keys.meta(), "layout", LAYOUT, "partitions", partitions)
+        if not schemas:
+            self._server.ask(meta)
+            return
+        # Schemas first: who finds the layout finds what its snapshots were written with.
+        pairs = chain.from_iterable(schemas.items())
+        self._server.ask(("HSET", self._keys.schemas(), *pairs), meta)
+
+    def layout(self) -> int | None:
+        """Return the version of the layout that stands, 0 for one that is not a number."""
+        (version,) = self._server.ask(("HGET", self._keys.meta(), "layout"))
+        if version is None:
+            return None
+        return int(version) if version.isdigit() else 0
+
+    def eviction_policy(self) -> str | None:
+        """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell."""
+        (answer,) = self._server.ask(("INFO", "memory"))
+        policy = answer.get("maxmemory_policy") if isinstance(answer, dict) else None
+        return str(policy) if policy else None

@@ -1,0 +1,210 @@
+"""The Lua scripts: each compares and sets in one step, with every key of it in one slot.
+
+`false` (nil outside) answers that something else stands there than the caller thinks. Values pass
+through `unpack` in chunks, since it takes fewer than 8,000. A script is replicated by its effects
+(since Redis 5), so INFO may be read before a write.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha1
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script's text."""
+
+    source: str
+
+    @cached_property
+    def digest(self) -> str:
+        """The name under which a server keeps it."""
+        return sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+_CHUNKS: Final = """
+local CHUNK = 7000
+local function in_chunks(command, key, first, last)
+  for at = first, last, CHUNK do
+    redis.call(command, key, unpack(ARGV, at, math.min(at + CHUNK - 1, last)))
+  end
+end
+"""
+
+# A key of another type under one of our names is none of ours: it reads as absent.
+_ABSENT_OR: Final = """
+local function absent_or(value)
+  if type(value) == 'table' and value.err then return false end
+  return value
+end
+"""
+
+CHECK: Final = Script("""
+local stands = redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('HGET', KEYS[2], '') == ARGV[2]
+return stands and 1 or false
+""")
+"""Keys: pointer, hash. Arguments: generation, checkpoint."""
+
+LOAD: Final = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], '') ~= ARGV[2] then
+  return false
+end
+-- Short chunks: no more than these are read in vain when the limit is passed.
+local limit, size, values = tonumber(ARGV[3]), 0, {}
+for at = 4, #ARGV, 50 do
+  local chunk = redis.call('HMGET', KEYS[2], unpack(ARGV, at, math.min(at + 49, #ARGV)))
+  for i = 1, #chunk do
+    if size > limit then return values end
+    values[#values + 1] = chunk[i]
+    if chunk[i] then size = size + #chunk[i] end
+  end
+end
+return values
+""")
+"""Keys: pointer, hash. Arguments: generation, checkpoint, limit in bytes, then the record keys."""
+
+WRITE: Final = Script(
+    _CHUNKS
+    + """
+if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[1] then return false end
+local stood = redis.call('HGET', KEYS[1], '')
+if stood ~= ARGV[2] then return stood == ARGV[3] and 'already' or false end
+local last = 4 + tonumber(ARGV[4])
+in_chunks('HSET', KEYS[1], 5, last)
+in_chunks('HDEL', KEYS[1], last + 1, #ARGV)
+redis.call('HSET', KEYS[1], '', ARGV[3])
+return 'done'
+"""
+)
+"""Keys: hash, and the pointer where the generation must be current.
+
+Arguments: generation, checkpoint before, checkpoint after, how many arguments are keys and values
+to set, these, then the keys to delete.
+"""
+
+BEGIN: Final = Script(
+    _ABSENT_OR
+    + """
+local current = absent_or(redis.pcall('GET', KEYS[1])) or ''
+local latest = absent_or(redis.pcall('GET', KEYS[2])) or ''
+if current ~= ARGV[1] or latest ~= ARGV[2] then return false end
+redis.call('SET', KEYS[2], ARGV[3])
+redis.call('UNLINK', KEYS[3])
+redis.call('HSET', KEYS[3], '', ARGV[4])
+if KEYS[4] then redis.call('UNLINK', KEYS[4]) end
+return 1
+"""
+)
+"""Keys: pointer, latest, fresh hash, and the abandoned hash if there is one.
+
+Arguments: the generations that are current and latest (empty: none), the fresh one, its checkpoint.
+"""
+
+FLIP: Final = Script(
+    _ABSENT_OR
+    + """
+local current = absent_or(redis.pcall('GET', KEYS[1])) or ''
+local stood = redis.call('HGET', KEYS[2], '')
+if stood ~= ARGV[3] then
+  return stood == ARGV[4] and current == ARGV[2] and 'already' or false
+end
+if current ~= ARGV[1] then return 'again' end
+redis.call('HSET', KEYS[2], '', ARGV[4])
+redis.call('SET', KEYS[1], ARGV[2])
+if KEYS[3] then redis.call('UNLINK', KEYS[3]) end
+return 'done'
+"""
+)
+"""Keys: pointer, fresh hash, and the former hash if there is one.
+
+Arguments: the current generation (empty: none), the fresh one, its checkpoint before and after.
+"""
+
+# An answer that is a list is success; a text says why the claims do not stand.
+_CLAIMS: Final = (
+    _CHUNKS
+    + """
+local function run_id()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+end
+local stands = redis.call('HMGET', KEYS[1], 'generation', 'run_id', 'ready', 'stream')
+if not stands[1] then return 'absent' end
+if stands[1] ~= ARGV[1] then return 'superseded' end
+if stands[2] ~= run_id() then return 'restarted' end
+if redis.call('HEXISTS', KEYS[2], '') == 0 then return 'absent' end
+"""
+)
+_READY: Final = "if stands[3] ~= '1' then return 'building' end\n"
+
+HOLDERS: Final = Script(
+    _CLAIMS
+    + _READY
+    + """
+local held = {}
+for at = 2, #ARGV, CHUNK do
+  local chunk = redis.call('HMGET', KEYS[2], unpack(ARGV, at, math.min(at + CHUNK - 1, #ARGV)))
+  for i = 1, #chunk do held[#held + 1] = chunk[i] end
+end
+return held
+"""
+)
+"""Keys: claims, holders. Arguments: generation, then the profiles."""
+
+TAKE: Final = Script(
+    _CLAIMS
+    + _READY
+    + """
+local held = {}
+for at = 2, #ARGV, 2 do
+  redis.call('HSETNX', KEYS[2], ARGV[at], ARGV[at + 1])
+  held[#held + 1] = redis.call('HGET', KEYS[2], ARGV[at])
+end
+return held
+"""
+)
+"""Keys: claims, holders. Arguments: generation, then each profile and the session that claims."""
+
+STREAM: Final = Script(_CLAIMS + _READY + "return {stands[4]}")
+"""Keys: claims, holders. Arguments: generation."""
+
+FILL: Final = Script(
+    _CLAIMS
+    + """
+if stands[3] ~= '0' then return 'finished' end
+redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+in_chunks('HSET', KEYS[2], 4, #ARGV)
+return {}
+"""
+)
+"""Keys: claims, holders, lease. Arguments: generation, token, lease in ms, profiles and holders."""
+
+FINISH: Final = Script(
+    _CLAIMS
+    + """
+redis.call('HSET', KEYS[1], 'ready', '1')
+if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('DEL', KEYS[3]) end
+return {}
+"""
+)
+"""Keys: claims, holders, lease. Arguments: generation, token."""
+
+BEGIN_CLAIMS: Final = Script(
+    _ABSENT_OR
+    + """
+local lease = absent_or(redis.pcall('GET', KEYS[2]))
+if lease and lease ~= ARGV[1] then return 'leased' end
+if (absent_or(redis.pcall('HGET', KEYS[1], 'generation')) or '') ~= ARGV[3] then return 'again' end
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+if not run_id then return 'nameless' end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+redis.call('UNLINK', KEYS[1], unpack(KEYS, 3))
+redis.call('HSET', KEYS[3], '', ARGV[5])
+redis.call('HSET', KEYS[1], 'generation', ARGV[4], 'stream', ARGV[5], 'run_id', run_id, 'ready', 0)
+return 'begun'
+"""
+)
+"""Keys: claims, lease, fresh holders, and the former holders if there are any.
+
+Arguments: token, lease in ms, the current generation (empty: none), the fresh one, its stream.
+"""

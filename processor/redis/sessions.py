@@ -1,0 +1,143 @@
+"""The session cache on a server."""
+
+from collections.abc import Mapping
+from secrets import token_hex
+from typing import Final
+
+from processor.ports.sessions import CacheLost, CacheUnavailable, Stamp, Want, Write
+from processor.redis import scripts
+from processor.redis.connection import Argument, Call, Server
+from processor.redis.keys import CHECKPOINT, Keys
+
+_RACES: Final = 5
+"""How often another process may change a partition between a question and the script after it."""
+
+
+class RedisSessionCache:
+    """A SessionCache. Generations are random names: one that was lost never comes again.
+
+    A value that the limit of `load` cuts off may have been read by the server, 49 at most.
+    """
+
+    def __init__(self, server: Server, keys: Keys) -> None:
+        self._server = server
+        self._keys = keys
+
+    def read(self, partition: int) -> Stamp | None:
+        """Return what stands, or None where the pointer, the hash or its checkpoint is absent."""
+        pointer, before = self._keys.current(partition), ""
+        while (generation := self._named(pointer)) not in {"", before}:
+            name = self._keys.sessions(partition, generation)
+            (checkpoint,) = self._server.ask(("HGET", name, CHECKPOINT))
+            if checkpoint is not None:
+                return Stamp(generation, checkpoint)
+            before = generation  # it is lost, or a flip came between: then another is named now
+        return None
+
+    def load(self, wants: Mapping[int, Want], limit: int) -> dict[int, list[bytes | None]]:
+        """Return the values of each partition's keys as the port obliges."""
+        answers = self._server.run(
+            scripts.LOAD,
+            [
+                Call(
+                    self._pointer_and_hash(partition, want.stamp),
+                    [*want.stamp, limit, *want.keys],
+                )
+                for partition, want in wants.items()
+            ],
+        )
+        loaded = dict(zip(wants, answers, strict=True))
+        _raise_lost(loaded)
+        return loaded
+
+    def write(self, writes: Mapping[int, Write]) -> None:
+        """Write each partition's snapshots and checkpoint as the port obliges."""
+        answers = self._server.run(
+            scripts.WRITE,
+            [
+                Call(
+                    self._pointer_and_hash(partition, write.stamp)[::-1],
+                    _write_arguments(write),
+                )
+                for partition, write in writes.items()
+            ],
+        )
+        _raise_lost(dict(zip(writes, answers, strict=True)))
+
+    def check(self, stamps: Mapping[int, Stamp]) -> frozenset[int]:
+        """Return the partitions whose stamp does not stand, in one round trip."""
+        answers = self._server.run(
+            scripts.CHECK,
+            [
+                Call(self._pointer_and_hash(partition, stamp), stamp)
+                for partition, stamp in stamps.items()
+            ],
+        )
+        return _lost(dict(zip(stamps, answers, strict=True)))
+
+    def begin(self, partition: int, checkpoint: bytes) -> Stamp:
+        """Return the stamp of a fresh, empty generation that is not the current one."""
+        pointer, newest = self._keys.current(partition), self._keys.latest(partition)
+        for _ in range(_RACES):
+            current, latest = self._named(pointer), self._named(newest)
+            fresh = token_hex(8)
+            names = [pointer, newest, self._keys.sessions(partition, fresh)]
+            if latest and latest != current:
+                names.append(self._keys.sessions(partition, latest))
+            call = Call(names, [current, latest, fresh, checkpoint])
+            if self._server.run(scripts.BEGIN, [call]) == [1]:
+                return Stamp(fresh, checkpoint)
+        raise CacheUnavailable(f"others keep changing the cache of partition {partition}")
+
+    def fill(self, partition: int, write: Write) -> None:
+        """Write into a generation that is not current yet. Raises CacheLost as `write` does."""
+        name = self._keys.sessions(partition, write.stamp.generation)
+        answers = self._server.run(scripts.WRITE, [Call([name], _write_arguments(write))])
+        _raise_lost({partition: answers[0]})
+
+    def flip(self, partition: int, stamp: Stamp, checkpoint: bytes) -> Stamp:
+        """Make the generation current under a new checkpoint, then unlink the former one."""
+        names = self._pointer_and_hash(partition, stamp)
+        for _ in range(_RACES):
+            former = self._named(names[0])
+            unlinked = (
+                [self._keys.sessions(partition, former)]
+                if former not in {"", stamp.generation}
+                else []
+            )
+            call = Call([*names, *unlinked], [former, *stamp, checkpoint])
+            (answer,) = self._server.run(scripts.FLIP, [call])
+            if answer != b"again":
+                _raise_lost({partition: answer})
+                return Stamp(stamp.generation, checkpoint)
+        raise CacheUnavailable(f"others keep changing the cache of partition {partition}")
+
+    def _named(self, key: str) -> str:
+        """Return the generation that a key names, empty where it is absent."""
+        (generation,) = self._server.ask(("GET", key))
+        return (generation or b"").decode(errors="replace")
+
+    def _pointer_and_hash(self, partition: int, stamp: Stamp) -> list[str]:
+        return [self._keys.current(partition), self._keys.sessions(partition, stamp.generation)]
+
+
+def _write_arguments(write: Write) -> list[Argument]:
+    if CHECKPOINT in write.snapshots:
+        raise ValueError("an empty record key would overwrite the checkpoint")
+    pairs: list[Argument] = []
+    deleted: list[Argument] = []
+    for key, snapshot in write.snapshots.items():
+        if snapshot is None:
+            deleted.append(key)
+        else:
+            pairs += (key, snapshot)
+    return [*write.stamp, write.checkpoint, len(pairs), *pairs, *deleted]
+
+
+def _lost(answers: Mapping[int, object]) -> frozenset[int]:
+    return frozenset(partition for partition, answer in answers.items() if answer is None)
+
+
+def _raise_lost(answers: Mapping[int, object]) -> None:
+    if lost := _lost(answers):
+        raise CacheLost(lost)

@@ -1,0 +1,1 @@
+"""Kafka, behind the protocols of `processor.ports.log`."""

@@ -1,0 +1,121 @@
+"""The librdkafka properties of every client, each with its reason."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from confluent_kafka import KafkaError
+
+from processor.ports.log import Topic
+
+Properties = Mapping[str, str | int | float | bool]
+
+CLASSIC_ONLY: Final = (
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "partition.assignment.strategy",
+    "group.protocol.type",
+)
+"""Properties that must not be given with `group.protocol=consumer` (KIP-848)."""
+
+TRANSACTION_TIMEOUT_MS: Final = 15_000
+MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+
+
+class Cluster(NamedTuple):
+    """Where Kafka is and what this deployment calls its parts."""
+
+    properties: Properties
+    """What the user sets for every client, `bootstrap.servers` among it."""
+    group: str
+    topics: Mapping[Topic, str]
+
+
+def _quiet(_error: KafkaError) -> None:
+    """Leave connection errors to the calls that meet them: they say what they could not do."""
+
+
+def common(cluster: Cluster) -> dict[str, object]:
+    """Return the properties of every client."""
+    return {
+        # An idle broker connection that a firewall dropped is found by keepalive, not by a timeout.
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 2_000,
+        "error_cb": _quiet,
+        **cluster.properties,
+    }
+
+
+def group_member(cluster: Cluster) -> dict[str, object]:
+    """Return the properties of the live consumer."""
+    properties: dict[str, object] = {
+        # A dead owner's partitions move after this long; brokers allow no less by default.
+        "session.timeout.ms": 6_000,
+        "heartbeat.interval.ms": 1_500,
+        # What a member keeps in a rebalance it goes on processing.
+        "partition.assignment.strategy": "cooperative-sticky",
+        "max.poll.interval.ms": 120_000,
+        # Memory: what is fetched ahead of the loop, over all partitions.
+        "queued.max.messages.kbytes": 16_384,
+        "fetch.message.max.bytes": 1_048_576,
+        "fetch.max.bytes": MAX_REQUEST_BYTES,
+        # The default of a second starves a loop that empties a small queue fast.
+        "fetch.queue.backoff.ms": 5,
+        "fetch.wait.max.ms": 100,
+        **common(cluster),
+        "group.id": cluster.group,
+        # Offsets are committed by the producer's transactions, and an offset outside the log is
+        # for an operator to decide on.
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        # The end of a partition is known by its event: markers at the end have no records.
+        "enable.partition.eof": True,
+    }
+    if properties.get("group.protocol") == "consumer":
+        for name in CLASSIC_ONLY:
+            properties.pop(name, None)
+    return properties
+
+
+def scanner(cluster: Cluster) -> dict[str, object]:
+    """Return the properties of a reader outside of the group."""
+    return {
+        "queued.max.messages.kbytes": 16_384,
+        "fetch.max.bytes": MAX_REQUEST_BYTES,
+        "fetch.message.max.bytes": 4_194_304,
+        "fetch.queue.backoff.ms": 5,
+        "fetch.wait.max.ms": 100,
+        **common(cluster),
+        "group.id": cluster.group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # A compacted or expired start reads from what is left.
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+    }
+
+
+def transactional(
+    cluster: Cluster, identity: str, max_record_bytes: int = MAX_REQUEST_BYTES
+) -> dict[str, object]:
+    """Return the properties of a producer under a transactional id.
+
+    `max_record_bytes` is the largest record that a topic it publishes to takes.
+    """
+    return {
+        # A transaction whose owner's id nobody knows ends by itself after this long.
+        "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        # A batch is flushed when it is complete; until then, larger requests cost less.
+        "linger.ms": 5,
+        "batch.size": 1_048_576,
+        "compression.type": "lz4",
+        # The limits of a record are the topics'; they are checked at the start.
+        "message.max.bytes": max(max_record_bytes, MAX_REQUEST_BYTES),
+        "queue.buffering.max.kbytes": 131_072,
+        "queue.buffering.max.messages": 200_000,
+        "partitioner": "murmur2_random",
+        **common(cluster),
+        "transactional.id": identity,
+    }

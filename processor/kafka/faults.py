@@ -1,0 +1,137 @@
+"""Kafka's errors, sorted once: every branch elsewhere is one of the few that are raised here.
+
+| what librdkafka says                               | what is raised          |
+|----------------------------------------------------|-------------------------|
+| credentials or permissions refused                 | Forbidden               |
+| no such topic or partition                         | TopicError              |
+| an offset outside the log                          | FailClosed              |
+| a record that no attempt can publish               | UnpublishableError      |
+| the transaction must be aborted                    | BatchAborted            |
+| retriable, timed out, no connection                | LogUnavailable          |
+| anything else, from a transactional producer       | ProducerLost            |
+| anything else                                      | LogUnavailable          |
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+
+from processor.errors import FailClosed, Forbidden, TopicError, UnpublishableError
+from processor.ports.log import BatchAborted, LogUnavailable, ProducerLost
+
+Answer = TypeVar("Answer")
+
+_FORBIDDEN: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001  librdkafka's own codes have this form
+    }
+)
+_NO_TOPIC: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.UNKNOWN_TOPIC_ID,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    }
+)
+_OUTSIDE_LOG: Final = frozenset(
+    {KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET, KafkaError._NO_OFFSET}  # noqa: SLF001
+)
+_RECORD: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+_AWAY: Final = frozenset(
+    {
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
+        KafkaError._MSG_TIMED_OUT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+    }
+)
+_PERMISSION_HINT: Final = "Grant what docs/operations.md lists under permissions, then start again."
+
+
+def sort(error: KafkaError, doing: str) -> Exception:
+    """Return the exception that an error means outside of a producer."""
+    code = error.code()
+    text = f"{doing}: {error.str()} ({error.name()})"
+    if code in _FORBIDDEN:
+        return Forbidden(text, hint=_PERMISSION_HINT)
+    if code in _NO_TOPIC:
+        return TopicError(text, hint="Run `session-processor topics check`.")
+    if code in _OUTSIDE_LOG:
+        return FailClosed(
+            f"{text}. The offset to read on from is outside the input log: records that were not "
+            "processed have expired, or the log was truncated",
+            hint="Run `session-processor offsets show`, then `session-processor offsets repair`.",
+        )
+    if code in _RECORD:
+        return UnpublishableError(text, hint="Run `session-processor topics check`.")
+    return LogUnavailable(text)
+
+
+def sort_producer(error: KafkaError, doing: str) -> Exception:
+    """Return the exception that an error of the transactional producer means."""
+    if error.txn_requires_abort():
+        return BatchAborted(f"{doing}: {error.str()} ({error.name()})")
+    fault = sort(error, doing)
+    if isinstance(fault, LogUnavailable) and not is_passing(error):
+        return ProducerLost(str(fault))
+    return fault
+
+
+def is_passing(error: KafkaError) -> bool:
+    """Whether the same call may succeed later."""
+    return not error.fatal() and (error.retriable() or error.code() in _AWAY)
+
+
+def is_record_level(error: KafkaError) -> bool:
+    """Whether the error is of one record, whatever the attempt."""
+    return error.code() in _RECORD
+
+
+@contextmanager
+def sorting(doing: str) -> Iterator[None]:
+    """Turn Kafka's errors inside into sorted ones."""
+    try:
+        yield
+    except KafkaException as exception:
+        raise sort(exception.args[0], doing) from exception
+
+
+def persist(
+    call: Callable[[float], Answer], doing: str, patience: Callable[[], float], once: float = 2.0
+) -> Answer:
+    """Return the answer of a producer's call, repeated while its error is passing.
+
+    `call` takes the seconds that one attempt may last; `patience` tells, each time it is asked, how
+    many seconds all attempts together may. Raises what `sort_producer` makes of the last error.
+    """
+    start = monotonic()
+    while True:
+        try:
+            return call(once)
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            if is_passing(error) and not error.txn_requires_abort():
+                if monotonic() - start < patience():
+                    continue
+                raise ProducerLost(f"{doing}: {error.str()} ({error.name()})") from exception
+            raise sort_producer(error, doing) from exception

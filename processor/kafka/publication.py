@@ -1,0 +1,181 @@
+"""The transactional producer: `Publication` on confluent-kafka."""
+
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import Final
+from uuid import uuid4
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from processor.errors import UnpublishableError
+from processor.kafka.clients import MAX_REQUEST_BYTES, Cluster, transactional
+from processor.kafka.faults import is_record_level, persist, sort_producer
+from processor.ports.log import (
+    BatchAborted,
+    Committed,
+    LogUnavailable,
+    Membership,
+    Outgoing,
+    ProducerLost,
+    Topic,
+)
+
+PATIENCE: Final = 30.0
+"""Seconds that the brokers may take over one step of a transaction."""
+LAST_PATIENCE: Final = 4.0
+"""The same once the process is to stop: the exit must come within 10 seconds."""
+_NO_TIMESTAMP: Final = -1
+
+
+class KafkaPublication:
+    """One producer at a time, each under a fresh transactional id `{group}-{nonce}`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        stopping: Callable[[], bool],
+        max_record_bytes: int = MAX_REQUEST_BYTES,
+    ) -> None:
+        self._cluster = cluster
+        self._stopping = stopping
+        self._max_record_bytes = max_record_bytes
+        self._sessions = cluster.topics[Topic.SESSIONS]
+        self._updates = cluster.topics[Topic.UPDATES]
+        self._producer: Producer | None = None
+        self._identity = ""
+        self._open = False
+        self._ends: dict[int, int] = {}
+        self._refused: UnpublishableError | None = None
+        self._name_each = False
+
+    def identity(self) -> str:
+        """Return the transactional id in use."""
+        return self._identity
+
+    def begin(self) -> None:
+        """Open a transaction."""
+        self._ends = {}
+        self._refused = None
+        persist(lambda _: self._live().begin_transaction(), "beginning", self._patience)
+        self._open = True
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        """Hand records over; the last snapshot of each partition reports where it was written.
+
+        A report of each costs more than the record, so all report only after a batch failed:
+        then the error can name the record.
+        """
+        last = {
+            record.partition: place
+            for place, record in enumerate(records)
+            if record.topic is Topic.SESSIONS
+        }
+        reporting = set(last.values())
+        for place, record in enumerate(records):
+            self._send(record, reports=self._name_each or place in reporting)
+
+    def _send(self, record: Outgoing, *, reports: bool) -> None:
+        topic = self._cluster.topics[record.topic]
+        options: dict[str, object] = {"key": record.key}
+        if record.partition is not None:
+            options["partition"] = record.partition
+        if record.timestamp != _NO_TIMESTAMP:
+            options["timestamp"] = record.timestamp
+        if record.headers:
+            options["headers"] = list(record.headers)
+        if reports:
+            options["on_delivery"] = self._delivered
+        start = monotonic()
+        while True:
+            try:
+                self._live().produce(topic, record.value, **options)  # type: ignore[arg-type]
+            except BufferError:
+                self._live().poll(0.05)
+                if monotonic() - start > self._patience():
+                    raise BatchAborted("the producer's queue stayed full") from None
+            except KafkaException as exception:
+                error: KafkaError = exception.args[0]
+                fault = sort_producer(
+                    error, f"publishing to {topic} the record of key {record.key!r}"
+                )
+                raise fault from exception
+            else:
+                return
+
+    def flush(self) -> dict[int, int]:
+        """Wait until every record is with the brokers, or the transaction cannot be saved."""
+        producer = self._live()
+        start = monotonic()
+        while producer.flush(1.0):
+            if monotonic() - start > self._patience():
+                self._name_each = True
+                raise BatchAborted("the brokers did not take the batch in time")
+        if self._refused is not None:
+            raise self._refused
+        return self._ends
+
+    def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
+        """Add the input offsets to the transaction, then commit it."""
+        positions = [
+            TopicPartition(self._updates, partition, each.offset, each.metadata)
+            for partition, each in offsets.items()
+        ]
+        producer = self._live()
+        try:
+            persist(
+                lambda wait: producer.send_offsets_to_transaction(positions, membership, wait),
+                "sending offsets",
+                self._patience,
+            )
+            persist(producer.commit_transaction, "committing", self._patience)
+        except (BatchAborted, ProducerLost):
+            self._name_each = True
+            raise
+        self._open = False
+        self._name_each = False
+
+    def abort(self) -> None:
+        """Abort the open transaction, if there is one."""
+        if self._open:
+            self._open = False
+            persist(self._live().abort_transaction, "aborting", self._patience)
+
+    def replace(self) -> None:
+        """Go on under a fresh id. The former one's transaction is fenced by whoever it holds up."""
+        self._open = False
+        self._producer = None
+        identity = f"{self._cluster.group}-{uuid4().hex}"
+        properties = transactional(self._cluster, identity, self._max_record_bytes)
+        producer = Producer(properties)
+        try:
+            persist(producer.init_transactions, "starting a producer", self._patience)
+        except (BatchAborted, ProducerLost) as lost:
+            raise LogUnavailable(str(lost)) from lost
+        self._producer, self._identity = producer, identity
+
+    def close(self) -> None:
+        """Let go; what is in the queue is purged, so that nothing is waited for."""
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer = None
+
+    def _live(self) -> Producer:
+        if self._producer is None:
+            raise ProducerLost("there is no producer yet")
+        return self._producer
+
+    def _patience(self) -> float:
+        return LAST_PATIENCE if self._stopping() else PATIENCE
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            partition, offset = message.partition(), message.offset()
+            if message.topic() == self._sessions and partition is not None and offset is not None:
+                self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
+        elif is_record_level(error):
+            self._refused = UnpublishableError(
+                f"the broker refuses for good the record of key {message.key()!r} for "
+                f"{message.topic()} partition {message.partition()}: "
+                f"{error.str()} ({error.name()})",
+                hint="Run `session-processor topics check`: its limits must let every record pass.",
+            )

@@ -1,0 +1,55 @@
+"""Reading a topic's partition from end to end: `Scan` on confluent-kafka."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from processor.kafka.clients import Cluster, scanner
+from processor.kafka.faults import sort, sorting
+from processor.kafka.subscription import to_record
+from processor.ports.log import LogUnavailable, Record, Topic
+
+_CHUNK: Final = 2_000
+_MOMENT: Final = 0.1
+
+
+class KafkaScan:
+    """Makes a consumer for each reading, outside of the group, and closes it at the end."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def read(
+        self, topic: Topic, partition: int, start: int, end: int
+    ) -> Iterator[Sequence[Record]]:
+        """Yield chunks until the position has passed `end`, which no record need be at."""
+        if start >= end:
+            return
+        name = self._cluster.topics[topic]
+        doing = f"reading {name} partition {partition}"
+        place = TopicPartition(name, partition, start)
+        consumer = Consumer(scanner(self._cluster))
+        try:
+            with sorting(doing):
+                consumer.assign([place])
+            while True:
+                with sorting(doing):
+                    messages = consumer.consume(_CHUNK, _MOMENT)
+                chunk = []
+                for message in messages:
+                    error = message.error()
+                    if error is None:
+                        if (message.offset() or 0) < end:
+                            chunk.append(to_record(message))
+                    elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+                        fault = sort(error, doing)
+                        if not isinstance(fault, LogUnavailable):
+                            raise fault
+                yield chunk
+                with sorting(doing):
+                    position = consumer.position([place])[0].offset
+                if position >= end:
+                    return
+        finally:
+            consumer.close()

@@ -1,0 +1,171 @@
+"""The live consumer: `Subscription` on confluent-kafka."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from processor.errors import ProcessorError
+from processor.kafka.clients import Cluster, group_member
+from processor.kafka.faults import sort, sorting
+from processor.ports.log import LogUnavailable, Membership, Rebalance, Record, Topic
+
+_HELD_BACK: Final = 0
+"""Where an assigned partition stands until `resume` seeks: paused, no record of it is fetched."""
+
+
+def to_record(message: Message) -> Record:
+    """Return a message that is not an error as a record."""
+    return Record(
+        message.partition() or 0,
+        message.offset() or 0,
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        message.headers() or (),  # type: ignore[arg-type]
+    )
+
+
+class KafkaSubscription:
+    """A member of the group. Made, it subscribes; its first `take` calls join."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._topic = cluster.topics[Topic.UPDATES]
+        self._assigned: set[int] = set()
+        self._paused: set[int] = set()
+        self._news: Rebalance | None = None
+        self._callback_error: Exception | None = None
+        with sorting("subscribing"):
+            self._consumer = Consumer(group_member(cluster))
+            self._consumer.subscribe(
+                [self._topic],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_revoke,
+            )
+
+    def membership(self) -> Membership | None:
+        """Return the group metadata, None before the group gave a member id."""
+        if not self._consumer.memberid():
+            return None
+        membership: Membership = self._consumer.consumer_group_metadata()
+        return membership
+
+    def take(self, limit: int, wait: float) -> list[Record]:
+        """Wait for one record, then return it with what else has arrived."""
+        with sorting("reading updates"):
+            messages = self._consumer.consume(1, wait)
+            if messages:
+                messages += self._consumer.consume(limit - 1, 0) if limit > 1 else []
+        if self._callback_error is not None:
+            error, self._callback_error = self._callback_error, None
+            raise error
+        records = []
+        for message in messages:
+            if message.error() is None:
+                records.append(to_record(message))
+            else:
+                self._meet(message)
+        return records
+
+    def rebalance(self) -> Rebalance | None:
+        """Return what changed, once."""
+        news, self._news = self._news, None
+        return news
+
+    def resume(self, positions: Mapping[int, int]) -> None:
+        """Seek, then let the records come."""
+        self._paused.difference_update(positions)
+        self.seek(positions)
+        with sorting("resuming partitions"):
+            self._consumer.resume(self._partitions(positions))
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        """Hold records back; librdkafka drops those of paused partitions from its queue."""
+        self._paused.update(partitions)
+        with sorting("pausing partitions"):
+            self._consumer.pause(self._partitions(partitions))
+
+    def seek(self, positions: Mapping[int, int]) -> None:
+        """Make these the next offsets; what was fetched ahead is dropped."""
+        with sorting("seeking"):
+            for partition, offset in positions.items():
+                self._consumer.seek(TopicPartition(self._topic, partition, offset))
+
+    def positions(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Return the positions, those that the end-of-partition event passed included."""
+        with sorting("asking for positions"):
+            known = self._consumer.position(self._partitions(partitions))
+        return {each.partition: each.offset for each in known if each.offset >= 0}
+
+    def ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Return the ends as the last fetch answers told them."""
+        ends: dict[int, int] = {}
+        for partition in partitions:
+            known = self._consumer.get_watermark_offsets(
+                TopicPartition(self._topic, partition), cached=True
+            )
+            if known is not None and known[1] >= 0:
+                ends[partition] = known[1]
+        return ends
+
+    def close(self) -> None:
+        """Leave the group."""
+        with sorting("leaving the group"):
+            self._consumer.close()
+
+    def _partitions(self, partitions: Mapping[int, int] | Sequence[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, partition) for partition in partitions]
+
+    def _meet(self, message: Message) -> None:
+        """Raise what a message's error means, unless it is an event or passes by itself."""
+        error = message.error()
+        if error is None or error.code() in (
+            KafkaError._PARTITION_EOF,  # noqa: SLF001  librdkafka's own codes have this form
+            KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001  the loss of partitions follows
+        ):
+            return
+        where = f"reading {message.topic() or self._topic}"
+        if message.partition() is not None and (message.partition() or 0) >= 0:
+            where += f" partition {message.partition()} at offset {message.offset()}"
+        fault = sort(error, where)
+        if not isinstance(fault, LogUnavailable):
+            raise fault
+
+    # Callbacks run inside `take`. An exception in one would make it skip records, so they keep it.
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            numbers = {each.partition for each in partitions}
+            for each in partitions:
+                each.offset = _HELD_BACK
+            consumer.incremental_assign(partitions)
+            consumer.pause(partitions)
+            self._assigned |= numbers
+            self._paused |= numbers
+            self._note(assigned=numbers, revoked=set())
+        except Exception as error:  # noqa: BLE001  kept for `take` to raise
+            self._callback_error = _kept(error)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            numbers = {each.partition for each in partitions}
+            self._assigned -= numbers
+            self._paused -= numbers
+            self._note(assigned=set(), revoked=numbers)
+            consumer.incremental_unassign(partitions)
+        except Exception as error:  # noqa: BLE001  kept for `take` to raise
+            self._callback_error = _kept(error)
+
+    def _note(self, assigned: set[int], revoked: set[int]) -> None:
+        before = self._news or Rebalance(frozenset(), frozenset())
+        self._news = Rebalance(
+            frozenset((before.assigned - revoked) | assigned),
+            frozenset(before.revoked | revoked),
+        )
+
+
+def _kept(error: Exception) -> Exception:
+    return (
+        error if isinstance(error, ProcessorError) else LogUnavailable(f"in a rebalance: {error}")
+    )

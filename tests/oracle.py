@@ -1,0 +1,278 @@
+"""What the output must be: DESIGN's contract as one plain fold over the input log.
+
+Written apart from `processor/` and importing nothing of it. Which session of a profile is its first
+hangs on how partitions interleave, so that is read from what was observed, checked for
+itself (`not_exactly_one_first`), and then taken as given.
+"""
+
+import io
+import json
+import math
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import fastavro
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+from oracle_json import is_json
+
+SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
+SNAPSHOT_LIMIT: Final = 900_000
+FOLLOWS: Final = {("open", "closed"), ("open", "cancelled"), ("closed", "cancelled")}
+FIELDS: Final = (
+    *("profileId", "coupon", "referral", "cartItems"),
+    *("identifiers", "total", "attributes", "discounts"),
+)
+YEAR_10000: Final = 253_402_300_800_000
+
+Document = dict[str, Any]
+
+
+class Entry(NamedTuple):
+    """One record of the input log; `timestamp` in milliseconds."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Any = ()
+
+
+class Snapshot(NamedTuple):
+    """One record of the output: the session's key, its bytes, and its input record's timestamp."""
+
+    key: bytes
+    value: bytes
+    timestamp: int
+
+
+class DeadLetter(NamedTuple):
+    """One record of the dead letters: what was rejected (untouched) and why."""
+
+    entry: Entry
+    reason: str
+
+
+@dataclass
+class Expected:
+    """What one partition's log comes to."""
+
+    snapshots: list[Snapshot] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    duplicates: int = 0
+    sessions: dict[bytes, Document] = field(default_factory=dict)
+
+
+class Rejection(Exception):  # noqa: N818
+    """The reason code is its only argument."""
+
+
+# The bytes
+
+
+def _plain(schema: Any) -> Any:
+    """Without logical types, so that a timestamp is a long whatever its size."""
+    if isinstance(schema, dict):
+        return {name: _plain(part) for name, part in schema.items() if name != "logicalType"}
+    return [_plain(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _schema(path: Path) -> tuple[bytes, Any]:
+    """Return the 10 bytes of its single-object framing, and the schema."""
+    schema = json.loads(path.read_text())
+    crc = fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO")
+    return b"\xc3\x01" + bytes.fromhex(crc), fastavro.parse_schema(_plain(schema), {})
+
+
+_, READER = _schema(SCHEMAS / "SessionUpdate.avsc")
+WRITERS = dict(
+    _schema(path)
+    for path in (SCHEMAS / "SessionUpdate.avsc", *SCHEMAS.glob("history/SessionUpdate*.avsc"))
+)
+FRAME, SESSION = _schema(SCHEMAS / "CustomerSession.avsc")
+
+
+def decode_update(value: bytes | None) -> Document:
+    try:
+        stream = io.BytesIO((value or b"")[10:])
+        update = fastavro.schemaless_reader(stream, WRITERS[(value or b"")[:10]], READER)
+    except Exception:  # noqa: BLE001  whatever it was, the bytes are not an update
+        raise Rejection("undecodable") from None
+    if stream.read(1) or not isinstance(update, dict):
+        raise Rejection("undecodable")
+    return update
+
+
+def encode_session(session: Document) -> bytes:
+    out = io.BytesIO()
+    out.write(FRAME)
+    fastavro.schemaless_writer(out, SESSION, session)
+    return out.getvalue()
+
+
+def decode_session(value: bytes) -> Document:
+    assert value[:10] == FRAME
+    session = fastavro.schemaless_reader(io.BytesIO(value[10:]), SESSION, None)
+    assert isinstance(session, dict)
+    return session
+
+
+def bits(value: Any) -> Any:
+    """Return the value with each double as its 8 bytes, so that equal means equal."""
+    if isinstance(value, float):
+        return struct.pack("<d", value)
+    if isinstance(value, dict):
+        return [(name, bits(part)) for name, part in value.items()]
+    return [bits(part) for part in value] if isinstance(value, list) else value
+
+
+# The rules, in their order
+
+
+def _numbers(update: Document) -> list[float]:
+    measures = ("price", "weight", "height", "width", "length", "position")
+    numbers = [
+        update["total"],
+        *(update["discounts"] or {}).values(),
+        *(item[name] for item in update["cartItems"] or () for name in measures),
+    ]
+    return [number for number in numbers if number is not None]
+
+
+def _texts(update: Document) -> list[str]:
+    maps = [update["attributes"], *(item["attributes"] for item in update["cartItems"] or ())]
+    return [text for each in maps if each for text in each.values() if text is not None]
+
+
+def _sum(items: list[Document]) -> float:
+    total = 0.0
+    for item in items:
+        total = total + item["price"] * item["quantity"]
+    millionths = total * 1e6
+    return float(round(millionths)) / 1e6 if abs(millionths) < 2**53 else total
+
+
+def check(update: Document) -> None:
+    """Reject what rule 3 names; settle the total."""
+    items = update["cartItems"] or []
+    integers = [update["applicationId"], *(item["quantity"] for item in items)]
+    valid = (
+        update["eventId"]
+        and update["integrationId"]
+        and all(item["sku"] for item in items)
+        and all(1 <= integer < 2**31 for integer in integers)
+        and all(map(math.isfinite, _numbers(update)))
+        and 0 <= update["eventTime"] < YEAR_10000
+        and all(map(is_json, _texts(update)))
+    )
+    if valid and update["total"] is None and update["cartItems"] is not None:
+        total = _sum(items)
+        update["total"], valid = total, math.isfinite(total)
+    if not valid:
+        raise Rejection("invalid-value")
+    if update["total"] == 0:
+        update["total"] = 0.0
+
+
+def fresh(update: Document) -> Document:
+    """Return the session before its first update."""
+    return {
+        "integrationId": update["integrationId"],
+        "created": update["eventTime"],
+        "applicationId": update["applicationId"],
+        **dict.fromkeys(("profileId", "coupon", "referral"), ""),
+        "state": "open",
+        "cartItems": [],
+        "identifiers": [],
+        "total": 0.0,
+        "attributes": {},
+        "firstSession": True,
+        "discounts": {},
+        "version": 0,
+        "eventMemory": b"",
+    }
+
+
+def apply(
+    before: Document, update: Document, offset: int, first: Callable[[str], bool]
+) -> Document:
+    """Return the session after an accepted update."""
+    after = dict(before)
+    for name in (*FIELDS, "state"):
+        if update[name] is None:
+            continue
+        if name in ("attributes", "discounts"):
+            merged = {**before[name], **update[name]}
+            after[name] = {key: value for key, value in merged.items() if value is not None}
+        else:
+            after[name] = update[name]
+    if update["profileId"] is not None:
+        after["firstSession"] = update["profileId"] == "" or first(update["profileId"])
+    after["previousState"] = before["state"] if before["version"] else None
+    after["version"] = before["version"] + 1
+    after["updated"], after["lastEventId"] = update["eventTime"], update["eventId"]
+    after["inputOffset"] = offset
+    after["eventMemory"] = (before["eventMemory"] + _hash(update["eventId"]))[-16 * 8 :]
+    return after
+
+
+def _hash(event_id: str) -> bytes:
+    return blake2b(event_id.encode(), digest_size=8).digest()
+
+
+def _remembers(session: Document, event_id: str) -> bool:
+    memory = session["eventMemory"]
+    return _hash(event_id) in [memory[at : at + 8] for at in range(0, len(memory), 8)]
+
+
+def expected(
+    log: Iterable[Entry], firsts: Mapping[str, bytes], limit: int = SNAPSHOT_LIMIT
+) -> Expected:
+    """Return what one partition's log comes to, given the key of each profile's first session."""
+    result = Expected()
+    for entry in log:
+        try:
+            update = decode_update(entry.value)
+            key = f"{update['applicationId']}:{update['integrationId']}".encode()
+            if entry.key != key:
+                raise Rejection("key-mismatch")  # noqa: TRY301
+            check(update)
+            after = _decide(result, key, update, entry.offset, firsts)
+            if after is None:
+                result.duplicates += 1
+                continue
+            value = encode_session(after)
+            if len(value) > limit:
+                raise Rejection("too-large")  # noqa: TRY301
+        except Rejection as rejection:
+            result.dead_letters.append(DeadLetter(entry, str(rejection)))
+            continue
+        result.sessions[key] = after
+        result.snapshots.append(Snapshot(key, value, entry.timestamp))
+    return result
+
+
+def _decide(
+    result: Expected, key: bytes, update: Document, offset: int, firsts: Mapping[str, bytes]
+) -> Document | None:
+    """Return the session after rules 4 to 7, None for a duplicate."""
+    before, named = result.sessions.get(key), update["state"]
+    if before is None:
+        if named not in (None, "open"):
+            raise Rejection("unknown-session")
+        before = fresh(update)
+    elif _remembers(before, update["eventId"]):
+        return None
+    elif named not in (None, before["state"]) and (before["state"], named) not in FOLLOWS:
+        raise Rejection("transition-not-allowed")
+    elif before["state"] != "open" and any(update[name] is not None for name in FIELDS):
+        raise Rejection("session-not-open")
+    return apply(
+        before,
+        update,
+        offset,
+        lambda profile: firsts.get(f"{update['applicationId']}:{profile}") == key,
+    )

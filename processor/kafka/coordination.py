@@ -93,9 +93,9 @@ class KafkaCoordination:
         """Return each topic's id, in its usual text form."""
         return {topic: str(each.topic_id) for topic, each in self._topics().items()}
 
-    def partitions(self) -> int:
-        """Return how many partitions the input has."""
-        return len(self._topics()[Topic.UPDATES].partitions)
+    def partitions(self, topic: Topic) -> int:
+        """Return how many partitions a topic has."""
+        return len(self._topics()[topic].partitions)
 
     def cluster_id(self) -> str:
         """Return the cluster's id."""

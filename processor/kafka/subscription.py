@@ -1,15 +1,17 @@
 """The live consumer: `Subscription` on confluent-kafka."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from processor.errors import ProcessorError
 from processor.kafka.clients import Cluster, group_member
 from processor.kafka.faults import sort, sorting
 from processor.ports.log import LogUnavailable, Membership, Rebalance, Record, Topic
 
+_ANSWER_S: Final = 1.0
 _HELD_BACK: Final = 0
 """Where an assigned partition stands until `resume` seeks: paused, no record of it is fetched."""
 
@@ -35,8 +37,9 @@ class KafkaSubscription:
         self._paused: set[int] = set()
         self._news: Rebalance | None = None
         self._callback_error: Exception | None = None
+        self._trouble: str | None = None
         with sorting("subscribing"):
-            self._consumer = Consumer(group_member(cluster))
+            self._consumer = Consumer({**group_member(cluster), "error_cb": self._on_error})
             self._consumer.subscribe(
                 [self._topic],
                 on_assign=self._on_assign,
@@ -109,6 +112,14 @@ class KafkaSubscription:
                 ends[partition] = known[1]
         return ends
 
+    def trouble(self) -> str | None:
+        """Ask the brokers, if the client reported that all of them were down."""
+        if self._trouble is not None:
+            with suppress(KafkaException):
+                self._consumer.list_topics(self._topic, timeout=_ANSWER_S)
+                self._trouble = None
+        return self._trouble
+
     def close(self) -> None:
         """Leave the group."""
         with sorting("leaving the group"):
@@ -133,6 +144,10 @@ class KafkaSubscription:
             raise fault
 
     # Callbacks run inside `take`. An exception in one would make it skip records, so they keep it.
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            self._trouble = error.str()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:

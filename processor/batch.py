@@ -1,0 +1,47 @@
+"""What travels between the stages."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from processor.core.outcome import Rejected
+from processor.core.session import Session
+from processor.core.update import SessionUpdate
+from processor.ports.log import Record
+
+Update = SessionUpdate | Rejected
+"""What decode makes of a record."""
+
+Sessions = Mapping[int, Mapping[bytes, Session | None]]
+"""Sessions by partition and record key; None says that there is no such session."""
+
+
+class Snapshot(NamedTuple):
+    """An accepted update: its record, the session after it and that session's bytes."""
+
+    record: Record
+    session: Session
+    value: bytes
+
+    @property
+    def key(self) -> bytes:
+        """Return the record's key, which an accepted update has."""
+        return self.record.key or b""
+
+
+class Letter(NamedTuple):
+    """A rejected update: its record, and why."""
+
+    record: Record
+    rejected: Rejected
+
+
+class Folded(NamedTuple):
+    """What became of a batch. The sessions that it was folded upon are as they were."""
+
+    snapshots: Sequence[Snapshot]
+    letters: Sequence[Letter]
+    duplicates: int
+    claims: Mapping[str, str]
+    """The claims that the snapshots rest on and that no earlier commit holds, by profile."""
+    taken: int
+    """How many of the batch's records, from the first on, were folded."""

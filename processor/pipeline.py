@@ -1,0 +1,165 @@
+"""The story of a batch: decode → load → fold → encode → publish (one transaction) → store."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+from processor.batch import Folded, Update
+from processor.core.outcome import Reason
+from processor.ownership import Ownership, Position
+from processor.ports.claims import Claims, ClaimsNotReady
+from processor.ports.log import Committed, Membership, Record
+from processor.ports.sessions import Stamp
+from processor.record_cache import RecordCache
+from processor.restore import Restore
+from processor.stages.fold import Fold, profiles_of
+from processor.stages.load import Load, Loaded
+from processor.stages.publish import Publish
+from processor.stages.store import Store
+from processor.telemetry.metrics import Metrics
+
+
+class Owned(NamedTuple):
+    """A partition that is taken over and restored: where it stands, and its cache's stamp."""
+
+    position: Position
+    stamp: Stamp
+
+
+class Pipeline:
+    """Takes batches of owned partitions through the stages. One thread calls it."""
+
+    def __init__(
+        self,
+        *,
+        decode: Callable[[Record], Update],
+        load: Load,
+        fold: Fold,
+        publish: Publish,
+        store: Store,
+        claims: Claims,
+        ownership: Ownership,
+        restore: Restore,
+        records: RecordCache,
+        identity: Callable[[], str],
+        metrics: Metrics,
+    ) -> None:
+        self._decode = decode
+        self._load = load
+        self._fold = fold
+        self._publish = publish
+        self._store = store
+        self._claims = claims
+        self._ownership = ownership
+        self._restore = restore
+        self._records = records
+        self._identity = identity
+        self._metrics = metrics
+        self.owned: dict[int, Owned] = {}
+
+    def own(self, partition: int, owned: Owned) -> None:
+        """Begin to process a partition."""
+        self._records.own(partition)
+        self.owned[partition] = owned
+
+    def disown(self, partition: int) -> None:
+        """Forget a partition."""
+        self._records.drop(partition)
+        self.owned.pop(partition, None)
+
+    def process(self, records: Sequence[Record], membership: Membership) -> None:
+        """Take a poll's records through, in one transaction or, if they are large, in several.
+
+        After an exception `owned` says what is committed; the rest is to be read again. CacheLost
+        and CacheUnavailable may come before or after the commit: either way, a restore follows.
+        """
+        updates = [self._decode(record) for record in records]
+        while records:
+            taken = self._transact(records, updates, membership)
+            records, updates = records[taken:], updates[taken:]
+
+    def _transact(
+        self, records: Sequence[Record], updates: Sequence[Update], membership: Membership
+    ) -> int:
+        """Take a batch through, or as much of it as the limits allow; return how much it was."""
+        start = perf_counter()
+        loaded = self._load(
+            records, updates, {partition: each.stamp for partition, each in self.owned.items()}
+        )
+        generation, folded = self._folded(records[: loaded.reach], updates, loaded)
+        positions = dict[int, Position]()
+
+        def offsets(ends: Mapping[int, int]) -> dict[int, Committed]:
+            positions.update(self._positions(records[: folded.taken], ends))
+            return {
+                partition: Committed(position.offset, self._ownership.metadata(position))
+                for partition, position in positions.items()
+            }
+
+        def claims_stand() -> None:
+            if folded.claims and not self._claims.stands(generation):
+                raise ClaimsNotReady("the claims were lost while the batch was published")
+
+        before_commit = perf_counter()
+        self._publish(folded, offsets, membership, claims_stand)
+        committed = perf_counter()
+        self._keep(folded, positions)
+        self._tell(folded, loaded, perf_counter() - start, committed - before_commit)
+        return folded.taken
+
+    def _folded(
+        self, records: Sequence[Record], updates: Sequence[Update], loaded: Loaded
+    ) -> tuple[str, Folded]:
+        """Fold, and take the claims that it rests on; again, where another session won one."""
+        updates = updates[: len(records)]
+        profiles = profiles_of(updates)
+        if not profiles:
+            return "", self._fold(records, updates, loaded.sessions, {})
+        generation, holders = self._claims.holders(profiles)
+        while True:
+            folded = self._fold(records, updates, loaded.sessions, holders)
+            if not folded.claims:
+                return generation, folded
+            held = self._claims.take(generation, folded.claims)
+            if all(held[profile] == session for profile, session in folded.claims.items()):
+                return generation, folded
+            holders |= held
+
+    def _positions(self, records: Sequence[Record], ends: Mapping[int, int]) -> dict[int, Position]:
+        """Return where each partition of a batch stands once it is committed."""
+        after = {record.partition: record.offset + 1 for record in records}
+        return {
+            partition: self.owned[partition].position._replace(
+                offset=offset,
+                output=ends.get(partition, self.owned[partition].position.output),
+            )
+            for partition, offset in after.items()
+        }
+
+    def _keep(self, folded: Folded, positions: Mapping[int, Position]) -> None:
+        """Note what is committed, then store it."""
+        checkpoints = dict[int, tuple[Stamp, bytes]]()
+        for partition, position in positions.items():
+            stamp = self.owned[partition].stamp
+            self.owned[partition] = Owned(position, stamp)
+            checkpoint = self._restore.checkpoint(position, self._identity())
+            checkpoints[partition] = stamp, checkpoint.encode()
+        for partition, stamp in self._store(folded.snapshots, checkpoints).items():
+            self.owned[partition] = Owned(positions[partition], stamp)
+
+    def _tell(self, folded: Folded, loaded: Loaded, seconds: float, commit_seconds: float) -> None:
+        rejected: dict[Reason, int] = Counter(letter.rejected.reason for letter in folded.letters)
+        self._metrics.batch(
+            accepted=len(folded.snapshots),
+            duplicates=folded.duplicates,
+            rejected=rejected,
+            seconds=seconds,
+            commit_seconds=commit_seconds,
+        )
+        self._metrics.cache(
+            hits=loaded.hits,
+            misses=loaded.misses,
+            held_bytes=self._records.size,
+            sessions=self._records.sessions,
+        )

@@ -1,0 +1,4 @@
+"""The stages of a batch: consume → decode → load → fold → encode → publish → store.
+
+None imports another; `processor.pipeline` puts them in order.
+"""

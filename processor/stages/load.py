@@ -1,0 +1,103 @@
+"""Load: the sessions that a batch needs, from the record cache or else from Redis."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from processor.batch import Sessions, Update
+from processor.core.outcome import Rejected
+from processor.core.session import Session
+from processor.ports.log import Record
+from processor.ports.sessions import SessionCache, Stamp, Want
+from processor.record_cache import RecordCache
+
+LOAD_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of snapshots that one batch may load from one partition."""
+
+
+class Loaded(NamedTuple):
+    """Sessions by partition and key (None: there is no such session)."""
+
+    sessions: Sessions
+    reach: int
+    """How many of the batch's records, from the first on, have their sessions here."""
+    hits: int
+    misses: int
+
+
+class Load:
+    """Loads sessions; each read of Redis checks that the cache is what this owner wrote."""
+
+    def __init__(
+        self,
+        records: RecordCache,
+        cache: SessionCache,
+        decode: Callable[[bytes], Session],
+        limit: int = LOAD_LIMIT,
+    ) -> None:
+        self._records = records
+        self._cache = cache
+        self._decode = decode
+        self._limit = limit
+
+    def __call__(
+        self,
+        records: Sequence[Record],
+        updates: Sequence[Update],
+        stamps: Mapping[int, Stamp],
+    ) -> Loaded:
+        """Return the sessions of a batch. Raises CacheLost and CacheUnavailable."""
+        sessions: dict[int, dict[bytes, Session | None]] = {}
+        missing: dict[int, dict[bytes, None]] = {}
+        hits = 0
+        for record, update in zip(records, updates, strict=True):
+            if isinstance(update, Rejected):
+                continue
+            partition, key = record.partition, record.key or b""
+            known = sessions.setdefault(partition, {})
+            if key in known:
+                continue
+            session = self._records.get(partition, key)
+            if session is not None:
+                known[key] = session
+                hits += 1
+            else:
+                missing.setdefault(partition, {})[key] = None
+        reach = len(records)
+        if missing:
+            complete = self._fetch(sessions, missing, stamps)
+            if not complete:
+                reach = _reach(records, updates, sessions)
+        return Loaded(sessions, reach, hits, sum(map(len, missing.values())))
+
+    def _fetch(
+        self,
+        sessions: Mapping[int, dict[bytes, Session | None]],
+        missing: Mapping[int, Mapping[bytes, None]],
+        stamps: Mapping[int, Stamp],
+    ) -> bool:
+        """Add what Redis has; return whether it was all."""
+        wants = {
+            partition: Want(stamps[partition], list(keys)) for partition, keys in missing.items()
+        }
+        complete = True
+        for partition, values in self._cache.load(wants, self._limit).items():
+            keys = wants[partition].keys
+            for key, value in zip(keys, values, strict=False):
+                sessions[partition][key] = None if value is None else self._decode(value)
+            complete = complete and len(values) == len(keys)
+        return complete
+
+
+def _reach(
+    records: Sequence[Record],
+    updates: Sequence[Update],
+    sessions: Sessions,
+) -> int:
+    """Return the place of the first record whose session was not loaded."""
+    for place, (record, update) in enumerate(zip(records, updates, strict=True)):
+        if (
+            not isinstance(update, Rejected)
+            and (record.key or b"") not in sessions[record.partition]
+        ):
+            return place
+    return len(records)

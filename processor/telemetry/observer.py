@@ -1,0 +1,157 @@
+"""What the loop tells of itself: each event once, to the log, the metrics and the probes."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from processor.ports.log import Rebalance, Record, Subscription
+from processor.telemetry.health import STARTUP, Health
+from processor.telemetry.metrics import Lag, Metrics
+
+_SAY_EVERY_S: Final = 5.0
+_log: Final = structlog.get_logger("processor")
+
+
+class Observer:
+    """Called by the loop's thread; never raises, never blocks."""
+
+    def __init__(self, health: Health, metrics: Metrics) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._away: set[str] = set()
+        self._restores: dict[int, tuple[float, float]] = {}
+        self._last_timestamps: dict[int, int] = {}
+
+    def turned(self) -> None:
+        """Note that the loop turned."""
+        self._health.turned()
+
+    def processed(self, records: Sequence[Record]) -> None:
+        """Note how far a batch went, in record time."""
+        for record in records:
+            self._last_timestamps[record.partition] = record.timestamp
+
+    def aborted(self, why: str) -> None:
+        """Tell of a transaction that was aborted, or a batch that was dropped before one."""
+        self._metrics.aborted()
+        _log.warning("batch aborted, reading it again", why=why)
+
+    def producer_lost(self, why: str) -> None:
+        """Tell that the producer is to be replaced."""
+        self._metrics.producer_replaced()
+        _log.warning("producer lost, replacing it", why=why)
+
+    def store_failed(self, why: str) -> None:
+        """Tell that the cache is not what was written, so that partitions are restored."""
+        self._metrics.store_failed()
+        _log.warning("cache lost, restoring it", why=why)
+
+    def away(self, server: str, why: str, retry_in: float) -> None:
+        """Tell that a server does not answer; to the log only when that is news."""
+        self._health.warn(server, why)
+        if server == "redis":
+            self._metrics.store_failed()
+        if server not in self._away:
+            self._away.add(server)
+            _log.warning("server away, waiting for it", server=server, why=why, retry_in=retry_in)
+
+    def back(self, server: str) -> None:
+        """Tell that a server answers again, if it was away."""
+        if server in self._away:
+            self._away.discard(server)
+            self._health.clear(server)
+            _log.info("server back", server=server)
+
+    def rebalanced(self, change: Rebalance, assigned: Collection[int]) -> None:
+        """Tell what the group changed, and what is assigned now."""
+        self._metrics.rebalanced()
+        self._metrics.assigned(assigned)
+        for partition in change.revoked - change.assigned:
+            self._health.clear(_subject(partition))
+            self._last_timestamps.pop(partition, None)
+        self._health.clear(STARTUP)
+        _log.info(
+            "assignment changed",
+            assigned=sorted(change.assigned),
+            revoked=sorted(change.revoked),
+            now=sorted(assigned),
+        )
+
+    def restarted(self, partition: int) -> None:
+        """Tell that a partition is being taken over."""
+        self._health.hold(_subject(partition), "being taken over")
+
+    def owned(self, partition: int, offset: int) -> None:
+        """Tell that a partition is restored and its records come."""
+        self._health.clear(_subject(partition))
+        _log.info("partition ready", partition=partition, offset=offset)
+
+    def rebuilding(self, partition: int) -> None:
+        """Tell that a partition's cache is rebuilt from the whole output."""
+        self._metrics.rebuilt()
+        _log.info("rebuilding the cache", partition=partition)
+
+    def restoring(self, partition: int, done: int, total: int) -> None:
+        """Tell how far a restore is, in offsets; to the log every few seconds."""
+        now = time.monotonic()
+        self._metrics.restore(partition, done, total)
+        begun, said = self._restores.get(partition, (now, now))
+        if done == 0:
+            begun, said = now, now
+        elif done < total and now - said >= _SAY_EVERY_S:
+            rate = done / (now - begun)
+            _log.info(
+                "restoring",
+                partition=partition,
+                done=done,
+                total=total,
+                per_second=round(rate),
+                seconds_left=round((total - done) / rate),
+            )
+            said = now
+        self._restores[partition] = (begun, said)
+        if done < total:
+            self._health.hold(_subject(partition), f"restoring, {done} of {total} offsets")
+        elif total:
+            seconds = now - begun
+            _log.info(
+                "restored",
+                partition=partition,
+                offsets=total,
+                seconds=round(seconds, 3),
+                per_second=round(total / seconds) if seconds else total,
+            )
+
+    def claims_lost(self) -> None:
+        """Tell that the claims are being rebuilt."""
+        self._health.hold("claims", "rebuilding the profile claims")
+        _log.info("rebuilding the profile claims")
+
+    def claims_rebuilt(self) -> None:
+        """Tell that claims can be decided again."""
+        self._health.clear("claims")
+        _log.info("profile claims ready")
+
+    def look(self, subscription: Subscription, running: Mapping[int, int]) -> None:
+        """Note the lag of the owned partitions, and what the client says of its brokers."""
+        ends = subscription.ends(list(running))
+        positions = subscription.positions(list(running))
+        lags = {}
+        for partition, end in ends.items():
+            behind = max(0, end - max(running[partition], positions.get(partition, 0)))
+            age = 0.0
+            if behind and partition in self._last_timestamps:
+                age = max(0.0, time.time() - self._last_timestamps[partition] / 1000)
+            lags[partition] = Lag(behind, age)
+        self._metrics.lag(lags)
+        trouble = subscription.trouble()
+        if trouble is None:
+            self.back("kafka")
+        else:
+            self.away("kafka", trouble, retry_in=0.0)
+
+
+def _subject(partition: int) -> str:
+    return f"partition {partition}"

@@ -200,7 +200,9 @@ class Settings(BaseSettings):
         examples=["json"],
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
-        Field("info", description="the least severe level that is logged", examples=["info"])
+        Field(
+            default="info", description="the least severe level that is logged", examples=["info"]
+        )
     )
 
     @classmethod

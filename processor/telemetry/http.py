@@ -1,0 +1,113 @@
+"""One port for probes and metrics: `/livez`, `/readyz` and `/metrics`."""
+
+import json
+import socket
+from collections.abc import Iterable
+from socketserver import TCPServer, ThreadingMixIn
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final, Self
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from processor.errors import ConfigError
+from processor.telemetry.health import Health, Verdict
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+_PATHS: Final = "/livez, /readyz and /metrics are here\n"
+
+
+class Endpoint:
+    """The open port. Made by `open_endpoint`; it answers until `close`, also as a context."""
+
+    def __init__(self, server: WSGIServer) -> None:
+        self._server = server
+        self.host, self.port = str(server.server_address[0]), int(server.server_address[1])
+        self._thread = Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering and let go of the port, within a second. May be called again."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        """Return the endpoint, which is open already."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Close."""
+        self.close()
+
+
+def open_endpoint(host: str, port: int, registry: CollectorRegistry, health: Health) -> Endpoint:
+    """Open the port (0: any free one) and answer on a thread of its own; logs no request.
+
+    Raises ConfigError where the address cannot be taken.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        kind = type("_FamilyServer", (_Server,), {"address_family": family})
+        server = kind(address[:2], _Handler)
+    except OSError as error:
+        raise ConfigError(
+            f"PROCESSOR_HTTP_HOST and PROCESSOR_HTTP_PORT: cannot listen on {host}:{port}: "
+            f"{error.strerror}",
+            hint="choose another port (0 takes any free one), or end what listens there",
+        ) from None
+    server.set_app(_application(registry, health))
+    return Endpoint(server)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    allow_reuse_port = False  # two processes on one port would answer for each other
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server for our own name, which may take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = (str(part) for part in self.server_address[:2])  # type: ignore[assignment]
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that went away is no event of ours."""
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 10  # a client that sends nothing gives its thread back
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the library's name
+        """Say nothing of a request."""
+
+
+def _application(registry: CollectorRegistry, health: Health) -> "WSGIApplication":
+    metrics: WSGIApplication = make_wsgi_app(registry)
+    probes = {"/livez": health.live, "/readyz": health.ready}
+
+    def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return _reply(start, "405 Method Not Allowed", "text/plain", "GET only\n")
+        if path in probes:
+            return _probe(start, probes[path]())
+        if path == "/metrics":
+            return metrics(environ, start)
+        return _reply(start, "404 Not Found", "text/plain", _PATHS)
+
+    return answer
+
+
+def _probe(start: "StartResponse", verdict: Verdict) -> list[bytes]:
+    status = "200 OK" if verdict.good else "503 Service Unavailable"
+    return _reply(start, status, "application/json", json.dumps(verdict.body) + "\n")
+
+
+def _reply(start: "StartResponse", status: str, kind: str, text: str) -> list[bytes]:
+    body = text.encode()
+    start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,171 @@
+"""What is counted and measured; every method is called once a batch, or more seldom."""
+
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from processor import __version__
+from processor.core.outcome import Reason
+
+PREFIX: Final = "session_processor"
+_RECORDS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 4000, 10_000)
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BY_PARTITION: Final = ("partition",)
+
+
+class Lag(NamedTuple):
+    """How far a partition is behind its end: in records, and in seconds of record time."""
+
+    records: int
+    seconds: float
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own.
+
+    Written by the loop's thread, read by the endpoint's. Counters exist, at zero, from the start;
+    series of a partition exist while it is assigned.
+    """
+
+    def __init__(self, codec: str) -> None:
+        # Without this the text form carries a second series a counter: when it was made.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._throughput()
+        self._partitions()
+        self._cache()
+        self._incidents()
+        build = self._gauge("build_info", "The version and the codec in use.", "version", "codec")
+        build.labels(__version__, codec).set(1)
+
+    def batch(
+        self,
+        *,
+        accepted: int,
+        duplicates: int,
+        rejected: Mapping[Reason, int],
+        seconds: float,
+        commit_seconds: float,
+    ) -> None:
+        """Count one committed batch: its records by outcome, and its time with the commit's."""
+        refused = sum(rejected.values())
+        self._records.labels("accepted").inc(accepted)
+        self._records.labels("duplicate").inc(duplicates)
+        self._records.labels("rejected").inc(refused)
+        for reason, count in rejected.items():
+            self._rejected.labels(reason.value).inc(count)
+        self._batch_records.observe(accepted + duplicates + refused)
+        self._batch_seconds.observe(seconds)
+        self._commit_seconds.observe(commit_seconds)
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """Say which partitions are owned now; the series of those that are not, end."""
+        self._assigned.set(len(partitions))
+        owned = {str(partition) for partition in partitions}
+        for gauge in self._of_partitions:
+            for (partition,) in list(gauge._metrics):  # noqa: SLF001  no public way to list them
+                if partition not in owned:
+                    gauge.remove(partition)
+
+    def lag(self, lags: Mapping[int, Lag]) -> None:
+        """Tell how far the owned partitions are behind."""
+        for partition, lag in lags.items():
+            self._lag_records.labels(str(partition)).set(lag.records)
+            self._lag_seconds.labels(str(partition)).set(lag.seconds)
+
+    def restore(self, partition: int, done: int, total: int) -> None:
+        """Tell how far a partition's restore is, in records; done equals total at its end."""
+        self._restore_done.labels(str(partition)).set(done)
+        self._restore_expected.labels(str(partition)).set(total)
+
+    def cache(self, *, hits: int, misses: int, held_bytes: int, sessions: int) -> None:
+        """Count lookups of the process's own cache since the last call, and tell its size."""
+        self._hits.inc(hits)
+        self._misses.inc(misses)
+        self._cache_bytes.set(held_bytes)
+        self._cache_sessions.set(sessions)
+
+    def aborted(self) -> None:
+        """Count a transaction that was aborted; its batch is read again."""
+        self._aborts.inc()
+
+    def producer_replaced(self) -> None:
+        """Count a producer that was fenced or broken, and replaced."""
+        self._fences.inc()
+
+    def store_failed(self) -> None:
+        """Count a write to Redis, or a read, that failed or was refused as stale."""
+        self._store_failures.inc()
+
+    def rebuilt(self) -> None:
+        """Count a partition whose cache was rebuilt from the output topic."""
+        self._rebuilds.inc()
+
+    def rebalanced(self) -> None:
+        """Count a change of assignment."""
+        self._rebalances.inc()
+
+    def _throughput(self) -> None:
+        self._records = self._counter("records", "Records by outcome.", "outcome")
+        for outcome in ("accepted", "duplicate", "rejected"):
+            self._records.labels(outcome)
+        self._rejected = self._counter("rejected", "Rejected records by reason.", "reason")
+        for reason in Reason:
+            self._rejected.labels(reason.value)
+        self._batch_records = self._histogram("batch_records", "Records a batch.", _RECORDS)
+        self._batch_seconds = self._histogram("batch_seconds", "Time a batch.", _SECONDS)
+        self._commit_seconds = self._histogram(
+            "commit_seconds", "Time of a batch's flush and commit.", _SECONDS
+        )
+
+    def _partitions(self) -> None:
+        self._assigned = self._gauge("assigned_partitions", "Partitions that are owned.")
+        self._lag_records = self._gauge("lag_records", "Records to the end.", *_BY_PARTITION)
+        self._lag_seconds = self._gauge(
+            "lag_seconds", "Age of the oldest record that is not processed.", *_BY_PARTITION
+        )
+        self._restore_done = self._gauge(
+            "restore_done_records", "Snapshots that the restore has read.", *_BY_PARTITION
+        )
+        self._restore_expected = self._gauge(
+            "restore_expected_records", "Snapshots that the restore has to read.", *_BY_PARTITION
+        )
+        self._of_partitions = (
+            self._lag_records,
+            self._lag_seconds,
+            self._restore_done,
+            self._restore_expected,
+        )
+
+    def _cache(self) -> None:
+        self._hits = self._counter("cache_hits", "Sessions found in the process's cache.")
+        self._misses = self._counter("cache_misses", "Sessions asked of Redis.")
+        self._cache_bytes = self._gauge("cache_bytes", "Bytes in the process's cache.")
+        self._cache_sessions = self._gauge("cache_sessions", "Sessions in the process's cache.")
+
+    def _incidents(self) -> None:
+        self._aborts = self._counter("aborts", "Transactions that were aborted.")
+        self._fences = self._counter("fences", "Producers that were replaced.")
+        self._store_failures = self._counter("store_failures", "Exchanges with Redis that failed.")
+        self._rebuilds = self._counter("rebuilds", "Partitions rebuilt from the output topic.")
+        self._rebalances = self._counter("rebalances", "Changes of assignment.")
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(name, about, labels, namespace=PREFIX, registry=self.registry)
+
+    def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(name, about, labels, namespace=PREFIX, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, about, namespace=PREFIX, registry=self.registry, buckets=buckets)

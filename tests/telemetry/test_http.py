@@ -1,0 +1,86 @@
+"""The port that answers probes and scrapes."""
+
+import json
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+
+from processor.errors import ConfigError
+from processor.telemetry.health import STARTUP, Health
+from processor.telemetry.http import Endpoint, open_endpoint
+from processor.telemetry.metrics import Metrics
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def endpoint(health: Health) -> Iterator[Endpoint]:
+    with open_endpoint("127.0.0.1", 0, Metrics("fastavro").registry, health) as endpoint:
+        yield endpoint
+
+
+def ask(endpoint: Endpoint, path: str, method: str = "GET") -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", endpoint.port, timeout=5)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_metrics_are_served(endpoint: Endpoint) -> None:
+    status, body = ask(endpoint, "/metrics")
+    assert status == 200
+    assert 'session_processor_records_total{outcome="accepted"} 0.0' in body
+
+
+def test_readiness_is_served_with_its_reasons(endpoint: Endpoint, health: Health) -> None:
+    status, body = ask(endpoint, "/readyz")
+    assert status == 503
+    assert json.loads(body)["reasons"] == {STARTUP: "starting"}
+    health.clear(STARTUP)
+    assert ask(endpoint, "/readyz")[0] == 200
+
+
+def test_liveness_is_served(endpoint: Endpoint) -> None:
+    status, body = ask(endpoint, "/livez?verbose")
+    assert status == 200
+    assert json.loads(body)["live"] is True
+
+
+def test_other_paths_and_methods_are_refused(endpoint: Endpoint) -> None:
+    assert ask(endpoint, "/")[0] == 404
+    assert ask(endpoint, "/metrics", "POST")[0] == 405
+    assert ask(endpoint, "/livez", "HEAD") == (200, "")
+
+
+def test_a_request_is_not_logged(endpoint: Endpoint, capfd: pytest.CaptureFixture[str]) -> None:
+    ask(endpoint, "/livez")
+    with socket.create_connection(("127.0.0.1", endpoint.port)) as rude:
+        rude.sendall(b"\x00\xff not http\r\n\r\n")
+        rude.recv(1000)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_port_that_is_taken_is_the_users_to_mend(endpoint: Endpoint) -> None:
+    with pytest.raises(ConfigError, match="PROCESSOR_HTTP_PORT") as caught:
+        open_endpoint("127.0.0.1", endpoint.port, Metrics("fastavro").registry, Health())
+    assert "another port" in caught.value.hint
+
+
+def test_a_host_that_is_not_ours_is_the_users_to_mend() -> None:
+    with pytest.raises(ConfigError, match="cannot listen on"):
+        open_endpoint("192.0.2.1", 0, Metrics("fastavro").registry, Health())
+
+
+def test_the_port_is_free_again_after_close(endpoint: Endpoint) -> None:
+    ask(endpoint, "/livez")
+    endpoint.close()
+    with open_endpoint("127.0.0.1", endpoint.port, Metrics("fastavro").registry, Health()) as next_:
+        assert ask(next_, "/livez")[0] == 200

@@ -1,0 +1,191 @@
+"""What all claims do: the suite of the port `Claims`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processor.ports.claims import Claims, ClaimsNotReady
+from processor.ports.sessions import CacheUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fakes.backends import Backend
+
+pytest_plugins = ["fakes.backends"]
+
+
+def rebuilt(claims: Claims, of_topic: Mapping[str, str] | None = None) -> str:
+    generation = claims.begin("stream 1")
+    assert generation is not None
+    claims.fill(generation, dict(of_topic or {}))
+    claims.finish(generation)
+    return generation
+
+
+def test_nothing_is_decided_before_a_first_build(backend: Backend) -> None:
+    claims = backend.claims()
+    assert claims.stream() is None
+    assert not claims.stands("")
+    with pytest.raises(ClaimsNotReady):
+        claims.holders(["1:p"])
+    with pytest.raises(ClaimsNotReady):
+        claims.take("none", {"1:p": "1:a"})
+
+
+def test_holders_are_those_of_the_topic(backend: Backend) -> None:
+    claims = backend.claims()
+    generation = rebuilt(claims, {"1:p": "1:a", "1:ü": "1:é"})
+    assert claims.holders(["1:p", "1:ü", "1:q"]) == (generation, {"1:p": "1:a", "1:ü": "1:é"})
+    assert claims.holders([]) == (generation, {})
+    assert claims.stream() == "stream 1"
+    assert claims.stands(generation)
+
+
+def test_a_later_claim_of_the_topic_replaces_an_earlier(backend: Backend) -> None:
+    claims = backend.claims()
+    generation = claims.begin("stream 1")
+    assert generation is not None
+    claims.fill(generation, {"1:p": "1:a", "1:q": "1:a"})
+    claims.fill(generation, {"1:p": "1:b"})
+    claims.finish(generation)
+    assert claims.holders(["1:p", "1:q"])[1] == {"1:p": "1:b", "1:q": "1:a"}
+
+
+def test_the_first_to_claim_keeps(backend: Backend) -> None:
+    one, other = backend.claims(), backend.claims()
+    generation = rebuilt(one)
+    assert one.take(generation, {"1:p": "1:a"}) == {"1:p": "1:a"}
+    assert other.holders(["1:p"]) == (generation, {"1:p": "1:a"})
+    claims = {"1:q": "1:b", "1:p": "1:b"}
+    assert other.take(generation, claims) == {"1:p": "1:a", "1:q": "1:b"}
+    assert other.take(generation, claims) == {"1:p": "1:a", "1:q": "1:b"}
+    assert one.take(generation, {}) == {}
+
+
+def test_nothing_is_decided_while_claims_are_rebuilt(backend: Backend) -> None:
+    claims = backend.claims()
+    former = rebuilt(claims, {"1:p": "1:a"})
+    generation = claims.begin("stream 2")
+    assert generation is not None
+    assert generation != former
+    assert not claims.stands(former)
+    assert not claims.stands(generation)
+    assert claims.stream() is None
+    with pytest.raises(ClaimsNotReady):
+        claims.holders(["1:p"])
+    for either in (former, generation):
+        with pytest.raises(ClaimsNotReady):
+            claims.take(either, {"1:p": "1:a"})
+    claims.finish(generation)
+    assert claims.stream() == "stream 2"
+    assert claims.holders(["1:p"]) == (generation, {})
+    assert not backend.exists(backend.keys.holders(former))
+
+
+def test_one_process_at_a_time_rebuilds(backend: Backend) -> None:
+    one, other = backend.claims(), backend.claims()
+    generation = one.begin("stream 1")
+    assert generation is not None
+    assert other.begin("stream 1") is None
+    one.fill(generation, {})
+    assert other.begin("stream 1") is None
+    one.finish(generation)
+    assert other.begin("stream 1") is not None
+
+
+def test_the_same_process_may_begin_again(backend: Backend) -> None:
+    claims = backend.claims()
+    abandoned = claims.begin("stream 1")
+    assert abandoned is not None
+    generation = rebuilt(claims)
+    with pytest.raises(ClaimsNotReady):
+        claims.fill(abandoned, {"1:p": "1:a"})
+    with pytest.raises(ClaimsNotReady):
+        claims.finish(abandoned)
+    assert claims.stands(generation)
+
+
+def test_to_finish_twice_is_safe_and_to_fill_after_is_refused(backend: Backend) -> None:
+    claims = backend.claims()
+    generation = rebuilt(claims)
+    claims.finish(generation)
+    with pytest.raises(ClaimsNotReady):
+        claims.fill(generation, {"1:p": "1:late"})
+    assert claims.holders(["1:p"]) == (generation, {})
+
+
+def lose_description(backend: Backend, generation: str) -> None:
+    del generation
+    backend.delete(backend.keys.claims())
+
+
+def lose_holders(backend: Backend, generation: str) -> None:
+    backend.delete(backend.keys.holders(generation))
+
+
+def lose_everything(backend: Backend, generation: str) -> None:
+    del generation
+    backend.flush()
+
+
+def restart(backend: Backend, generation: str) -> None:
+    """A server that comes back may have lost what it acknowledged last."""
+    del generation
+    backend.restart()
+
+
+@pytest.mark.parametrize(
+    "lose", [lose_description, lose_holders, lose_everything, restart], ids=lambda f: f.__name__
+)
+def test_a_loss_is_seen_and_healed_by_a_rebuild(
+    backend: Backend, lose: Callable[[Backend, str], None]
+) -> None:
+    claims = backend.claims()
+    generation = rebuilt(claims, {"1:p": "1:a"})
+    claims.take(generation, {"1:q": "1:lost"})
+    lose(backend, generation)
+    assert not claims.stands(generation)
+    assert claims.stream() is None
+    with pytest.raises(ClaimsNotReady):
+        claims.holders(["1:p"])
+    with pytest.raises(ClaimsNotReady):
+        claims.take(generation, {"1:p": "1:b"})
+    fresh = rebuilt(claims, {"1:p": "1:a"})
+    assert fresh != generation
+    assert not claims.stands(generation)
+    assert claims.holders(["1:p", "1:q"]) == (fresh, {"1:p": "1:a"})
+
+
+@pytest.mark.parametrize("lose", [lose_holders, lose_everything, restart], ids=lambda f: f.__name__)
+def test_a_loss_while_it_is_filled_is_seen(
+    backend: Backend, lose: Callable[[Backend, str], None]
+) -> None:
+    claims = backend.claims()
+    generation = claims.begin("stream 1")
+    assert generation is not None
+    lose(backend, generation)
+    with pytest.raises(ClaimsNotReady):
+        claims.fill(generation, {"1:p": "1:a"})
+    with pytest.raises(ClaimsNotReady):
+        claims.finish(generation)
+
+
+def test_a_server_that_is_away_is_unavailable(backend: Backend) -> None:
+    claims = backend.claims()
+    generation = rebuilt(claims)
+    backend.go_away()
+    with pytest.raises(CacheUnavailable):
+        claims.holders(["1:p"])
+    with pytest.raises(CacheUnavailable):
+        claims.take(generation, {"1:p": "1:a"})
+    with pytest.raises(CacheUnavailable):
+        claims.stands(generation)
+    with pytest.raises(CacheUnavailable):
+        claims.begin("stream 1")
+    with pytest.raises(CacheUnavailable):
+        claims.stream()
+    backend.come_back()
+    assert rebuilt(claims) != generation

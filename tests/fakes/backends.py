@@ -1,0 +1,143 @@
+"""The Redis ports on either server, with what a test may do to the server behind their backs."""
+
+from collections.abc import Iterator
+from secrets import token_hex
+from typing import Protocol
+
+import pytest
+
+from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
+from fakes.redis_server import FakeServer
+from processor.local.valkey import LocalValkey
+from processor.ports.claims import Claims
+from processor.ports.sessions import Directory, SessionCache
+from processor.redis.claims import RedisClaims
+from processor.redis.connection import Server
+from processor.redis.directory import RedisDirectory
+from processor.redis.keys import Keys
+from processor.redis.sessions import RedisSessionCache
+
+
+class Backend(Protocol):
+    """One server; each port that it makes stands for another process."""
+
+    keys: Keys
+
+    def sessions(self) -> SessionCache: ...
+
+    def claims(self) -> Claims: ...
+
+    def directory(self) -> Directory: ...
+
+    def delete(self, name: str, field: bytes | None = None) -> None: ...
+
+    def exists(self, name: str) -> bool: ...
+
+    def flush(self) -> None: ...
+
+    def restart(self) -> None: ...
+
+    def go_away(self) -> None: ...
+
+    def come_back(self) -> None: ...
+
+
+class FakeBackend:
+    def __init__(self) -> None:
+        self.keys = Keys("fake")
+        self.server = FakeServer()
+
+    def sessions(self) -> SessionCache:
+        return FakeSessionCache(self.server, self.keys)
+
+    def claims(self) -> Claims:
+        return FakeClaims(self.server, self.keys)
+
+    def directory(self) -> Directory:
+        return FakeDirectory(self.server, self.keys)
+
+    def delete(self, name: str, field: bytes | None = None) -> None:
+        if field is None:
+            self.server.delete(name)
+        else:
+            self.server.put(name, {field: None})
+
+    def exists(self, name: str) -> bool:
+        return name in self.server.hashes
+
+    def flush(self) -> None:
+        self.server.flush()
+
+    def restart(self) -> None:
+        self.server.restart()
+
+    def go_away(self) -> None:
+        self.server.available = False
+
+    def come_back(self) -> None:
+        self.server.available = True
+
+
+class ValkeyBackend:
+    """A server of our own: these tests restart it and flush it."""
+
+    def __init__(self, valkey: LocalValkey) -> None:
+        self.keys = Keys(f"test-{token_hex(4)}")
+        self.valkey = valkey
+        self.server = self.connect()
+
+    def connect(self) -> Server:
+        return Server.from_url(self.valkey.url, timeout=2)
+
+    def sessions(self) -> SessionCache:
+        return RedisSessionCache(self.connect(), self.keys)
+
+    def claims(self) -> Claims:
+        return RedisClaims(self.connect(), self.keys, lease=0.5)
+
+    def directory(self) -> Directory:
+        return RedisDirectory(self.connect(), self.keys)
+
+    def delete(self, name: str, field: bytes | None = None) -> None:
+        self.server.ask(("DEL", name) if field is None else ("HDEL", name, field))
+
+    def exists(self, name: str) -> bool:
+        return self.server.ask(("EXISTS", name)) == [1]
+
+    def flush(self) -> None:
+        self.server.ask(("FLUSHALL",))
+
+    def restart(self) -> None:
+        self.valkey.restart()
+
+    def go_away(self) -> None:
+        self.valkey.stop()
+
+    def come_back(self) -> None:
+        self.valkey.launch()
+
+
+@pytest.fixture(scope="session")
+def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalValkey]:
+    valkey = LocalValkey.start(tmp_path_factory.mktemp("valkey"))
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture
+def valkey_backend(own_valkey: LocalValkey) -> Iterator[ValkeyBackend]:
+    """The real server, running and empty."""
+    own_valkey.launch()
+    backend = ValkeyBackend(own_valkey)
+    backend.flush()
+    yield backend
+    backend.server.close()
+
+
+@pytest.fixture(params=["fake", pytest.param("valkey", marks=pytest.mark.servers)])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each of the servers that the contract is held against."""
+    if request.param == "fake":
+        return FakeBackend()
+    real: ValkeyBackend = request.getfixturevalue("valkey_backend")
+    return real

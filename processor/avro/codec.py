@@ -1,0 +1,172 @@
+"""Between bytes and the domain's values, by fastavro.
+
+A value of this version's own schema is read as it stands; any other known writer's is resolved to
+the reader's schema. Hostile bytes can make fastavro raise, never loop or allocate beyond a small
+multiple of their length:
+
+- While it reads it checks every length against what is there, and each item of an array takes a
+  byte or more (see `schemas`), so a count of 2⁶⁰ ends with the bytes.
+- While it skips a field that the reader lacks it checks nothing: a truncated value would pass, and
+  2⁶⁰ doubles be skipped beyond the end. So what is resolved is read through `_Exact`.
+"""
+
+from io import BytesIO
+from operator import itemgetter
+from typing import Any, Final, cast
+
+from fastavro import schemaless_reader, schemaless_writer
+from fastavro.read import SchemaResolutionError
+
+from processor.avro.framing import (
+    DecodeError,
+    Framing,
+    SchemaIds,
+    UnknownSchemaError,
+    single_object,
+)
+from processor.avro.schemas import Known
+from processor.core.session import Session
+from processor.core.update import SessionUpdate
+from processor.errors import FailClosed
+
+UPDATE_FIELDS: Final = (
+    "eventId",
+    "eventTime",
+    "applicationId",
+    "integrationId",
+    "profileId",
+    "coupon",
+    "referral",
+    "state",
+    "cartItems",
+    "identifiers",
+    "total",
+    "attributes",
+    "discounts",
+)
+"""The record's fields in the order of `SessionUpdate`, whose last one is no field."""
+
+SESSION_FIELDS: Final = (
+    "integrationId",
+    "created",
+    "applicationId",
+    "profileId",
+    "coupon",
+    "referral",
+    "state",
+    "cartItems",
+    "identifiers",
+    "total",
+    "attributes",
+    "firstSession",
+    "discounts",
+    "previousState",
+    "version",
+    "updated",
+    "lastEventId",
+    "inputOffset",
+    "eventMemory",
+)
+"""The record's fields in the order of `Session`."""
+
+_update_values = itemgetter(*UPDATE_FIELDS)
+_session_values = itemgetter(*SESSION_FIELDS)
+
+_CAUSED_BY_BYTES: Final = (
+    EOFError,  # they end too early
+    LookupError,  # they end within a varint; the index of an enum or a union is out of range
+    ValueError,  # a string is not UTF-8
+    SchemaResolutionError,  # the reader lacks a symbol, or the branch of a union
+    TypeError,  # the same, where fastavro compares a named type with an unnamed one
+    OverflowError,  # a length that no platform's size can hold
+)
+
+
+class _Exact(BytesIO):
+    """Bytes that are read in the amount that was asked for, or not at all."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if len(data) != size:
+            raise EOFError(f"expected {size} bytes, read {len(data)}")
+        return data
+
+
+class _Records:
+    """Reads framed records of one kind as dicts."""
+
+    def __init__(self, known: Known, ids: SchemaIds | None) -> None:
+        self._framing = Framing(known.writers, ids)
+        self._reader = known.reader
+
+    def read(self, value: bytes) -> dict[str, Any]:
+        """Return the record's fields by name. Raises DecodeError."""
+        writer, start = self._framing.split(value)
+        own = writer.fingerprint == self._reader.fingerprint
+        stream = BytesIO(value) if own else _Exact(value)
+        stream.seek(start)
+        try:
+            record = schemaless_reader(stream, writer.parsed, None if own else self._reader.parsed)
+        except _CAUSED_BY_BYTES as error:
+            raise DecodeError(f"the value is not a {writer.name}: {error!r}") from error
+        left = len(value) - stream.tell()
+        if left:
+            raise DecodeError(f"{left} bytes are left over after the {writer.name}")
+        return cast("dict[str, Any]", record)
+
+
+class UpdateCodec:
+    """SessionUpdates, framed."""
+
+    def __init__(self, known: Known, ids: SchemaIds | None = None) -> None:
+        self._records = _Records(known, ids)
+        self._schema = known.reader.parsed
+        self._header = single_object(known.reader.fingerprint)
+
+    def read(self, value: bytes, offset: int) -> SessionUpdate:
+        """Return the update, as yet unchecked, that stood at this input offset.
+
+        Raises DecodeError and nothing else, whatever the bytes; what `ids` raises passes through.
+        """
+        return SessionUpdate._make((*_update_values(self._records.read(value)), offset))
+
+    def write(self, update: SessionUpdate) -> bytes:
+        """Return the update's bytes in single-object encoding; its offset is not among them."""
+        out = BytesIO()
+        out.write(self._header)
+        schemaless_writer(out, self._schema, dict(zip(UPDATE_FIELDS, update, strict=False)))
+        return out.getvalue()
+
+
+class SnapshotCodec:
+    """CustomerSessions, framed: the bytes that Kafka and Redis both hold.
+
+    `header` stands before what is written; by default that of single-object encoding.
+    """
+
+    def __init__(
+        self, known: Known, ids: SchemaIds | None = None, header: bytes | None = None
+    ) -> None:
+        self._records = _Records(known, ids)
+        self._schema = known.reader.parsed
+        self._header = header or single_object(known.reader.fingerprint)
+
+    def write(self, session: Session) -> bytes:
+        """Return the snapshot's bytes, framing included: the same ones for the same session."""
+        out = BytesIO()
+        out.write(self._header)
+        schemaless_writer(out, self._schema, dict(zip(SESSION_FIELDS, session, strict=True)))
+        return out.getvalue()
+
+    def read(self, snapshot: bytes) -> Session:
+        """Return the session. Raises FailClosed where the bytes are no snapshot that is known."""
+        try:
+            return Session._make(_session_values(self._records.read(snapshot)))
+        except UnknownSchemaError as error:
+            raise FailClosed(
+                f"a snapshot was written with an unknown schema: {error}",
+                hint="a newer version of the processor wrote it: run that version, or put its"
+                " CustomerSession.avsc into PROCESSOR_SCHEMAS_DIR",
+            ) from error
+        except DecodeError as error:
+            raise FailClosed(f"a snapshot cannot be read: {error}") from error

@@ -21,6 +21,13 @@ from processor.errors import ConfigError
 DEFAULT_FILE: Final = Path("session-processor.toml")
 CONFIG_VARIABLE: Final = "PROCESSOR_CONFIG"
 
+# A secret on a command line is there for every user of the machine to read.
+FLAG_FIELDS: Final = tuple(
+    field
+    for field in Settings.model_fields
+    if field not in {"kafka_sasl_password", "schema_registry_url"}
+)
+
 _OF_A_SERVICE = re.compile(
     r"PROCESSOR(_[A-Z0-9_]+)?_"
     r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -177,4 +184,5 @@ def _hint(field: str) -> str:
     about = Settings.model_fields[field]
     example = about.examples[0] if about.examples else ""
     tail = f"; for example {example}" if example else ""
-    return f"{env_name(field)} (flag {flag(field)}) is {about.description}{tail}"
+    or_flag = f" (flag {flag(field)})" if field in FLAG_FIELDS else ""
+    return f"{env_name(field)}{or_flag} is {about.description}{tail}"

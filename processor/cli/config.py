@@ -1,0 +1,30 @@
+"""`config`: what the settings are and where they come from."""
+
+import typer
+
+from processor.cli.output import Json, emit, loaded_from
+from processor.config import effective
+
+app = typer.Typer(
+    name="config", no_args_is_help=True, help="Settings: their values and where each is from."
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `show` a command of the group although it is the only one."""
+
+
+@app.command()
+def show(ctx: typer.Context, *, as_json: Json = False) -> None:
+    """Print each setting's effective value and its source; secrets are masked.
+
+    Flags win over the environment, and that over the TOML file.
+
+    Example: session-processor config show --group-id checkout --json
+    """
+    rows = effective(loaded_from(ctx))
+    emit(
+        ({"setting": row.name, "value": row.value, "from": row.source} for row in rows),
+        as_json=as_json,
+    )

@@ -1,0 +1,61 @@
+"""The root of the command line: where commands are mounted, and where errors end."""
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+import typer
+from typer.main import get_command
+
+from processor.cli import config, local, run
+from processor.cli.given import hoisted, takes_settings
+from processor.cli.output import JSON_FLAG, tell
+from processor.errors import ProcessorError
+from processor.telemetry.logging import configure
+
+INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    name="session-processor",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# One line a command; see the package's docstring.
+app.command("run")(run.command)
+app.add_typer(config.app)
+app.add_typer(local.app)
+
+
+def _root(_ctx: typer.Context) -> None:
+    """Fold shopping-session updates from Kafka into session state, exactly once.
+
+    Settings may stand before or after the command, in the environment, or in a TOML file.
+
+    Example: session-processor run --group-id checkout
+    """
+
+
+app.callback()(takes_settings(_root))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; a user's mistake prints no traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        get_command(app).main(hoisted(given), prog_name="session-processor")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ProcessorError as error:
+        tell(error, as_json=JSON_FLAG in given)
+        return error.exit_code
+    except Exception:  # noqa: BLE001  the last resort: told in the log
+        if not structlog.is_configured():
+            configure("auto", "info")
+        structlog.get_logger(__name__).exception("this is a defect of session-processor")
+        return 1
+    return 0

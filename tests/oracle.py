@@ -95,13 +95,23 @@ WRITERS = dict(
 FRAME, SESSION = _schema(SCHEMAS / "CustomerSession.avsc")
 
 
+class _Exact(io.BytesIO):
+    """Refuses to end early, also where fastavro skips without looking."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if len(data) != size:
+            raise EOFError
+        return data
+
+
 def decode_update(value: bytes | None) -> Document:
     try:
-        stream = io.BytesIO((value or b"")[10:])
+        stream = _Exact((value or b"")[10:])
         update = fastavro.schemaless_reader(stream, WRITERS[(value or b"")[:10]], READER)
     except Exception:  # noqa: BLE001  whatever it was, the bytes are not an update
         raise Rejection("undecodable") from None
-    if stream.read(1) or not isinstance(update, dict):
+    if len(stream.getvalue()) != stream.tell() or not isinstance(update, dict):
         raise Rejection("undecodable")
     return update
 

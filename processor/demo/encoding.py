@@ -1,0 +1,38 @@
+"""Updates to bytes, as a producer would send them."""
+
+import json
+from io import BytesIO
+from typing import Any
+
+from fastavro import parse_schema, schemaless_writer
+
+from processor.avro.framing import single_object
+from processor.avro.schemas import load_schemas
+from processor.demo.catalogue import Document
+
+_MEANINGLESS = ("doc", "logicalType")
+
+
+class Encode:
+    """Writes documents in single-object encoding, out of range or not: nothing is checked."""
+
+    def __init__(self) -> None:
+        schema = load_schemas().updates.reader
+        self._schema = parse_schema(_with_longs(json.loads(schema.text)), {})
+        self._header = single_object(schema.fingerprint)
+
+    def __call__(self, update: Document) -> bytes:
+        """Return the update's bytes."""
+        out = BytesIO()
+        out.write(self._header)
+        schemaless_writer(out, self._schema, update)
+        return out.getvalue()
+
+
+def _with_longs(schema: Any) -> Any:
+    """Return the schema with each int as a long, whose bytes are the same, without a range."""
+    if isinstance(schema, dict):
+        return {key: _with_longs(part) for key, part in schema.items() if key not in _MEANINGLESS}
+    if isinstance(schema, list):
+        return [_with_longs(part) for part in schema]
+    return "long" if schema == "int" else schema

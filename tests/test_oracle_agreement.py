@@ -1,0 +1,209 @@
+"""The stages and the oracle, which share no code, say the same of the same log."""
+
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import groupby
+
+import pytest
+from first_sessions import not_exactly_one_first, winners
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import DeadLetter, Entry, Expected, Snapshot, bits, decode_session, expected
+from oracle_json import is_json
+
+from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.schemas import load_schemas
+from processor.core.json_text import is_json_text
+from processor.core.outcome import Reason
+from processor.core.session import Session
+from processor.demo.catalogue import NOT_JSON, UNUSUAL_JSON
+from processor.demo.lean import lean_updates
+from processor.demo.stream import Mix, Update, updates
+from processor.ports.log import Record
+from processor.stages.decode import Decode
+from processor.stages.encode import Encode
+from processor.stages.fold import Fold
+
+PARTITIONS = 4
+SMALL = 6_000
+"""A limit of snapshots that ordinary carts reach too."""
+
+HARSH = Mix(rejects=0.15, duplicates=0.1, too_large_every=300, snapshot_limit=SMALL)
+
+Log = dict[int, list[Record]]
+
+
+def partition_of(key: bytes | None) -> int:
+    return zlib.crc32(key or b"") % PARTITIONS
+
+
+def as_log(stream: Sequence[Update]) -> list[Record]:
+    """Return the records in the order in which they arrive, offsets with gaps as markers make."""
+    ends = dict.fromkeys(range(PARTITIONS), 0)
+    records = []
+    for update in stream:
+        assert update.partition is not None
+        offset = ends[update.partition]
+        ends[update.partition] = offset + 1 + offset % 7 // 6
+        records.append(
+            Record(
+                update.partition,
+                offset,
+                update.timestamp,
+                update.key,
+                update.value,
+                update.headers,
+            )
+        )
+    return records
+
+
+def processed(records: Sequence[Record], limit: int, batch: int) -> dict[int, Expected]:
+    """Fold the records through the stages, `batch` at a time, with dicts for Kafka and Redis."""
+    schemas = load_schemas()
+    decode = Decode(UpdateCodec(schemas.updates))
+    fold = Fold(Encode(SnapshotCodec(schemas.snapshots)), limit)
+    sessions: dict[int, dict[bytes, Session | None]] = {}
+    claims: dict[str, str] = {}
+    results = {partition: Expected() for partition in range(PARTITIONS)}
+    rest = list(records)
+    while rest:
+        now = rest[:batch]
+        for record in now:
+            sessions.setdefault(record.partition, {}).setdefault(record.key or b"", None)
+        done = fold(now, [decode(record) for record in now], sessions, claims)
+        rest = rest[done.taken :]
+        claims |= done.claims
+        for record, session, value in done.snapshots:
+            key = record.key or b""
+            sessions[record.partition][key] = session
+            results[record.partition].snapshots.append(Snapshot(key, value, record.timestamp))
+        for record, rejected in done.letters:
+            entry = Entry(*record[1:])
+            results[record.partition].dead_letters.append(DeadLetter(entry, str(rejected.reason)))
+        results[0].duplicates += done.duplicates
+    return results
+
+
+def demanded(records: Sequence[Record], firsts: Mapping[str, bytes], limit: int) -> list[Expected]:
+    ordered = sorted(records, key=lambda record: record.partition)
+    logs = {
+        partition: [Entry(*record[1:]) for record in group]
+        for partition, group in groupby(ordered, key=lambda record: record.partition)
+    }
+    return [expected(logs.get(partition, []), firsts, limit) for partition in range(PARTITIONS)]
+
+
+def agree(stream: Sequence[Update], limit: int, batch: int = 500) -> list[Expected]:
+    """Assert that both say the same, and return what they say."""
+    records = as_log(stream)
+    got = processed(records, limit, batch)
+    output = {partition: result.snapshots for partition, result in got.items()}
+    assert not_exactly_one_first(output) == []
+    wanted = demanded(records, winners(output), limit)
+    for partition, want in enumerate(wanted):
+        assert got[partition].dead_letters == want.dead_letters
+        shown = [bits(decode_session(each.value)) for each in got[partition].snapshots]
+        assert shown == [bits(decode_session(each.value)) for each in want.snapshots]
+        assert got[partition].snapshots == want.snapshots
+    assert got[0].duplicates == sum(want.duplicates for want in wanted)
+    return wanted
+
+
+def reasons(results: Sequence[Expected]) -> Counter[str]:
+    return Counter(letter.reason for result in results for letter in result.dead_letters)
+
+
+@cache
+def realistic(seed: int) -> tuple[Update, ...]:
+    return tuple(updates(5_000, seed=seed, partition=partition_of))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_realistic_stream(seed: int) -> None:
+    found = agree(realistic(seed), 900_000)
+    assert set(reasons(found)) == set(Reason)
+    assert sum(result.duplicates for result in found) > 50
+
+
+@pytest.mark.parametrize("seed", [4, 5, 6, 7])
+def test_a_harsh_stream_with_a_small_limit(seed: int) -> None:
+    stream = tuple(updates(6_000, seed=seed, mix=HARSH, partition=partition_of))
+    found = agree(stream, SMALL, batch=97)
+    assert set(reasons(found)) == set(Reason)
+    assert sum(result.duplicates for result in found) > 100
+
+
+def test_batches_make_no_difference() -> None:
+    stream = tuple(updates(1_500, seed=8, mix=HARSH, partition=partition_of))
+    assert agree(stream, SMALL, batch=1) == agree(stream, SMALL, batch=1_500)
+
+
+def test_profiles_have_sessions_in_several_partitions() -> None:
+    found = agree(realistic(1), 900_000)
+    where: dict[str, set[int]] = {}
+    for partition, result in enumerate(found):
+        for session in result.sessions.values():
+            where.setdefault(session["profileId"], set()).add(partition)
+    del where[""]
+    assert len(where) > 30
+    assert sum(len(partitions) > 1 for partitions in where.values()) > 15
+
+
+def test_every_lean_update_is_accepted() -> None:
+    stream = tuple(lean_updates(20_000, seed=1, partition=partition_of))
+    found = agree(stream, 900_000)
+    snapshots = sum(len(result.snapshots) for result in found)
+    sizes = [len(update.value or b"") for update in stream]
+    assert snapshots == len(stream)
+    assert 190 < sum(sizes) / len(sizes) < 210
+
+
+def test_a_stream_is_the_same_for_a_seed() -> None:
+    assert tuple(updates(5_000, seed=1, partition=partition_of)) == realistic(1)
+    assert realistic(2) != realistic(1)
+
+
+def test_a_stream_has_every_reason_early() -> None:
+    """Twenty thousand updates, what the demo folds, have each reason several times."""
+    stream = tuple(updates(20_000, seed=11, partition=partition_of))
+    found = reasons(demanded(as_log(stream), {}, 900_000))
+    assert set(found) == set(Reason)
+    assert min(found.values()) >= 2
+
+
+@pytest.mark.parametrize("text", UNUSUAL_JSON)
+def test_unusual_json_is_json(text: str) -> None:
+    assert is_json_text(text)
+    assert is_json(text)
+
+
+@pytest.mark.parametrize("text", NOT_JSON, ids=lambda text: repr(text[:20]))
+def test_what_is_not_json(text: str) -> None:
+    assert not is_json_text(text)
+    assert not is_json(text)
+
+
+PIECES = st.sampled_from(
+    [
+        *'[]{},:"\\-+.eE01',
+        " ",
+        "\n",
+        "\x0b",
+        "true",
+        "null",
+        '"a"',
+        "\\u",
+        "d8",
+        "é",
+        "\ufeff",
+        "NaN",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_both_read_json_by_the_same_grammar(text: str) -> None:
+    assert is_json_text(text) == is_json(text)

@@ -5,6 +5,7 @@ from secrets import token_hex
 from typing import Protocol
 
 import pytest
+from servers import Places
 
 from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
 from fakes.redis_server import FakeServer
@@ -93,7 +94,7 @@ class ValkeyBackend:
         return RedisSessionCache(self.connect(), self.keys)
 
     def claims(self) -> Claims:
-        return RedisClaims(self.connect(), self.keys, lease=0.5)
+        return RedisClaims(self.connect(), self.keys)
 
     def directory(self) -> Directory:
         return RedisDirectory(self.connect(), self.keys)
@@ -118,10 +119,10 @@ class ValkeyBackend:
 
 
 @pytest.fixture(scope="session")
-def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalValkey]:
-    valkey = LocalValkey.start(tmp_path_factory.mktemp("valkey"))
+def own_valkey(places: Places) -> Iterator[LocalValkey]:
+    valkey = LocalValkey.start(places.guarded("redis-contracts"))
     yield valkey
-    valkey.stop()
+    valkey.kill()
 
 
 @pytest.fixture

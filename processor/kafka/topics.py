@@ -1,0 +1,236 @@
+"""The four topics: making them, looking at them, and refusing to run on wrong ones."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not by name
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+)
+
+from processor.errors import TopicError, Unavailable
+from processor.kafka.clients import Cluster, common
+from processor.kafka.faults import sort, sorting
+from processor.kafka.topic_needs import (
+    ABSENT,
+    MANY_PARTITIONS,
+    RECORD_LIMIT,
+    USUAL_RECORD_BYTES,
+    Finding,
+    TopicState,
+    judge,
+    settings_for,
+)
+from processor.ports.log import LogUnavailable, Topic
+
+_ANSWER_S: Final = 10.0
+_KNOWN_S: Final = 10.0
+_UNKNOWN: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})  # noqa: SLF001
+_BROKER_DEFAULT: Final = -1
+_DAY_MS: Final = 24 * 3600 * 1000
+
+
+class TopicFacts(NamedTuple):
+    """What the service goes by once the topics have been found right."""
+
+    partitions: int
+    """How many the input has, and the output and the dead letters with it."""
+    tombstones_kept_ms: int
+    """The output's `delete.retention.ms`."""
+    max_record_bytes: int
+    """The largest record that one of the topics takes to which the service publishes."""
+
+
+class Created(NamedTuple):
+    """What `create` did about one topic."""
+
+    name: str
+    partitions: int
+    created: bool
+    """False: it was there already and was not changed."""
+
+
+def require(cluster: Cluster, max_snapshot_bytes: int) -> TopicFacts:
+    """Return what the topics are like, if the service can run on them.
+
+    Raises TopicError, naming every error in them and what to run, and LogUnavailable while no
+    broker answers. Warnings do not count: `topics check` tells them.
+    """
+    found = states(cluster)
+    errors = [
+        finding
+        for finding in judge(cluster.topics, found, max_snapshot_bytes, servers(cluster))
+        if finding.severity == "error"
+    ]
+    if errors:
+        raise TopicError(
+            "; ".join(_sentence(each) for each in errors),
+            hint="\n".join(["Run:", *dict.fromkeys(f"  {each.command}" for each in errors)]),
+        )
+    sessions = found[Topic.SESSIONS].settings
+    published = (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
+    return TopicFacts(
+        partitions=found[Topic.UPDATES].partitions,
+        tombstones_kept_ms=int(sessions.get("delete.retention.ms", _DAY_MS)),
+        max_record_bytes=max(
+            int(found[topic].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES)) for topic in published
+        ),
+    )
+
+
+def inspect(cluster: Cluster, max_snapshot_bytes: int) -> list[Finding]:
+    """Return what is wrong with the topics, errors first; empty when nothing is.
+
+    Raises LogUnavailable and Forbidden.
+    """
+    return judge(cluster.topics, states(cluster), max_snapshot_bytes, servers(cluster))
+
+
+def create(
+    cluster: Cluster, max_snapshot_bytes: int, partitions: int | None = None
+) -> list[Created]:
+    """Make those of the topics that are absent; return when the brokers know of all four.
+
+    A topic that exists is never changed. Its partition count is what the new ones get when none is
+    given (12 when there is none); one that contradicts it is refused before anything is made.
+    Replication is the broker's default. Raises TopicError, LogUnavailable and Forbidden.
+    """
+    admin = _admin(cluster)
+    found = _states(admin, cluster)
+    count = _count(cluster, found, partitions)
+    made = []
+    for topic, name in cluster.topics.items():
+        if topic not in found:
+            # The dead letters' limit follows the input's, which the broker may have chosen.
+            updates = _states(admin, cluster).get(Topic.UPDATES)
+            limit = (updates.settings if updates else {}).get(RECORD_LIMIT, USUAL_RECORD_BYTES)
+            _make(admin, name, count, settings_for(topic, max_snapshot_bytes, int(limit)))
+            _wait_until_known(admin, cluster, topic)
+        there = found.get(topic)
+        made.append(Created(name, there.partitions if there else count, there is None))
+    return made
+
+
+def states(cluster: Cluster) -> dict[Topic, TopicState]:
+    """Return what those of the topics are like that exist."""
+    return _states(_admin(cluster), cluster)
+
+
+def servers(cluster: Cluster) -> str:
+    """Return what a command line says to reach the cluster."""
+    return str(cluster.properties.get("bootstrap.servers", ""))
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Let a short command end with Unavailable where no broker answers."""
+    try:
+        yield
+    except LogUnavailable as away:
+        raise Unavailable(
+            f"Kafka did not answer: {away}",
+            hint="Is PROCESSOR_BOOTSTRAP_SERVERS right, and does a broker run there?",
+        ) from away
+
+
+def _sentence(finding: Finding) -> str:
+    if finding.setting == ABSENT:
+        return f"topic {finding.topic} does not exist"
+    return (
+        f"topic {finding.topic}: {finding.setting} is {finding.value} and must be "
+        f"{finding.needed}, or else {finding.cost}"
+    )
+
+
+def _count(cluster: Cluster, found: Mapping[Topic, TopicState], wanted: int | None) -> int:
+    for topic in (Topic.UPDATES, Topic.SESSIONS, Topic.DEAD_LETTERS):
+        there = found.get(topic)
+        if there is None:
+            continue
+        if wanted is not None and wanted != there.partitions:
+            raise TopicError(
+                f"topic {cluster.topics[topic]} exists with {there.partitions} partitions, not "
+                f"{wanted}: nothing was created",
+                hint=f"Leave --partitions out, or give {there.partitions}. To have more, see "
+                '"more partitions are needed" in docs/operations.md.',
+            )
+        return there.partitions
+    return MANY_PARTITIONS if wanted is None else wanted
+
+
+def _make(admin: AdminClient, name: str, partitions: int, settings: dict[str, str]) -> None:
+    doing = f"creating topic {name}"
+    new = NewTopic(name, partitions, _BROKER_DEFAULT, config=settings)
+    try:
+        asked = admin.create_topics([new], request_timeout=_ANSWER_S)
+        asked[name].result(_ANSWER_S + 1)
+    except TimeoutError:
+        raise LogUnavailable(f"{doing}: no answer") from None
+    except KafkaException as exception:
+        error: KafkaError = exception.args[0]
+        if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return
+        fault = sort(error, doing)
+        if isinstance(fault, LogUnavailable) and not error.retriable() and _is_answer(error):
+            raise TopicError(
+                f"{doing}: {error.str()} ({error.name()})",
+                hint="Have it made by who may, with the settings that `topics check` lists.",
+            ) from exception
+        raise fault from exception
+
+
+def _is_answer(error: KafkaError) -> bool:
+    """Whether a broker said it, and not the client about the way there: its own are negative."""
+    return error.code() > 0
+
+
+def _wait_until_known(admin: AdminClient, cluster: Cluster, topic: Topic) -> None:
+    start = monotonic()
+    while topic not in _states(admin, cluster):
+        if monotonic() - start > _KNOWN_S:
+            raise LogUnavailable(f"topic {cluster.topics[topic]} was created and cannot be seen")
+        sleep(0.1)
+
+
+def _admin(cluster: Cluster) -> AdminClient:
+    with sorting("connecting"):
+        return AdminClient(common(cluster))  # type: ignore[arg-type]  # callbacks too
+
+
+def _states(admin: AdminClient, cluster: Cluster) -> dict[Topic, TopicState]:
+    doing = "asking for the topics"
+    with sorting(doing):
+        asked = admin.describe_topics(
+            TopicCollection(list(cluster.topics.values())), request_timeout=_ANSWER_S
+        )
+    found: dict[Topic, TopicState] = {}
+    for topic, name in cluster.topics.items():
+        try:
+            description = asked[name].result(_ANSWER_S + 1)
+        except TimeoutError:
+            raise LogUnavailable(f"{doing}: no answer") from None
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            if error.code() in _UNKNOWN:
+                continue
+            raise sort(error, f"{doing}: {name}") from exception
+        replicas = min((len(each.replicas) for each in description.partitions), default=0)
+        settings = _settings(admin, name)
+        found[topic] = TopicState(len(description.partitions), replicas, settings)
+    return found
+
+
+def _settings(admin: AdminClient, name: str) -> dict[str, str]:
+    doing = f"asking for the settings of {name}"
+    resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+    try:
+        with sorting(doing):
+            asked = admin.describe_configs([resource], request_timeout=_ANSWER_S)
+            answer: Mapping[str, Any] = asked[resource].result(_ANSWER_S + 1)
+    except TimeoutError:
+        raise LogUnavailable(f"{doing}: no answer") from None
+    return {entry: each.value for entry, each in answer.items() if each.value is not None}

@@ -143,7 +143,7 @@ class Shopper:
     _weights: ClassVar[dict[_Change, int]] = {
         _visit: 30,
         _add: 26,
-        _identify: 9,
+        _identify: 14,
         _take_out: 5,
         _coupon: 5,
         _price: 4,

@@ -16,7 +16,7 @@ START: Final = 1_717_200_000_000
 
 REMEMBERED: Final = 16
 _APPLICATIONS: Final = (1, 1, 2, 7)
-_PROFILES_AT_ONCE: Final = 25
+_PROFILES_AT_ONCE: Final = 12
 _GAP_MS: Final = 90
 _INHERITED: Final = (("source", None), ("__streams.errors.exception", b"an earlier attempt's"))
 
@@ -82,7 +82,7 @@ class _Traffic:
         self._rejects = Rejects(self._encode)
         self._shoppers = 0
         self._profiles_made = 0
-        self._profiles: list[tuple[int, str, int]] = []
+        self._profiles: dict[int, list[tuple[str, int]]] = {}
         self._ended: deque[Shopper] = deque(maxlen=mix.sessions_at_once)
         self._visits = [self._arrival() for _ in range(mix.sessions_at_once)]
 
@@ -127,7 +127,7 @@ class _Traffic:
         return key, value, headers, self._now
 
     def _scene(self) -> Scene:
-        visit = self._random.choice(self._visits)
+        visit = self._random.choice([each for each in self._visits if each.state == "open"])
         ended = self._random.choice(self._ended) if self._ended else visit
         self._shoppers += 1
         stranger = Shopper(self._random, 1, self._shoppers, None)
@@ -148,16 +148,15 @@ class _Traffic:
 
     def _profile(self, application: int) -> str:
         """Return a new profile, or one that is to come again: each in two to six sessions."""
-        again = self._random.randrange(_PROFILES_AT_ONCE)
-        if again < len(self._profiles):
-            owner, profile, left = self._profiles[again]
-            if owner == application:
-                self._profiles[again] = (owner, profile, left - 1)
-                if left == 1:
-                    del self._profiles[again]
-                return profile
+        known = self._profiles.setdefault(application, [])
+        if known and (len(known) == _PROFILES_AT_ONCE or self._random.random() < 0.7):  # noqa: PLR2004
+            place = self._random.randrange(len(known))
+            profile, left = known[place]
+            known[place] = (profile, left - 1)
+            if left == 1:
+                del known[place]
+            return profile
         self._profiles_made += 1
         profile = f"p-{self._profiles_made:05d}"
-        if len(self._profiles) < _PROFILES_AT_ONCE:
-            self._profiles.append((application, profile, self._random.randint(1, 5)))
+        known.append((profile, self._random.randint(1, 5)))
         return profile

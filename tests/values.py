@@ -1,0 +1,102 @@
+"""Values of the domain for tests: plain ones to vary, and strategies for any."""
+
+from typing import Any, cast
+
+from hypothesis import strategies as st
+
+from processor.core.memory import event_hash
+from processor.core.outcome import Accepted
+from processor.core.session import CartItem, Session
+from processor.core.update import SessionUpdate
+
+STATES = ("open", "closed", "cancelled")
+NOON = 1_700_000_000_000
+OPTIONAL = ("weight", "height", "width", "length", "position")
+
+_PLAIN_UPDATE = SessionUpdate(
+    "e-1", NOON, 7, "visit", None, None, None, None, None, None, None, None, None, 40
+)
+_PLAIN_SESSION = Session(
+    integration_id="visit",
+    created=NOON,
+    application_id=7,
+    profile_id="",
+    coupon="",
+    referral="",
+    state="open",
+    cart_items=[],
+    identifiers=[],
+    total=0.0,
+    attributes={},
+    first_session=True,
+    discounts={},
+    previous_state=None,
+    version=1,
+    updated=NOON,
+    last_event_id="e-0",
+    input_offset=39,
+    memory=event_hash("e-0"),
+)
+
+
+def an_update(**changes: Any) -> SessionUpdate:
+    """Return a valid update that names no field, with these changes."""
+    return _PLAIN_UPDATE._replace(**changes)
+
+
+def a_session(**changes: Any) -> Session:
+    """Return an open, anonymous session that has accepted `e-0`, with these changes."""
+    return _PLAIN_SESSION._replace(**changes)
+
+
+def an_item(**changes: Any) -> CartItem:
+    """Return a cart line with every field, as decode makes it, with these changes."""
+    fields = {"name": "Mug", "sku": "mug", "quantity": 1, "price": 9.5}
+    absent = dict.fromkeys(("category", *OPTIONAL, "attributes"))
+    return cast("CartItem", {**fields, **absent, **changes})
+
+
+def accepted(outcome: object) -> Session:
+    """Return the session of an outcome that must be Accepted."""
+    assert isinstance(outcome, Accepted), outcome
+    return outcome.session
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=8)
+states_or_none = st.none() | st.sampled_from(STATES)
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+doubles = st.floats(allow_nan=False, allow_infinity=False)
+json_texts = st.sampled_from(['"a"', "1", "1e999", "null", "[]", '{"a":[1,2]}', '"\\ud800"', " 0 "])
+items = st.builds(
+    an_item,
+    name=texts,
+    sku=names,
+    quantity=st.integers(1, 2**31 - 1),
+    price=st.floats(-1e100, 1e100),
+    category=st.none() | texts,
+    attributes=st.none() | st.dictionaries(texts, json_texts, max_size=2),
+    **{measure: st.none() | doubles for measure in OPTIONAL},
+)
+
+
+def updates(
+    event_ids: st.SearchStrategy[str] = names,
+    profiles: st.SearchStrategy[str] = texts,
+    states: st.SearchStrategy[str | None] = states_or_none,
+) -> st.SearchStrategy[SessionUpdate]:
+    """Return valid updates of one session, or of any where the ids are any."""
+    return st.builds(
+        an_update,
+        event_id=event_ids,
+        event_time=st.integers(0, 253_402_300_799_999),
+        profile_id=st.none() | profiles,
+        coupon=st.none() | texts,
+        referral=st.none() | texts,
+        state=states,
+        cart_items=st.none() | st.lists(items, max_size=3),
+        identifiers=st.none() | st.lists(texts, max_size=3),
+        total=st.none() | doubles,
+        attributes=st.none() | st.dictionaries(texts, st.none() | json_texts, max_size=3),
+        discounts=st.none() | st.dictionaries(texts, st.none() | doubles, max_size=3),
+        offset=st.integers(0, 2**63 - 1),
+    )

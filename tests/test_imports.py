@@ -1,0 +1,109 @@
+"""The direction of imports: the domain knows nobody, and each server's client has one home."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import processor
+
+ROOT = Path(processor.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+PURE = {
+    "collections",
+    "enum",
+    "hashlib",
+    "json",
+    "math",
+    "re",
+    "typing",
+    "typing_extensions",
+}
+# The local stack asks the servers that it starts whether they are up; the reader stands alone, for
+# others to take; the demo's producer writes also what no codec of ours would.
+HOMES = {
+    "confluent_kafka": ("processor.kafka", "processor.local"),
+    "redis": ("processor.redis", "processor.local", "processor.reader"),
+    "fastavro": ("processor.avro", "processor.reader", "processor.demo"),
+    "typer": ("processor.cli",),
+}
+
+
+def imports(source: str, module: str, *, package: bool) -> Iterator[str]:
+    """Yield each module that the source imports, wherever the statement stands.
+
+    For `from a import b` both `a` and `a.b`, since b may be a module.
+    """
+    parents = module.split(".") if package else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = parents[: len(parents) - node.level + 1] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            yield origin
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+IMPORTS = {
+    module: set(imports(path.read_text("utf-8"), module, package=path.name == "__init__.py"))
+    for module, path in MODULES.items()
+}
+
+
+def of(*packages: str) -> list[str]:
+    return [module for module in MODULES if within(module, *packages)]
+
+
+def test_relative_and_nested_imports_are_seen() -> None:
+    source = (
+        "from . import fold\ndef f():\n    from ..kafka.log import Log\n    import redis.client"
+    )
+    assert set(imports(source, "processor.stages.load", package=False)) == {
+        "processor.stages",
+        "processor.stages.fold",
+        "processor.kafka.log",
+        "processor.kafka.log.Log",
+        "redis.client",
+    }
+
+
+@pytest.mark.parametrize("module", of("processor.core"))
+def test_the_core_imports_itself_and_what_is_pure(module: str) -> None:
+    allowed = {*PURE, "processor.core"}
+    assert [name for name in IMPORTS[module] if not within(name, *allowed)] == []
+
+
+@pytest.mark.parametrize("module", of("processor.ports"))
+def test_ports_import_no_implementation(module: str) -> None:
+    allowed = {"processor.ports", "processor.core", "processor.errors"}
+    foreign = {name for name in IMPORTS[module] if not within(name, *allowed)}
+    assert {name for name in foreign if name.split(".")[0] not in sys.stdlib_module_names} == set()
+
+
+@pytest.mark.parametrize("module", of("processor.stages"))
+def test_a_stage_imports_no_other_stage(module: str) -> None:
+    others = [name for name in IMPORTS[module] if within(name, "processor.stages")]
+    assert [name for name in others if not within(name, module)] == []
+
+
+@pytest.mark.parametrize("module", of("processor.stages"))
+def test_a_stage_imports_no_implementation_of_a_port(module: str) -> None:
+    implementations = ("processor.kafka", "processor.redis", "processor.cli", "processor.bootstrap")
+    assert [name for name in IMPORTS[module] if within(name, *implementations)] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_client_library_is_imported_in_its_home_only(module: str) -> None:
+    for library, homes in HOMES.items():
+        if not within(module, *homes):
+            assert [name for name in IMPORTS[module] if within(name, library)] == [], library

@@ -86,7 +86,7 @@ class Runner:
         while not self._stopping.is_set():
             self._observer.turned()
             self._turn()
-            if self._until_end is not None and self._until_end.reached(self._running()):
+            if self._until_end and self._until_end.reached(self._running(), self._tasks):
                 return
 
     def _turn(self) -> None:

@@ -1,12 +1,13 @@
 """`run --until-end`: when the end offsets frozen at the start are reached."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from processor.ports.log import Record, Subscription
 
 _ASK_EVERY_S: Final = 1.0
+_ASSIGN_S: Final = 3.0
 
 
 class UntilEnd:
@@ -18,31 +19,32 @@ class UntilEnd:
         subscription: Subscription,
         committed: Callable[[int], int],
     ) -> None:
-        """Take the ends; `committed` returns the group's committed offset of a partition, -1 without one."""
-        self._left = dict(ends)
+        """Take the ends; `committed` returns the group's offset of a partition, -1 without one."""
+        self._left = set(ends)
         self._ends = dict(ends)
         self._subscription = subscription
         self._committed = committed
-        self._ask_at = 0.0
+        self._ask_at = time.monotonic() + _ASSIGN_S
 
     def cut(self, records: Sequence[Record]) -> Sequence[Record]:
         """Return the records below the ends."""
         return [record for record in records if record.offset < self._ends[record.partition]]
 
-    def reached(self, running: Mapping[int, int]) -> bool:
-        """Whether every partition is at its end, given the next offsets of those that are owned.
+    def reached(self, running: Mapping[int, int], coming: Collection[int]) -> bool:
+        """Whether every partition is at its end.
 
+        `running` holds the next offsets of what is owned, `coming` is what is being taken over.
         Markers at the end have no records: the position tells, where it has passed them. What is
-        not owned is asked for, at most once a second.
+        somebody else's is asked for, at most once a second, and not before the group has had time
+        to assign.
         """
         positions = self._subscription.positions(list(running))
         for partition, offset in running.items():
             if max(offset, positions.get(partition, 0)) >= self._ends[partition]:
-                self._left.pop(partition, None)
-        elsewhere = [partition for partition in self._left if partition not in running]
-        if elsewhere and time.monotonic() >= self._ask_at:
+                self._left.discard(partition)
+        if time.monotonic() >= self._ask_at:
             self._ask_at = time.monotonic() + _ASK_EVERY_S
-            for partition in elsewhere:
+            for partition in self._left.difference(running, coming):
                 if self._committed(partition) >= self._ends[partition]:
-                    del self._left[partition]
-        return not self._left
+                    self._left.discard(partition)
+        return not self._left and not coming

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from processor.errors import ProcessorError
 from processor.kafka.clients import Cluster, group_member
@@ -12,8 +19,9 @@ from processor.kafka.faults import sort, sorting
 from processor.ports.log import LogUnavailable, Membership, Rebalance, Record, Topic
 
 _ANSWER_S: Final = 1.0
-_HELD_BACK: Final = 0
-"""Where an assigned partition stands until `resume` seeks: paused, no record of it is fetched."""
+_HELD_BACK: Final = OFFSET_END
+"""Where an assigned partition stands until `resume` seeks. A fetch may start before the pause takes
+hold: there it finds nothing, and no offset outside the log either."""
 
 
 def to_record(message: Message) -> Record:
@@ -77,11 +85,17 @@ class KafkaSubscription:
         return news
 
     def resume(self, positions: Mapping[int, int]) -> None:
-        """Seek, then let the records come."""
-        self._paused.difference_update(positions)
-        self.seek(positions)
-        with sorting("resuming partitions"):
-            self._consumer.resume(self._partitions(positions))
+        """Assign anew at the positions.
+
+        A seek would do, were it not refused for a partition whose fetch met an error meanwhile.
+        """
+        places = [TopicPartition(self._topic, *position) for position in positions.items()]
+        if places:
+            with sorting("resuming partitions"):
+                self._consumer.incremental_unassign(places)
+                self._consumer.incremental_assign(places)
+                self._consumer.resume(places)
+            self._paused.difference_update(positions)
 
     def pause(self, partitions: Sequence[int]) -> None:
         """Hold records back; librdkafka drops those of paused partitions from its queue."""
@@ -136,6 +150,8 @@ class KafkaSubscription:
             KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001  the loss of partitions follows
         ):
             return
+        if message.partition() in self._paused:
+            return  # it was fetched before the pause took hold; `resume` seeks
         where = f"reading {message.topic() or self._topic}"
         if message.partition() is not None and (message.partition() or 0) >= 0:
             where += f" partition {message.partition()} at offset {message.offset()}"

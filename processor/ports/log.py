@@ -121,6 +121,9 @@ class Subscription(Protocol):
     def ends(self, partitions: Sequence[int]) -> dict[int, int]:
         """Return the last known end of these input partitions, without asking a broker."""
 
+    def trouble(self) -> str | None:
+        """Return why no broker can be reached at present, None where one can, as far as known."""
+
     def close(self) -> None:
         """Leave the group, within seconds."""
 
@@ -182,8 +185,8 @@ class Coordination(Protocol):
     def topic_ids(self) -> dict[Topic, str]:
         """Return the topics' ids. Raises TopicError naming one that is absent."""
 
-    def partitions(self) -> int:
-        """Return the input's partition count."""
+    def partitions(self, topic: Topic) -> int:
+        """Return a topic's partition count."""
 
     def cluster_id(self) -> str:
         """Return the cluster's id."""

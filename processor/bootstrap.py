@@ -1,0 +1,290 @@
+"""The one place that wires the service: settings in, a running loop out."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+from typing import Final, NamedTuple, TypeVar
+
+import structlog
+
+from processor import __version__
+from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.schemas import load_schemas
+from processor.config import Settings
+from processor.errors import ConfigError, ProcessorError
+from processor.kafka.clients import Cluster
+from processor.kafka.coordination import KafkaCoordination
+from processor.kafka.publication import KafkaPublication
+from processor.kafka.scan import KafkaScan
+from processor.kafka.subscription import KafkaSubscription
+from processor.kafka.topics import TopicFacts, require
+from processor.ownership import Ownership, Start
+from processor.pipeline import Owned, Pipeline
+from processor.ports.log import LogUnavailable, Topic
+from processor.ports.sessions import CacheUnavailable
+from processor.record_cache import RecordCache
+from processor.redis.claims import RedisClaims
+from processor.redis.connection import Server
+from processor.redis.directory import RedisDirectory
+from processor.redis.keys import Keys
+from processor.redis.sessions import RedisSessionCache
+from processor.restore import Restore, claims_stream, rebuild_claims
+from processor.runner import Runner
+from processor.stages.decode import Decode
+from processor.stages.encode import Encode
+from processor.stages.fold import Fold
+from processor.stages.load import Load
+from processor.stages.publish import Publish
+from processor.stages.store import Store
+from processor.stream import Stream
+from processor.telemetry.health import Health
+from processor.telemetry.http import open_endpoint
+from processor.telemetry.metrics import Metrics
+from processor.telemetry.observer import Observer
+from processor.until_end import UntilEnd
+
+FRAMING: Final = "single-object"
+CODEC: Final = "fastavro"
+_RETRY_S: Final = 1.0
+_LEAVE_S: Final = 3.0
+
+Answer = TypeVar("Answer")
+_log: Final = structlog.get_logger(__name__)
+
+
+class Stopped(Exception):  # noqa: N818  what happened
+    """The process was told to stop before it had begun."""
+
+
+class Stores(NamedTuple):
+    """What is kept in Redis."""
+
+    sessions: RedisSessionCache
+    claims: RedisClaims
+    directory: RedisDirectory
+
+
+def cluster_of(settings: Settings) -> Cluster:
+    """Return where Kafka is and what its parts are called here."""
+    return Cluster(
+        settings.kafka_properties(),
+        settings.group_id,
+        {
+            Topic.UPDATES: settings.updates_topic,
+            Topic.SESSIONS: settings.sessions_topic,
+            Topic.DEAD_LETTERS: settings.dead_letters_topic,
+            Topic.CLAIMS: settings.claims_topic,
+        },
+    )
+
+
+def stream_of(coordination: KafkaCoordination) -> Stream:
+    """Return the identity of what is processed, as the cluster has it now."""
+    ids = coordination.topic_ids()
+    return Stream(
+        coordination.cluster_id(),
+        ids[Topic.UPDATES],
+        ids[Topic.SESSIONS],
+        ids[Topic.DEAD_LETTERS],
+        ids[Topic.CLAIMS],
+        coordination.partitions(Topic.UPDATES),
+        FRAMING,
+    )
+
+
+def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
+    """Run the service until it is told to stop, or is at the end; return the exit code.
+
+    SIGTERM and SIGINT end it within 10 seconds, whatever it waits for. Raises ProcessorError.
+    """
+    stopping = Event()
+    health = Health()
+    metrics = Metrics(CODEC)
+    observer = Observer(health, metrics)
+    with (
+        _signals(stopping),
+        open_endpoint(settings.http_host, settings.http_port, metrics.registry, health) as endpoint,
+        ExitStack() as closing,
+    ):
+        _log.info(
+            "starting",
+            version=__version__,
+            codec=CODEC,
+            group=settings.group_id,
+            http=f"http://{endpoint.host}:{endpoint.port}",
+        )
+        try:
+            parts = _Parts(settings, stopping, observer, metrics, closing)
+            _assemble(parts, until_end=until_end, start=start).run()
+        except Stopped:
+            pass
+        except ProcessorError as error:
+            health.hold("stopped", error.message)
+            raise
+        _log.info("stopping")
+    return 0
+
+
+class _Parts(NamedTuple):
+    """What is there before any server is asked."""
+
+    settings: Settings
+    stopping: Event
+    observer: Observer
+    metrics: Metrics
+    closing: ExitStack
+
+
+def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
+    """Put all parts together; waits for servers that are away. Raises Stopped."""
+    settings, stopping, observer, metrics, closing = parts
+    cluster = cluster_of(settings)
+    schemas = load_schemas(settings.schemas_dir)
+    snapshots = SnapshotCodec(schemas.snapshots)
+    patiently = _Patience(stopping, observer)
+
+    facts: TopicFacts = patiently(lambda: require(cluster, settings.max_snapshot_bytes))
+    coordination = KafkaCoordination(cluster)
+    stream = patiently(lambda: stream_of(coordination))
+    server = Server.from_url(settings.redis_url)
+    closing.callback(server.close)
+    stores = _stores(server, Keys(settings.redis_prefix))
+    patiently(lambda: _refuse_eviction(stores.directory))
+
+    subscription = KafkaSubscription(cluster)
+    closing.callback(_leave, subscription.close)
+    publication = KafkaPublication(cluster, stopping.is_set, facts.max_record_bytes)
+    closing.callback(publication.close)
+    scan = KafkaScan(cluster)
+    ownership = Ownership(
+        stream=stream,
+        topics=cluster.topics.__getitem__,
+        start=start,
+        subscription=subscription,
+        publication=publication,
+        coordination=coordination,
+        scan=scan,
+        clock=time.monotonic,
+    )
+    restore = Restore(
+        stream=stream,
+        cache=stores.sessions,
+        scan=scan,
+        progress=observer,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        tombstones_kept_ms=facts.tombstones_kept_ms,
+    )
+    records = RecordCache(settings.cache_bytes)
+    pipeline = Pipeline(
+        decode=Decode(UpdateCodec(schemas.updates)),
+        load=Load(records, stores.sessions, snapshots.read),
+        fold=Fold(Encode(snapshots), settings.max_snapshot_bytes),
+        publish=Publish(publication, settings.updates_topic),
+        store=Store(stores.sessions, records),
+        claims=stores.claims,
+        ownership=ownership,
+        restore=restore,
+        records=records,
+        identity=publication.identity,
+        metrics=metrics,
+    )
+
+    def take_over(partition: int) -> Generator[bool, None, Owned]:
+        position = yield from ownership.take_over(partition)
+        stores.directory.describe(stream.partitions, schemas.snapshots.texts())
+        stamp = yield from restore(partition, position, publication.identity())
+        return Owned(position, stamp)
+
+    def frozen_ends() -> dict[int, int]:
+        return {
+            partition: coordination.extent(Topic.UPDATES, partition).stable_end
+            for partition in range(stream.partitions)
+        }
+
+    def committed(partition: int) -> int:
+        found = coordination.committed(partition, stable=False)
+        return -1 if found is None else found.offset
+
+    return Runner(
+        subscription=subscription,
+        publication=publication,
+        pipeline=pipeline,
+        cache=stores.sessions,
+        claims=stores.claims,
+        claims_stream=claims_stream(stream),
+        take_over=take_over,
+        rebuild_claims=lambda: rebuild_claims(stream, stores.claims, coordination, scan),
+        stopping=stopping,
+        observer=observer,
+        max_batch=settings.max_batch,
+        min_commit_interval=settings.min_commit_interval,
+        until_end=UntilEnd(patiently(frozen_ends), subscription, committed) if until_end else None,
+    )
+
+
+def _stores(server: Server, keys: Keys) -> Stores:
+    return Stores(
+        RedisSessionCache(server, keys), RedisClaims(server, keys), RedisDirectory(server, keys)
+    )
+
+
+def _refuse_eviction(directory: RedisDirectory) -> None:
+    policy = directory.eviction_policy()
+    if policy is not None and policy.startswith("allkeys"):
+        raise ConfigError(
+            f"Redis has maxmemory-policy {policy}: it would evict sessions one by one, unseen",
+            hint="Set maxmemory-policy to noeviction or a volatile one, or use another Redis.",
+        )
+
+
+class _Patience:
+    """Repeats what a server that is away keeps from being done; raises Stopped when told to."""
+
+    def __init__(self, stopping: Event, observer: Observer) -> None:
+        self._stopping = stopping
+        self._observer = observer
+
+    def __call__(self, action: Callable[[], Answer]) -> Answer:
+        while not self._stopping.is_set():
+            self._observer.turned()
+            try:
+                answer = action()
+            except LogUnavailable as fault:
+                self._observer.away("kafka", str(fault), retry_in=_RETRY_S)
+            except CacheUnavailable as fault:
+                self._observer.away("redis", str(fault), retry_in=_RETRY_S)
+            else:
+                self._observer.back("kafka")
+                self._observer.back("redis")
+                return answer
+            self._stopping.wait(_RETRY_S)
+        raise Stopped
+
+
+@contextmanager
+def _signals(stopping: Event) -> Iterator[None]:
+    """Have SIGTERM and SIGINT ask for the end, while inside."""
+    former = {
+        number: signal.signal(number, lambda *_: stopping.set())
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, action in former.items():
+            signal.signal(number, action)
+
+
+def _leave(close: Callable[[], None]) -> None:
+    """Leave the group; where Kafka is away and does not let go, leave the process instead."""
+    leaving = Thread(target=close, daemon=True)
+    leaving.start()
+    leaving.join(_LEAVE_S)
+    if leaving.is_alive():
+        _log.warning("leaving without the group's answer")
+        if sys.exc_info()[0] is None:
+            os._exit(0)

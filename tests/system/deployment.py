@@ -1,0 +1,342 @@
+"""A deployment of the real service for a test: topics, processes, and what they made of an input.
+
+What was made is read with plain clients, not with the processor's own readers.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from zlib import crc32
+
+import redis
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from first_sessions import not_exactly_one_first, winners
+from oracle import Entry, Expected, Snapshot, decode_session, expected
+from servers import Names
+
+from processor.demo.stream import Update
+
+_SABOTEUR = Path(__file__).with_name("saboteur.py")
+_LATEST_TIMESTAMP = str(2**63 - 1)
+
+
+def eventually(what: str, holds: Callable[[], bool], timeout: float = 60.0) -> None:
+    """Return once the condition holds; asks the servers again and again, so it needs no signal."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.05)
+
+
+class Process:
+    """One `session-processor` process; its log is in a file."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                command, env=dict(environment), stdout=sink, stderr=sink, stdin=subprocess.DEVNULL
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def wait(self, timeout: float = 30.0) -> int:
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout} s:\n{self.log[-3000:]}") from None
+
+    def await_log(self, text: str, times: int = 1, timeout: float = 60.0) -> None:
+        eventually(
+            f"{text!r} in the log:\n{self.log[-2000:]}",
+            lambda: self.log.count(text) >= times or self.ended(),
+            timeout,
+        )
+        assert self.log.count(text) >= times, self.log[-3000:]
+
+    def terminate(self) -> None:
+        """Ask it to end as an orchestrator does, and see it end well."""
+        self.signal(signal.SIGTERM)
+        assert self.wait(10.0) == 0, self.log[-3000:]
+
+    def kill(self) -> None:
+        if not self.ended():
+            self._process.kill()
+        self._process.wait()
+
+
+class Deployment:
+    """Topics and settings under one test's names. As a context, its processes end with it."""
+
+    def __init__(
+        self, bootstrap: str, redis_url: str, names: Names, logs: Path, partitions: int = 4
+    ) -> None:
+        self.bootstrap = bootstrap
+        self.redis_url = redis_url
+        self.names = names
+        self.partitions = partitions
+        self._logs = logs
+        self._processes: list[Process] = []
+        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PROCES")},
+            "PROCESSOR_BOOTSTRAP_SERVERS": bootstrap,
+            "PROCESSOR_REDIS_URL": redis_url,
+            "PROCESSOR_REDIS_PREFIX": names.prefix,
+            "PROCESSOR_GROUP_ID": names.group,
+            "PROCESSOR_UPDATES_TOPIC": names.updates,
+            "PROCESSOR_SESSIONS_TOPIC": names.sessions,
+            "PROCESSOR_DEAD_LETTERS_TOPIC": names.dead_letters,
+            "PROCESSOR_CLAIMS_TOPIC": names.claims,
+            "PROCESSOR_HTTP_PORT": "0",
+            "PROCESSOR_LOG_FORMAT": "human",
+        }
+
+    def __enter__(self) -> Self:
+        self.create_topics()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            process.kill()
+
+    def create_topics(self) -> None:
+        output = {
+            "cleanup.policy": "compact",
+            "message.timestamp.type": "CreateTime",
+            "message.timestamp.after.max.ms": _LATEST_TIMESTAMP,
+            # Counted from event times, which are years old here: a lag of days protects nothing.
+            "min.compaction.lag.ms": str(100 * 365 * 86_400_000),
+        }
+        letters = {
+            "message.timestamp.type": "CreateTime",
+            "message.timestamp.after.max.ms": _LATEST_TIMESTAMP,
+            "retention.ms": "-1",
+            "max.message.bytes": "1200000",
+        }
+        names = self.names
+        topics = [
+            # The stream's event times are years old: without this the broker deletes it as expired.
+            NewTopic(names.updates, self.partitions, 1, config={"retention.ms": "-1"}),
+            NewTopic(names.sessions, self.partitions, 1, config=output),
+            NewTopic(names.dead_letters, self.partitions, 1, config=letters),
+            NewTopic(names.claims, self.partitions, 1, config={"cleanup.policy": "compact"}),
+        ]
+        for future in self.admin.create_topics(topics).values():
+            future.result()
+
+    def partition(self, key: bytes | None) -> int:
+        return crc32(key or b"") % self.partitions
+
+    def produce(self, updates: Iterable[Update]) -> None:
+        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 20})
+        for update in updates:
+            while True:
+                try:
+                    producer.produce(
+                        self.names.updates,
+                        update.value,
+                        key=update.key,
+                        partition=self.partition(update.key)
+                        if update.partition is None
+                        else update.partition,
+                        timestamp=update.timestamp,
+                        headers=list(update.headers),
+                    )
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+
+    # Processes
+
+    def run(self, *arguments: str, **settings: str) -> Process:
+        return self._start([sys.executable, "-m", "processor", "run", *arguments], settings)
+
+    def run_sabotaged(self, point: str, times: int, **settings: str) -> Process:
+        return self._start([sys.executable, str(_SABOTEUR), point, str(times), "run"], settings)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "processor", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+    def _start(self, command: list[str], settings: Mapping[str, str]) -> Process:
+        process = Process(
+            command,
+            {**self.environment, **{f"PROCESSOR_{k.upper()}": v for k, v in settings.items()}},
+            self._logs / f"process-{len(self._processes)}.log",
+        )
+        self._processes.append(process)
+        return process
+
+    # What they made
+
+    def committed(self) -> dict[int, int]:
+        places = [TopicPartition(self.names.updates, each) for each in range(self.partitions)]
+        asked = self.admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(self.names.group, places)]
+        )
+        answer = asked[self.names.group].result().topic_partitions
+        return {each.partition: each.offset for each in answer}
+
+    def await_processed(self, timeout: float = 90.0) -> None:
+        """Return once the group's committed offsets are at the input's ends."""
+        ends = {partition: end for partition, (_, end) in self._extents(self.names.updates)}
+
+        def done() -> bool:
+            committed = self.committed()
+            return all(committed[partition] >= end for partition, end in ends.items() if end)
+
+        eventually("all input processed", done, timeout)
+
+    def _extents(self, topic: str) -> Iterator[tuple[int, tuple[int, int]]]:
+        with self._consumer() as consumer:
+            for partition in range(self.partitions):
+                place = TopicPartition(topic, partition)
+                yield partition, consumer.get_watermark_offsets(place, timeout=10)
+
+    @contextmanager
+    def _consumer(self) -> Iterator[Consumer]:
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": f"reader-{self.names.suffix}",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+            }
+        )
+        try:
+            yield consumer
+        finally:
+            consumer.close()
+
+    def read(self, topic: str) -> dict[int, list[Entry]]:
+        """Return the committed records of each partition, in order."""
+        found: dict[int, list[Entry]] = {each: [] for each in range(self.partitions)}
+        with self._consumer() as consumer:
+            consumer.assign([TopicPartition(topic, each, 0) for each in found])
+            waiting = set(found)
+            while waiting:
+                for message in consumer.consume(1000, 0.2):
+                    error = message.error()
+                    partition, offset = message.partition() or 0, message.offset() or 0
+                    if error is None:
+                        found[partition].append(
+                            Entry(
+                                offset,
+                                message.timestamp()[1],
+                                message.key(),
+                                message.value(),
+                                tuple(message.headers() or ()),
+                            )
+                        )
+                    else:
+                        assert error.code() == KafkaError._PARTITION_EOF, error
+                        waiting.discard(partition)
+        return found
+
+    def redis_sessions(self) -> dict[int, dict[bytes, bytes]]:
+        """Return what Redis holds, read by the documented layout."""
+        client = redis.Redis.from_url(self.redis_url)
+        found = {}
+        for partition in range(self.partitions):
+            tag = f"{{{self.names.prefix}:{partition}}}"
+            generation = client.get(f"{tag}:current")
+            assert isinstance(generation, bytes), f"partition {partition} has no generation"
+            fields = client.hgetall(f"{tag}:sessions:{generation.decode()}")
+            assert isinstance(fields, dict)
+            found[partition] = {bytes(k): bytes(v) for k, v in fields.items() if k}  # type: ignore[arg-type]
+        client.close()
+        return found
+
+    def assert_exact(self) -> dict[int, Expected]:
+        """See that output, dead letters and Redis are what the oracle makes of the input."""
+        inputs = self.read(self.names.updates)
+        output = {
+            partition: [
+                Snapshot(each.key or b"", each.value or b"", each.timestamp) for each in log
+            ]
+            for partition, log in self.read(self.names.sessions).items()
+        }
+        letters = self.read(self.names.dead_letters)
+        assert not_exactly_one_first(output) == []
+        firsts = winners(output)
+        oracle = {partition: expected(log, firsts) for partition, log in inputs.items()}
+        for partition, wanted in oracle.items():
+            _assert_same(output[partition], wanted.snapshots, partition)
+            _assert_letters(letters[partition], wanted, self.names.updates, partition)
+            last = {each.key: each.value for each in wanted.snapshots}
+            assert self.redis_sessions()[partition] == last, f"Redis of partition {partition}"
+        return oracle
+
+
+def _assert_same(output: list[Snapshot], wanted: list[Snapshot], partition: int) -> None:
+    made = {decode_session(each.value)["inputOffset"] for each in output}
+    due = {decode_session(each.value)["inputOffset"] for each in wanted}
+    assert made == due, (
+        f"partition {partition}: absent {sorted(due - made)}, not due {sorted(made - due)}"
+    )
+    for place, (there, expected_there) in enumerate(zip(output, wanted, strict=False)):
+        assert there == expected_there, (
+            f"partition {partition}, snapshot {place} of {len(output)}, {len(wanted)} expected:\n"
+            f"{decode_session(there.value)}\nexpected:\n{decode_session(expected_there.value)}"
+        )
+    assert len(output) == len(wanted), f"partition {partition}"
+
+
+def _assert_letters(letters: list[Entry], wanted: Expected, topic: str, partition: int) -> None:
+    assert len(letters) == len(wanted.dead_letters)
+    for letter, (entry, reason) in zip(letters, wanted.dead_letters, strict=True):
+        assert (letter.key, letter.value, letter.timestamp) == (
+            entry.key,
+            entry.value,
+            entry.timestamp,
+        )
+        prefix = "__streams.errors."
+        headers = dict(letter.headers)
+        assert headers[prefix + "exception"] == reason.encode()
+        assert headers[prefix + "topic"] == topic.encode()
+        assert headers[prefix + "partition"] == str(partition).encode()
+        assert headers[prefix + "offset"] == str(entry.offset).encode()
+        assert headers[prefix + "stacktrace"] == b""
+        ours = [name for name, _ in letter.headers if name.startswith(prefix)]
+        assert len(ours) == len(set(ours))
+        foreign = [each for each in entry.headers if not each[0].startswith(prefix)]
+        assert [each for each in letter.headers if each[0] not in ours] == foreign

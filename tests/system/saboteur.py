@@ -1,0 +1,85 @@
+"""Runs `session-processor`, killing it with SIGKILL at a chosen point of a batch.
+
+Arguments: the point, which time it is passed (from 1), then the command line. The points:
+
+- `before-offsets`: the batch is produced and flushed, its offsets are not sent.
+- `before-commit`: the offsets are sent, the transaction is not committed.
+- `before-store`: the transaction is committed, Redis is not written.
+- `after-store`: Redis is written, and the loop does not know it yet.
+- `after-claims`: claims are taken in Redis, nothing is produced.
+- `in-restore`: a rebuild has written part of a generation.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from processor.cli.main import main
+from processor.kafka import publication
+from processor.redis.claims import RedisClaims
+from processor.redis.sessions import RedisSessionCache
+
+POINTS = ("before-offsets", "before-commit", "before-store", "after-store", "after-claims")
+
+
+class Countdown:
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def pass_by(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _around(target: Any, name: str, before: Callable[..., None], after: Callable[[], None]) -> None:
+    original = getattr(target, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        before(*args)
+        answer = original(*args, **kwargs)
+        after()
+        return answer
+
+    setattr(target, name, wrapped)
+
+
+def _nothing(*_args: object) -> None:
+    pass
+
+
+def sabotage(point: str, times: int) -> None:
+    countdown = Countdown(times)
+    produced = [False]
+
+    def note_flush() -> None:
+        produced[0] = True
+
+    def at_step(step: str) -> Callable[..., None]:
+        def before(_call: object, doing: str, *_rest: object) -> None:
+            # A takeover commits too, but produces nothing: only batches count.
+            if doing == step and produced[0]:
+                countdown.pass_by()
+            if doing == "committing":
+                produced[0] = False
+
+        return before
+
+    _around(publication.KafkaPublication, "flush", _nothing, note_flush)
+    now = countdown.pass_by
+    places: dict[str, tuple[Any, str, Callable[..., None], Callable[[], None]]] = {
+        "before-offsets": (publication, "persist", at_step("sending offsets"), _nothing),
+        "before-commit": (publication, "persist", at_step("committing"), _nothing),
+        "before-store": (RedisSessionCache, "write", lambda *_: now(), _nothing),
+        "after-store": (RedisSessionCache, "write", _nothing, now),
+        "after-claims": (RedisClaims, "take", _nothing, now),
+        "in-restore": (RedisSessionCache, "fill", _nothing, now),
+    }
+    _around(*places[point])
+
+
+if __name__ == "__main__":
+    sabotage(sys.argv[1], int(sys.argv[2]))
+    sys.exit(main(sys.argv[3:]))

@@ -1,0 +1,73 @@
+"""Whatever is killed, stopped or lost: the output equals the oracle's."""
+
+import signal
+from itertools import islice
+from random import Random
+
+import redis
+from system.deployment import Deployment
+from system.saboteur import POINTS
+
+from processor.demo.stream import updates
+
+UPDATES = 52_000
+
+
+def test_an_undisturbed_run_equals_the_oracle(deployment: Deployment) -> None:
+    deployment.produce(updates(6_000, seed=1, partition=deployment.partition))
+    process = deployment.run("--until-end")
+    assert process.wait(60) == 0, process.log[-3000:]
+    oracle = deployment.assert_exact()
+    reasons = {letter.reason for each in oracle.values() for letter in each.dead_letters}
+    assert len(reasons) >= 6
+
+
+def test_kills_at_every_point_and_a_flushed_redis_change_nothing(flushable: Deployment) -> None:
+    """Two processes; one is killed at each point in turn, at a random batch; Redis is flushed."""
+    seed = 20_261_123
+    print(f"seed {seed}")  # noqa: T201  pytest shows it with a failure
+    random = Random(seed)
+    stream = updates(UPDATES, seed=seed, partition=flushable.partition)
+    points = [*POINTS, "before-commit"]
+    random.shuffle(points)
+    steady = flushable.run(max_batch="300")
+    for turn, point in enumerate(points):
+        doomed = flushable.run_sabotaged(point, random.randint(2, 9), max_batch="150")
+        doomed.await_log("partition ready")
+        flushable.produce(islice(stream, UPDATES // (len(points) + 1)))
+        assert doomed.wait(60) == -signal.SIGKILL, doomed.log[-3000:]
+        if turn == len(points) // 2:
+            client = redis.Redis.from_url(flushable.redis_url)
+            client.flushall()
+            client.close()
+        if turn == 1:
+            steady.signal(signal.SIGKILL)
+            steady.wait()
+            steady = flushable.run(max_batch="300")
+    flushable.produce(stream)
+    second = flushable.run()
+    flushable.await_processed()
+    steady.terminate()
+    second.terminate()
+    # What was flushed while a partition was idle is rebuilt by whoever owns it next.
+    assert flushable.run("--until-end").wait(60) == 0
+    flushable.assert_exact()
+
+
+def test_an_owner_that_was_stopped_and_goes_on_changes_nothing(deployment: Deployment) -> None:
+    """SIGSTOP past the session timeout, then SIGCONT: it finds itself fenced, and goes on."""
+    stream = updates(12_000, seed=7, partition=deployment.partition)
+    stopped = deployment.run(max_batch="100")
+    stopped.await_log("partition ready", times=4)
+    deployment.produce(islice(stream, 4_000))
+    stopped.signal(signal.SIGSTOP)
+    successor = deployment.run(max_batch="100")
+    successor.await_log("partition ready", times=4)
+    deployment.produce(islice(stream, 4_000))
+    stopped.signal(signal.SIGCONT)
+    stopped.await_log("assignment changed", times=2)
+    deployment.produce(stream)
+    deployment.await_processed()
+    stopped.terminate()
+    successor.terminate()
+    deployment.assert_exact()

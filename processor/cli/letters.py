@@ -1,0 +1,167 @@
+"""Dead letters, read: why each was rejected, and what it says as far as it can be read."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from processor.cli.documents import json_document
+from processor.config import Settings
+from processor.core.outcome import Reason
+from processor.errors import NotFound
+from processor.ports.log import Headers, Record, Topic
+
+PREFIX: Final = "__streams.errors."
+
+
+class Letter(NamedTuple):
+    """A dead letter in short. `source` is the input record's topic, partition and offset."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    reason: str
+    message: str
+    source: tuple[str, str, str]
+    key: str
+    size: int
+
+    @property
+    def place(self) -> str:
+        """What `dead-letters show` takes."""
+        return f"{self.partition}:{self.offset}"
+
+
+def in_short(record: Record) -> Letter:
+    """Return what a list tells of a letter; whatever is not text is escaped."""
+    why = {name: text(value) for name, value in record.headers if name.startswith(PREFIX)}
+    return Letter(
+        record.partition,
+        record.offset,
+        record.timestamp,
+        why.get(PREFIX + "exception", ""),
+        why.get(PREFIX + "message", ""),
+        (
+            why.get(PREFIX + "topic", ""),
+            why.get(PREFIX + "partition", ""),
+            why.get(PREFIX + "offset", ""),
+        ),
+        text(record.key),
+        len(record.value or b""),
+    )
+
+
+def text(value: bytes | None) -> str:
+    """Return bytes as text, those that are none escaped."""
+    return (value or b"").decode(errors="backslashreplace")
+
+
+def matches(letter: Letter, reasons: Sequence[Reason]) -> bool:
+    """Whether the letter has one of the reasons; none given is any."""
+    return not reasons or letter.reason in reasons
+
+
+def partitions_asked(count: int, asked: Sequence[int]) -> Sequence[int]:
+    """Return the partitions to read, all where none is asked for. Raises NotFound."""
+    for partition in asked:
+        if partition >= count:
+            raise NotFound(
+                f"there is no partition {partition}: the topic has {count}",
+                hint=f"partitions are counted from 0 to {count - 1}",
+            )
+    return asked or range(count)
+
+
+class Letters:
+    """Reads the dead letters of the settings' topic. Raises what `Scan` and `Coordination` do."""
+
+    def __init__(self, settings: Settings) -> None:
+        from processor.bootstrap import cluster_of
+        from processor.kafka.coordination import KafkaCoordination
+        from processor.kafka.scan import KafkaScan
+
+        cluster = cluster_of(settings)
+        self._coordination = KafkaCoordination(cluster)
+        self._scan = KafkaScan(cluster)
+
+    def extents(self, asked: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Return where each partition that is asked for begins, and where it ends for now."""
+        count = self._coordination.partitions(Topic.DEAD_LETTERS)
+        extents = {}
+        for partition in partitions_asked(count, asked):
+            extent = self._coordination.extent(Topic.DEAD_LETTERS, partition)
+            extents[partition] = extent.start, extent.stable_end
+        return extents
+
+    def read(self, partition: int, start: int, end: int) -> Iterator[Sequence[Record]]:
+        """Yield what was committed there, in chunks, some of them empty."""
+        return self._scan.read(Topic.DEAD_LETTERS, partition, start, end)
+
+    def at(self, partition: int, offset: int) -> Record:
+        """Return the letter at this place. Raises NotFound."""
+        ((start, end),) = self.extents([partition]).values()
+        if start <= offset < end:
+            for chunk in self.read(partition, offset, offset + 1):
+                if chunk:
+                    return chunk[0]
+        raise NotFound(
+            f"there is no dead letter {partition}:{offset}",
+            hint=f"partition {partition} has offsets from {start} to below {end}, where not every"
+            " one is a letter; `session-processor dead-letters list` tells them",
+        )
+
+
+def read_update(settings: Settings, value: bytes | None) -> Mapping[str, Any] | str:
+    """Return the update's fields, or why the value cannot be read as one."""
+    from processor.avro.codec import UPDATE_FIELDS, UpdateCodec
+    from processor.avro.framing import DecodeError
+    from processor.avro.schemas import load_schemas
+
+    if value is None:
+        return "there is no value"
+    codec = UpdateCodec(load_schemas(settings.schemas_dir).updates)
+    try:
+        return dict(zip(UPDATE_FIELDS, codec.read(value, 0), strict=False))
+    except DecodeError as error:
+        return str(error)
+
+
+def letter_document(record: Record, update: Mapping[str, Any] | str) -> str:
+    """Return the letter as one JSON object in one line."""
+    readable = not isinstance(update, str)
+    members = {
+        **short_document(in_short(record)),
+        "headers": [_header(name, value) for name, value in record.headers],
+        "keyHex": None if record.key is None else record.key.hex(),
+        "valueHex": None if record.value is None else record.value.hex(),
+        "unreadable": None if readable else update,
+    }
+    fields = "null" if isinstance(update, str) else json_document(update)
+    return f'{json.dumps(members, ensure_ascii=False)[:-1]}, "update": {fields}}}'
+
+
+def short_document(letter: Letter) -> dict[str, object]:
+    """Return what a list tells of a letter, for programs."""
+    topic, partition, offset = letter.source
+    return {
+        "place": letter.place,
+        "timestamp": letter.timestamp,
+        "reason": letter.reason,
+        "message": letter.message,
+        "key": letter.key,
+        "bytes": letter.size,
+        "source": {"topic": topic, "partition": _number(partition), "offset": _number(offset)},
+    }
+
+
+def header_rows(headers: Headers) -> Iterator[tuple[str, str]]:
+    """Yield the headers as people read them."""
+    for name, value in headers:
+        yield name, "null" if value is None else text(value)
+
+
+def _header(name: str, value: bytes | None) -> dict[str, object]:
+    return {"name": name, "value": None if value is None else text(value)}
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if digits.isdecimal() else None

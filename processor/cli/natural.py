@@ -1,0 +1,217 @@
+"""Updates as people and other programs write them: one JSON object a line.
+
+The names are the schema's. `attributes` are any JSON values: each becomes the JSON text that stood
+in the line, letter by letter, so that no number loses a digit; null removes the name (in a cart
+item, where nothing is merged, it is the text null). `eventTime` is ISO 8601 with a zone, or
+milliseconds since 1970; it and `eventId` are made where they are absent.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, NoReturn, cast
+from uuid import uuid4
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from processor.core.session import CartItem, State
+from processor.core.update import SessionUpdate
+from processor.core.validate import MAX_EVENT_TIME, MAX_INT, validate
+
+_NO_OFFSET: Final = -1
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_SPACE = re.compile(r"[ \t\n\r]*")
+_LONGEST_LONG: Final = 20
+
+
+def parse_update(line: str) -> SessionUpdate:
+    """Return the update that a line says; its values are such as no rule of the fold's refuses.
+
+    Raises ValueError that says, for people, all that is wrong with the line.
+    """
+    try:
+        given = _Given.model_validate(_document(line))
+    except ValidationError as error:
+        raise ValueError("; ".join(map(_told, error.errors(include_url=False)))) from None
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    update = given.update()
+    wrong = validate(update)
+    if isinstance(wrong, str):
+        raise ValueError(wrong)  # noqa: TRY004  of the line's values, not the caller's types
+    return update
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("is neither ISO 8601 nor milliseconds since 1970") from None
+    if moment.tzinfo is None:
+        raise ValueError("has no zone; add Z for UTC, or an offset such as +02:00")
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+_Name = Annotated[str, Field(min_length=1)]
+_Count = Annotated[int, Field(ge=1, le=MAX_INT)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Moment = Annotated[int, BeforeValidator(_moment), Field(ge=0, le=MAX_EVENT_TIME)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
+    )
+
+
+class _Item(_Strict):
+    name: str
+    sku: _Name
+    quantity: _Count
+    price: _Number
+    category: str | None = None
+    weight: _Number | None = None
+    height: _Number | None = None
+    width: _Number | None = None
+    length: _Number | None = None
+    position: _Number | None = None
+    attributes: dict[str, str] | None = None
+
+
+class _Given(_Strict):
+    event_id: _Name | None = None
+    event_time: _Moment | None = None
+    application_id: _Count
+    integration_id: _Name
+    profile_id: str | None = None
+    coupon: str | None = None
+    referral: str | None = None
+    state: State | None = None
+    cart_items: list[_Item] | None = None
+    identifiers: list[str] | None = None
+    total: _Number | None = None
+    attributes: dict[str, str | None] | None = None
+    discounts: dict[str, _Number | None] | None = None
+
+    def update(self) -> SessionUpdate:
+        """Return the update, with an id and a time of its own where none was given."""
+        items = self.cart_items
+        return SessionUpdate(
+            self.event_id or str(uuid4()),
+            time.time_ns() // 1_000_000 if self.event_time is None else self.event_time,
+            self.application_id,
+            self.integration_id,
+            self.profile_id,
+            self.coupon,
+            self.referral,
+            self.state,
+            None if items is None else [cast("CartItem", item.model_dump()) for item in items],
+            self.identifiers,
+            self.total,
+            self.attributes,
+            self.discounts,
+            _NO_OFFSET,
+        )
+
+
+def _told(error: Any) -> str:
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    place = place.removeprefix(".") or "the line"
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{place} is no field of an update"
+        case "missing":
+            return f"{place} is missing"
+        case "value_error":
+            return f"{place} {error['ctx']['error']}"
+    message = error["msg"].removeprefix("Input ")
+    return f"{place} {message[:1].lower()}{message[1:]}"
+
+
+# JSON, with the texts of attributes kept.
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _integer(digits: str) -> int | float:
+    """Return the number; beyond any long it only has to be too large (and may be a kept text)."""
+    return int(digits) if len(digits) <= _LONGEST_LONG else float(digits)
+
+
+_GRAMMAR = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer)
+
+
+def _document(line: str) -> dict[str, Any]:
+    """Return the line's object, in which each attribute's value is its JSON text."""
+    try:
+        document = _GRAMMAR.decode(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error.msg} (column {error.colno})") from None
+    if not isinstance(document, dict):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004  of the line's
+    start = _skipped(line, 0)
+    for name, (at, _) in _members(line, start, "the line").items():
+        value = document[name]
+        if name == "attributes" and isinstance(value, dict):
+            document[name] = {
+                key: None if text == "null" else text for key, text in _texts(line, at, name)
+            }
+        elif name == "cartItems" and isinstance(value, list):
+            document[name] = list(_items(line, at, value))
+    return document
+
+
+def _items(line: str, at: int, values: list[Any]) -> Iterator[Any]:
+    """Yield the cart's items with their attributes as texts; what is no item stays as it is."""
+    for place, value in enumerate(values):
+        at = _skipped(line, at + 1)  # behind the bracket or the comma
+        where = f"cartItems[{place}]"
+        if isinstance(value, dict):
+            members = _members(line, at, where)
+            if isinstance(value.get("attributes"), dict):
+                inside = _texts(line, members["attributes"][0], f"{where}.attributes")
+                yield {**value, "attributes": dict(inside)}
+            else:
+                yield value
+        else:
+            yield value
+        at = _skipped(line, _GRAMMAR.raw_decode(line, at)[1])
+
+
+def _texts(line: str, at: int, where: str) -> Iterator[tuple[str, str]]:
+    for name, (start, end) in _members(line, at, where).items():
+        yield name, line[start:end]
+
+
+def _members(line: str, at: int, where: str) -> Mapping[str, tuple[int, int]]:
+    """Return where each value of the object at this place of valid JSON begins and ends."""
+    found: dict[str, tuple[int, int]] = {}
+    at = _skipped(line, at + 1)
+    while line[at] != "}":
+        name, end = _GRAMMAR.raw_decode(line, at)
+        if name in found:
+            raise ValueError(f"{where} has {json.dumps(name)} twice")
+        start = _skipped(line, _skipped(line, end) + 1)
+        end = _GRAMMAR.raw_decode(line, start)[1]
+        found[name] = start, end
+        at = _skipped(line, end)
+        if line[at] == ",":
+            at = _skipped(line, at + 1)
+    return found
+
+
+def _skipped(line: str, at: int) -> int:
+    space = _SPACE.match(line, at)
+    return space.end() if space else at

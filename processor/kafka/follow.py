@@ -1,0 +1,45 @@
+"""Following a topic as it grows."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from processor.kafka.clients import Cluster, scanner
+from processor.kafka.faults import sort, sorting
+from processor.kafka.subscription import to_record
+from processor.ports.log import LogUnavailable, Record, Topic
+
+_CHUNK: Final = 500
+_MOMENT: Final = 0.2
+
+
+def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterator[list[Record]]:
+    """Yield the committed records of the partitions from these offsets on, without end.
+
+    A yield is empty when nothing has come within a moment, so that the caller can look around.
+    While the brokers are away nothing comes. Close it to let go.
+    """
+    name = cluster.topics[topic]
+    doing = f"following {name}"
+    consumer = Consumer(scanner(cluster))
+    try:
+        with sorting(doing):
+            consumer.assign([TopicPartition(name, each, at) for each, at in starts.items()])
+        while True:
+            with sorting(doing):
+                messages = consumer.consume(1, _MOMENT)
+                if messages:
+                    messages += consumer.consume(_CHUNK, 0)
+            records = []
+            for message in messages:
+                error = message.error()
+                if error is None:
+                    records.append(to_record(message))
+                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's form
+                    fault = sort(error, doing)
+                    if not isinstance(fault, LogUnavailable):
+                        raise fault
+            yield records
+    finally:
+        consumer.close()

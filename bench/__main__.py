@@ -1,0 +1,122 @@
+"""`python -m bench`: what the service costs on this machine. Nothing here passes or fails."""
+
+import gc
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench.scenarios import SCENARIOS, Advance, Figures, Size
+from bench.service import Place
+from processor import __version__
+from processor.bootstrap import CODEC
+from processor.local import stack
+
+
+class Scenario(StrEnum):
+    THROUGHPUT = "throughput"
+    LATENCY = "latency"
+    RESTORE = "restore"
+
+
+def main(
+    *,
+    updates: Annotated[int, typer.Option(min=1_000, help="Updates in the topic.")] = 200_000,
+    rate: Annotated[int, typer.Option(min=1, help="Updates a second for latency.")] = 2_000,
+    seconds: Annotated[int, typer.Option(min=1, help="How long latency is measured.")] = 30,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of each topic.")] = 4,
+    seed: Annotated[int, typer.Option(help="The stream's seed.")] = 1,
+    scenario: Annotated[
+        list[Scenario] | None, typer.Option(help="Only this one; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Start a Kafka and a Valkey, run the service as a process, and print what it costs."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    size = Size(updates, rate, seconds, seed)
+    figures: dict[str, Figures] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, _progress() as progress:
+        directory = Path(name)
+        task = progress.add_task("starting Kafka and Valkey", total=None)
+        try:
+            servers = stack.up(directory / "servers", kafka_port=0, valkey_port=0)
+            for each in scenario or list(Scenario):
+                place = Place(
+                    servers.bootstrap_servers,
+                    servers.redis_url,
+                    f"bench-{each}",
+                    partitions,
+                    directory,
+                )
+                figures[each] = SCENARIOS[each](place, size, _advance(progress, task, each))
+        finally:
+            gc.collect()  # clients in cycles would log that their broker went away
+            stack.down(directory / "servers")
+    answer = {"machine": _machine(), "size": vars(size), "partitions": partitions, **figures}
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        _show(figures)
+
+
+def _advance(progress: Progress, task: object, scenario: str) -> Advance:
+    shown = ""
+
+    def advance(doing: str, done: int, total: int) -> None:
+        nonlocal shown
+        if doing != shown:
+            shown = doing
+            progress.reset(task, description=f"{scenario}: {doing}", total=total or None)  # type: ignore[arg-type]  # an int under a NewType
+        progress.advance(task, done)  # type: ignore[arg-type]
+
+    return advance
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _machine() -> dict[str, str | int | float]:
+    return {
+        "cores": os.cpu_count() or 0,
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "version": __version__,
+        "codec": CODEC,
+    }
+
+
+def _show(figures: dict[str, Figures]) -> None:
+    machine = " · ".join(f"{name} {value}" for name, value in _machine().items())
+    table = Table(title="Session processor", caption=machine)
+    table.add_column("scenario")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for scenario, found in figures.items():
+        for name, value in found.items():
+            table.add_row(scenario, name, "not measured" if value is None else f"{value:,.1f}")
+        table.add_section()
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,169 @@
+"""One process of the service under measurement, on topics of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
+from prometheus_client.parser import text_string_to_metric_families
+
+from processor.bootstrap import cluster_of
+from processor.config import Settings
+from processor.kafka.topics import create
+from processor.local.ports import free_port
+
+_ANSWER_S = 5.0
+_START_S = 120.0
+
+
+class Sample(NamedTuple):
+    """What was seen at one moment: `at` is monotonic, `records` the sum over outcomes."""
+
+    at: float
+    records: float
+    cpu_seconds: float
+    rss_bytes: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Servers, and the names under which one scenario uses them."""
+
+    bootstrap: str
+    redis_url: str
+    name: str
+    partitions: int
+    directory: Path
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            bootstrap_servers=self.bootstrap,
+            redis_url=self.redis_url,
+            group_id=self.name,
+            updates_topic=f"{self.name}-updates",
+            sessions_topic=f"{self.name}-sessions",
+        )
+
+    def create_topics(self) -> None:
+        settings = self.settings
+        create(cluster_of(settings), settings.max_snapshot_bytes, self.partitions)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Only what is given here: the caller's own PROCESSOR_ variables would skew the figures."""
+        own = {name: text for name, text in os.environ.items() if not name.startswith("PROCESSOR_")}
+        settings = self.settings
+        names = ("bootstrap_servers", "redis_url", "group_id", "updates_topic", "sessions_topic")
+        given = {f"PROCESSOR_{name.upper()}": str(getattr(settings, name)) for name in names}
+        return {**own, **given, "PROCESSOR_LOG_FORMAT": "json"}
+
+
+class Service:
+    """`session-processor run` as a process; as a context, it has ended when the context does."""
+
+    def __init__(self, place: Place, *arguments: str) -> None:
+        self._port = free_port()
+        number = sum(1 for _ in place.directory.glob(f"{place.name}-*.log"))
+        self._log = place.directory / f"{place.name}-{number}.log"
+        with self._log.open("wb") as sink:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "processor", "run", *arguments],
+                env={**place.environment, "PROCESSOR_HTTP_PORT": str(self._port)},
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+            )
+        self._seen = psutil.Process(self._process.pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def sample(self) -> Sample | None:
+        """Return what is seen now; None before the endpoint is open and after the process ended."""
+        try:
+            metrics = self._get("/metrics")
+            cpu, memory = self._seen.cpu_times(), self._seen.memory_info()
+        except (OSError, psutil.Error):
+            return None
+        records = sum(
+            each.value
+            for family in text_string_to_metric_families(metrics)
+            for each in family.samples
+            if each.name == "session_processor_records_total"
+        )
+        return Sample(time.monotonic(), records, cpu.user + cpu.system, memory.rss)
+
+    def await_ready(self) -> None:
+        """Return once everything assigned is restored; more than nothing is assigned by then."""
+        deadline = time.monotonic() + _START_S
+        while not (self.events("partition ready") and self._ready()):
+            self.check(deadline)
+            time.sleep(0.02)
+
+    def check(self, deadline: float) -> None:
+        """Raise, with the end of the log, for a process that failed or is late."""
+        code = self._process.poll()
+        if code or time.monotonic() > deadline:
+            what = "is late" if code is None else f"ended with {code}"
+            raise RuntimeError(f"the service {what}; its log ends:\n{self._tail()}")
+
+    def events(self, name: str) -> list[Mapping[str, Any]]:
+        """Return the log's lines of this event."""
+        found = []
+        for line in self._log.read_text(errors="replace").splitlines():
+            if name in line and line.startswith("{"):
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue  # still being written
+                if event.get("event") == name:
+                    found.append(event)
+        return found
+
+    def _ready(self) -> bool:
+        try:
+            self._get("/readyz")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str) -> str:
+        url = f"http://127.0.0.1:{self._port}{path}"
+        with urllib.request.urlopen(url, timeout=_ANSWER_S) as answer:
+            return str(answer.read().decode())
+
+    def _tail(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+
+
+def moment(event: Mapping[str, Any]) -> float:
+    """Return when a log line was written, in seconds since 1970."""
+    return datetime.fromisoformat(str(event["timestamp"])).timestamp()

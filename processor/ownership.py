@@ -78,6 +78,12 @@ class Ownership:
 
         Raises what committing raises; then it is to be called again.
         """
+        if partition >= self._stream.partitions:
+            raise FailClosed(
+                f"{self._name(Topic.UPDATES, partition)} was added: the input had "
+                f"{self._stream.partitions} partitions, and now keys move between them",
+                hint=_REPAIR,
+            )
         while (membership := self._subscription.membership()) is None:
             yield False
         committed = yield from self._settled(partition)

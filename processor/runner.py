@@ -220,7 +220,7 @@ class Runner:
             task.close()
 
     def _step(self) -> bool:
-        """Step each task once; return whether one got on."""
+        """Step each task once, until a server does not answer; return whether one got on."""
         try:
             if not self._producing:
                 self._publication.replace()
@@ -232,10 +232,8 @@ class Runner:
             self._lose_producer(fault)
         except LogUnavailable as fault:
             self._retreat("kafka", fault)
-            self._restart(list(self._tasks))
         except CacheUnavailable as fault:
             self._retreat("redis", fault)
-            self._restart(list(self._tasks))
         else:
             return progress
         return False
@@ -256,6 +254,9 @@ class Runner:
             self._publication.abort()
         except CacheLost as fault:
             self._observer.store_failed(str(fault))
+        except (LogUnavailable, CacheUnavailable):
+            self._restart([partition])
+            raise
         self._restart([partition])
         return False
 

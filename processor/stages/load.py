@@ -11,7 +11,7 @@ from processor.ports.sessions import SessionCache, Stamp, Want
 from processor.record_cache import RecordCache
 
 LOAD_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of snapshots that one batch may load from one partition."""
+"""Bytes of snapshots that one batch may load; each partition has an equal share."""
 
 
 class Loaded(NamedTuple):
@@ -80,7 +80,8 @@ class Load:
             partition: Want(stamps[partition], list(keys)) for partition, keys in missing.items()
         }
         complete = True
-        for partition, values in self._cache.load(wants, self._limit).items():
+        share = max(1, self._limit // len(wants))
+        for partition, values in self._cache.load(wants, share).items():
             keys = wants[partition].keys
             for key, value in zip(keys, values, strict=False):
                 sessions[partition][key] = None if value is None else self._decode(value)

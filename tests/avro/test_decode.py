@@ -1,0 +1,279 @@
+"""Decode: rules 1 to 3 in their order, and that no bytes whatever raise, hang or fill memory."""
+
+import json
+import random
+import struct
+import tracemalloc
+from collections import Counter
+from typing import Any
+
+import pytest
+from avro_bytes import HEADER, KEY, SCHEMAS, changed, required, text, varint, with_writer, written
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import Rejection, check, decode_update
+from values import NOON, an_item, an_update, updates
+
+from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.core.fold import fold
+from processor.core.outcome import Accepted, Reason, Rejected
+from processor.core.update import SessionUpdate
+from processor.ports.log import Record
+from processor.stages.decode import Decode
+from processor.stages.encode import Encode
+
+UPDATES = UpdateCodec(SCHEMAS.updates)
+PLAIN = UPDATES.write(an_update())
+NULLS = bytes(9)
+HUGE = 2**60
+
+
+def record(value: bytes | None, key: bytes | None = KEY) -> Record:
+    return Record(partition=3, offset=40, timestamp=NOON, key=key, value=value, headers=[])
+
+
+def decode(value: bytes | None, key: bytes | None = KEY, codec: UpdateCodec = UPDATES) -> Any:
+    return Decode(codec)(record(value, key))
+
+
+def reason(outcome: SessionUpdate | Rejected) -> Reason:
+    assert isinstance(outcome, Rejected), outcome
+    assert outcome.message
+    return outcome.reason
+
+
+def test_a_valid_update_passes_with_its_offset_and_its_total_settled() -> None:
+    value = UPDATES.write(an_update(cart_items=[an_item(price=0.1)] * 3, offset=-1))
+    assert decode(value) == an_update(cart_items=[an_item(price=0.1)] * 3, total=0.3)
+
+
+@given(updates())
+def test_every_valid_update_passes(update: SessionUpdate) -> None:
+    decoded = decode(UPDATES.write(update))
+    assert decoded._replace(total=None, offset=0) == update._replace(total=None, offset=0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"garbage",
+        PLAIN[:9],
+        PLAIN[:-1],
+        PLAIN + b"\x00",
+        b"\x00\x00\x00\x00\x01" + PLAIN[10:],
+        b"\xc3\x01" + bytes(8) + PLAIN[10:],
+        SCHEMAS.snapshots.reader.fingerprint.join([b"\xc3\x01", PLAIN[10:]]),
+    ],
+)
+def test_rule_1_what_is_no_known_update_is_undecodable(value: bytes | None) -> None:
+    assert reason(decode(value)) is Reason.UNDECODABLE
+    assert reason(decode(value, key=None)) is Reason.UNDECODABLE
+
+
+@pytest.mark.parametrize(
+    "key", [None, b"", b"7:visi", b"07:visit", b"7:visit ", b"8:visit", b"\xff", b"7:Visit"]
+)
+def test_rule_2_the_key_is_the_sessions(key: bytes | None) -> None:
+    assert reason(decode(PLAIN, key)) is Reason.KEY_MISMATCH
+    assert reason(decode(UPDATES.write(an_update(event_id="")), key)) is Reason.KEY_MISMATCH
+
+
+def test_rule_2_the_key_is_utf_8() -> None:
+    value = UPDATES.write(an_update(integration_id="é:1"))
+    assert decode(value, "7:é:1".encode()) == an_update(integration_id="é:1")
+
+
+@pytest.mark.parametrize("application_id", [0, -1, 2**31, 2**63 - 1, -(2**63)])
+def test_rule_3_an_integer_beyond_32_bits_is_a_value_not_undecodable(application_id: int) -> None:
+    value = required(application_id) + NULLS
+    assert reason(decode(value, f"{application_id}:visit".encode())) is Reason.INVALID_VALUE
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 2**31, 2**63 - 1, -(2**63)])
+def test_rule_3_so_is_a_quantity(quantity: int) -> None:
+    item = text("Mug") + text("mug") + varint(quantity) + struct.pack("<d", 1.0) + bytes(7)
+    value = required() + bytes(4) + varint(1) + varint(1) + item + bytes(5)
+    assert reason(decode(value)) is Reason.INVALID_VALUE
+
+
+@pytest.mark.parametrize("time", [-1, 253_402_300_800_000, 2**63 - 1, -(2**63)])
+def test_rule_3_so_is_a_time_that_no_calendar_has(time: int) -> None:
+    value = HEADER + text("e-1") + varint(time) + varint(7) + text("visit") + NULLS
+    assert reason(decode(value)) is Reason.INVALID_VALUE
+
+
+def test_rule_3_so_is_an_empty_id() -> None:
+    assert reason(decode(required(integration_id="") + NULLS, b"7:")) is Reason.INVALID_VALUE
+
+
+ITEM_FIELDS = bytes(4) + varint(1)
+IDENTIFIERS = bytes(5) + varint(1)
+ATTRIBUTES = bytes(7) + varint(1)
+DISCOUNTS = bytes(8) + varint(1)
+HOSTILE = {
+    "a string of 2^60 bytes": HEADER + varint(HUGE) + b"abc",
+    "a string of -1 bytes": HEADER + varint(-1) + b"abc",
+    "a string of -2^63 bytes": HEADER + varint(-(2**63)) + b"abc",
+    "a string that is not UTF-8": HEADER + varint(1) + b"\xff" + PLAIN[14:],
+    "a surrogate in UTF-8": HEADER + varint(3) + b"\xed\xa0\x80" + PLAIN[14:],
+    "a varint that does not end": HEADER + b"\xff" * 100_000,
+    "a varint cut off": HEADER + b"\x80",
+    "a union's index beyond it": required() + varint(2) + bytes(8),
+    "a union's index of -3": required() + varint(-3) + bytes(8),
+    "a union's index of 2^60": required() + varint(HUGE) + bytes(8),
+    "an enum's index beyond it": required() + bytes(3) + varint(1) + varint(3) + bytes(5),
+    "an enum's index of -4": required() + bytes(3) + varint(1) + varint(-4) + bytes(5),
+    "2^60 items": required() + ITEM_FIELDS + varint(HUGE) + bytes(100),
+    "-2^60 items": required() + ITEM_FIELDS + varint(-HUGE) + bytes(100),
+    "-2^63 items": required() + ITEM_FIELDS + varint(-(2**63)) + bytes(2),
+    "2^60 identifiers": required() + IDENTIFIERS + varint(HUGE) + bytes(100),
+    "-2^60 identifiers": required() + IDENTIFIERS + varint(-HUGE) + varint(HUGE) + bytes(100),
+    "2^60 attributes": required() + ATTRIBUTES + varint(HUGE) + bytes(100),
+    "2^60 discounts": required() + DISCOUNTS + varint(HUGE) + bytes(100),
+    "a double cut off": required() + bytes(6) + varint(1) + b"1234567",
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_bytes_are_undecodable_at_no_cost(value: bytes) -> None:
+    tracemalloc.start()
+    try:
+        outcome = decode(value)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert reason(outcome) is Reason.UNDECODABLE
+    assert peak < 200_000 + 10 * len(value)
+
+
+def test_memory_is_a_small_multiple_of_the_bytes() -> None:
+    count = 100_000
+    value = required() + IDENTIFIERS + varint(count) + bytes(count) + bytes(4)
+    tracemalloc.start()
+    try:
+        assert decode(value).identifiers == [""] * count
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * len(value)
+
+
+SKIPPED: list[tuple[Any, bytes]] = [
+    ({"type": "array", "items": "double"}, varint(HUGE)),
+    ({"type": "array", "items": "boolean"}, varint(HUGE)),
+    ({"type": "array", "items": {"type": "fixed", "name": "F", "size": 1}}, varint(HUGE)),
+    ({"type": "array", "items": "double"}, varint(-1) + varint(-8)),
+    ({"type": "array", "items": "double"}, varint(-1) + varint(HUGE)),
+    ({"type": "array", "items": "int"}, varint(-1) + varint(0) + varint(HUGE)),
+    ({"type": "map", "values": "double"}, varint(HUGE)),
+    ({"type": "map", "values": "null"}, varint(HUGE)),
+    ("string", varint(HUGE)),
+    ("string", varint(-5)),
+    ("bytes", varint(3) + b"ab"),
+    ("double", b"1234"),
+    ("boolean", b""),
+    (["null", "double"], varint(7)),
+]
+
+
+@pytest.mark.parametrize(("kind", "tail"), SKIPPED, ids=str)
+def test_hostile_bytes_of_a_field_that_is_passed_over_are_undecodable(
+    kind: Any, tail: bytes
+) -> None:
+    writer = changed(SCHEMAS.updates, {"name": "newer", "type": kind})
+    codec = UpdateCodec(with_writer(SCHEMAS.updates, writer))
+    value = b"\xc3\x01" + writer.fingerprint + PLAIN[10:] + tail
+    assert reason(decode(value, codec=codec)) is Reason.UNDECODABLE
+
+
+def mutated(value: bytes, chance: random.Random) -> bytes:
+    """Return the bytes with one to four small damages: flips, cuts, repeats, hostile varints."""
+    out = bytearray(value)
+    for _ in range(chance.randint(1, 4)):
+        start = chance.randrange(len(out) + 1)
+        end = min(len(out), start + chance.randint(0, 9))
+        number = chance.choice([-(2**63), -HUGE, -2, -1, 0, 1, 2, 3, 2**31, HUGE, 2**63 - 1])
+        out[start:end] = chance.choice(
+            [b"", chance.randbytes(end - start), out[start:end] * 2, varint(number)]
+        )
+    return bytes(out)
+
+
+FULL = an_update(
+    profile_id="p",
+    coupon="A",
+    referral="friend",
+    state="open",
+    cart_items=[an_item(category="mugs", weight=0.5, attributes={"a": "[1]"}), an_item()],
+    identifiers=["device", "é"],
+    total=12.5,
+    attributes={"page": '"/cart"', "gone": None},
+    discounts={"A": 1.5, "gone": None},
+)
+
+
+def verdict(value: bytes) -> str:
+    """Return the reason of the tests' own oracle, or `valid`."""
+    try:
+        check(decode_update(value))
+    except Rejection as rejection:
+        return str(rejection.args[0])
+    return "valid"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_updates_are_rejected_or_valid_as_the_oracle_says(seed: int) -> None:
+    chance = random.Random(seed)
+    whole, seen = UPDATES.write(FULL), Counter[str]()
+    for _ in range(5_000):
+        value = mutated(whole, chance)
+        outcome = decode(value)
+        named = outcome.reason.value if isinstance(outcome, Rejected) else "valid"
+        seen[named] += 1
+        if named != Reason.KEY_MISMATCH:
+            assert named == verdict(value), value.hex()
+    assert set(seen) == {"undecodable", "key-mismatch", "invalid-value", "valid"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_updates_of_other_writers_are_rejected_or_valid(seed: int) -> None:
+    chance = random.Random(seed)
+    kinds: list[Any] = [
+        "double",
+        "string",
+        {"type": "array", "items": "double"},
+        {"type": "map", "values": ["null", {"type": "array", "items": "long"}]},
+    ]
+    fields = [{"name": f"newer{place}", "type": kind} for place, kind in enumerate(kinds)]
+    writer = changed(SCHEMAS.updates, *fields, total=["null", "float"])
+    codec = UpdateCodec(with_writer(SCHEMAS.updates, writer))
+    names = [field["name"] for field in json.loads(SCHEMAS.updates.reader.text)["fields"]]
+    datum = dict(zip(names, FULL, strict=False))
+    more = [1.5, "x", [1.0, 2.0], {"a": None, "b": [1, 2**40]}]
+    datum |= {f"newer{place}": value for place, value in enumerate(more)}
+    whole = written(writer, datum)
+    assert isinstance(decode(whole, codec=codec), SessionUpdate)
+    for _ in range(3_000):
+        assert isinstance(decode(mutated(whole, chance), codec=codec), SessionUpdate | Rejected)
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", HEADER, *map(required, (7, 2**40))]))
+def test_any_bytes_are_rejected_or_valid(tail: bytes, start: bytes) -> None:
+    assert isinstance(decode(start + tail), SessionUpdate | Rejected)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_passes_decode_can_be_folded_and_encoded(seed: int) -> None:
+    chance = random.Random(seed)
+    whole, encode = UPDATES.write(FULL), Encode(SnapshotCodec(SCHEMAS.snapshots))
+    accepted = 0
+    for _ in range(3_000):
+        update = decode(mutated(whole, chance))
+        outcome = None if isinstance(update, Rejected) else fold(None, update, None)
+        if isinstance(outcome, Accepted):
+            value = encode(outcome.session)
+            assert SnapshotCodec(SCHEMAS.snapshots).read(value).total == outcome.session.total
+            accepted += 1
+    assert accepted

@@ -24,15 +24,24 @@ _HELD_BACK: Final = OFFSET_END
 hold: there it finds nothing, and no offset outside the log either."""
 
 
+UNREADABLE_HEADERS: Final = (("session-processor.headers-unreadable", None),)
+"""Stands for the headers of a record of which one has a name that is not UTF-8."""
+
+
 def to_record(message: Message) -> Record:
     """Return a message that is not an error as a record."""
+    try:
+        headers = message.headers() or ()
+    except SystemError:
+        # confluent-kafka cannot make a text of the name, and to ask it again may crash the process.
+        headers = UNREADABLE_HEADERS
     return Record(
         message.partition() or 0,
         message.offset() or 0,
         message.timestamp()[1],
         message.key(),
         message.value(),
-        message.headers() or (),  # type: ignore[arg-type]
+        headers,  # type: ignore[arg-type]
     )
 
 

@@ -1,7 +1,6 @@
 """The four topics: making them, looking at them, and refusing to run on wrong ones."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
@@ -12,17 +11,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
     NewTopic,
 )
 
-from processor.errors import TopicError, Unavailable
+from processor.errors import TopicError
 from processor.kafka.clients import Cluster, common
 from processor.kafka.faults import sort, sorting
+from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
 from processor.kafka.topic_needs import (
-    ABSENT,
     MANY_PARTITIONS,
     RECORD_LIMIT,
     USUAL_RECORD_BYTES,
-    Finding,
-    TopicState,
-    judge,
     settings_for,
 )
 from processor.ports.log import LogUnavailable, Topic
@@ -125,18 +121,6 @@ def servers(cluster: Cluster) -> str:
     return str(cluster.properties.get("bootstrap.servers", ""))
 
 
-@contextmanager
-def answering() -> Iterator[None]:
-    """Let a short command end with Unavailable where no broker answers."""
-    try:
-        yield
-    except LogUnavailable as away:
-        raise Unavailable(
-            f"Kafka did not answer: {away}",
-            hint="Is PROCESSOR_BOOTSTRAP_SERVERS right, and does a broker run there?",
-        ) from away
-
-
 def _sentence(finding: Finding) -> str:
     if finding.setting == ABSENT:
         return f"topic {finding.topic} does not exist"
@@ -198,7 +182,9 @@ def _wait_until_known(admin: AdminClient, cluster: Cluster, topic: Topic) -> Non
 
 def _admin(cluster: Cluster) -> AdminClient:
     with sorting("connecting"):
-        return AdminClient(common(cluster))  # type: ignore[arg-type]  # callbacks too
+        # At the usual level, a client that is let go early tells of its own queues.
+        properties = {"log_level": 5, **common(cluster)}
+        return AdminClient(properties)  # type: ignore[arg-type]  # callbacks too
 
 
 def _states(admin: AdminClient, cluster: Cluster) -> dict[Topic, TopicState]:

@@ -1,0 +1,141 @@
+"""Where the topics are not what they must be.
+
+Pure: what the topics are like comes in, findings go out. A broker that does not tell of a setting
+(an older one, a managed one) is not held to it.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from processor.kafka.topic_needs import (
+    RECORD_LIMIT,
+    USUAL_RECORD_BYTES,
+    Need,
+    Severity,
+    at_least,
+    needs,
+)
+from processor.ports.log import Topic
+
+ABSENT: Final = "topic"
+"""What a finding calls the setting that a topic lacks as a whole."""
+_CREATE: Final = "session-processor topics create"
+_REPLICATED: Final = 3
+
+
+class TopicState(NamedTuple):
+    """A topic as the brokers describe it."""
+
+    partitions: int
+    replicas: int
+    settings: Mapping[str, str]
+
+
+class Finding(NamedTuple):
+    """One thing about a topic that is not as it must be, or as it had better be."""
+
+    topic: str
+    setting: str
+    value: str
+    needed: str
+    severity: Severity
+    cost: str
+    """What the value as it is would cost."""
+    command: str
+    """What to run."""
+
+
+def judge(
+    names: Mapping[Topic, str],
+    states: Mapping[Topic, TopicState],
+    max_snapshot_bytes: int,
+    servers: str,
+) -> list[Finding]:
+    """Return what is wrong with the topics, absent ones first."""
+    findings = [
+        Finding(name, ABSENT, "absent", "present", "error", "nothing can be processed", _CREATE)
+        for topic, name in names.items()
+        if topic not in states
+    ]
+    findings += _counts(names, states, servers)
+    updates = states.get(Topic.UPDATES)
+    input_bytes = int((updates.settings if updates else {}).get(RECORD_LIMIT, USUAL_RECORD_BYTES))
+    for topic, state in states.items():
+        met: set[str] = set()
+        for need in [*needs(topic, max_snapshot_bytes, input_bytes), *_copies(state)]:
+            value = state.settings.get(need.setting)
+            if value is None or need.setting in met or need.holds(value):
+                continue
+            met.add(need.setting)
+            command = alter_command(names[topic], {need.setting: need.to}, servers)
+            findings.append(Finding(names[topic], *_said(need, value), command))
+    return sorted(findings, key=lambda finding: finding.severity)
+
+
+def alter_command(topic: str, settings: Mapping[str, str], servers: str) -> str:
+    """Return the command of Kafka's own tools that changes a topic's settings."""
+    # Brackets keep a list, such as two cleanup policies, in one value.
+    pairs = ",".join(
+        f"{name}=[{value}]" if "," in value else f"{name}={value}"
+        for name, value in settings.items()
+    )
+    return (
+        f"kafka-configs --bootstrap-server {servers} --alter --entity-type topics "
+        f"--entity-name {topic} --add-config {pairs}"
+    )
+
+
+def _said(need: Need, value: str) -> tuple[str, str, str, Severity, str]:
+    return need.setting, value, need.needed, need.severity, need.cost
+
+
+def _copies(state: TopicState) -> list[Need]:
+    """Return what a replicated topic needs; what is not replicated has other worries."""
+    if state.replicas < _REPLICATED:
+        return []
+    return [
+        at_least(
+            "min.insync.replicas",
+            2,
+            "a record counts as written when one broker has it, and is lost with that broker",
+            "warning",
+        )
+    ]
+
+
+def _counts(
+    names: Mapping[Topic, str], states: Mapping[Topic, TopicState], servers: str
+) -> list[Finding]:
+    """Return what is wrong with the numbers of partitions: partition p belongs to partition p."""
+    updates = states.get(Topic.UPDATES)
+    if updates is None:
+        return []
+    findings = []
+    for topic in (Topic.SESSIONS, Topic.DEAD_LETTERS):
+        state = states.get(topic)
+        if state is None or state.partitions == updates.partitions:
+            continue
+        name = names[topic]
+        if state.partitions < updates.partitions:
+            command = (
+                f"kafka-topics --bootstrap-server {servers} --alter --topic {name} "
+                f"--partitions {updates.partitions}"
+            )
+        else:
+            # Partitions cannot be taken away.
+            command = (
+                f"kafka-topics --bootstrap-server {servers} --delete --topic {name} "
+                f"(only if nothing in it is needed), then {_CREATE}"
+            )
+        findings.append(
+            Finding(
+                name,
+                "partitions",
+                str(state.partitions),
+                f"{updates.partitions}, as {names[Topic.UPDATES]} has",
+                "error",
+                "what comes of input partition p is published to partition p",
+                command,
+            )
+        )
+    return findings

@@ -3,6 +3,7 @@
 | what librdkafka says                               | what is raised          |
 |----------------------------------------------------|-------------------------|
 | credentials or permissions refused                 | Forbidden               |
+| a property that librdkafka does not know or take    | ConfigError             |
 | no such topic or partition                         | TopicError              |
 | an offset outside the log                          | FailClosed              |
 | a record that no attempt can publish               | UnpublishableError      |
@@ -19,7 +20,7 @@ from typing import Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
-from processor.errors import FailClosed, Forbidden, TopicError, UnpublishableError
+from processor.errors import ConfigError, FailClosed, Forbidden, TopicError, UnpublishableError
 from processor.ports.log import BatchAborted, LogUnavailable, ProducerLost
 
 Answer = TypeVar("Answer")
@@ -65,6 +66,7 @@ _AWAY: Final = frozenset(
         KafkaError._RESOLVE,  # noqa: SLF001
     }
 )
+_PROPERTY: Final = frozenset({KafkaError._INVALID_ARG, KafkaError._CONFLICT})  # noqa: SLF001
 _PERMISSION_HINT: Final = "Grant what docs/operations.md lists under permissions, then start again."
 
 
@@ -74,6 +76,8 @@ def sort(error: KafkaError, doing: str) -> Exception:
     text = f"{doing}: {error.str()} ({error.name()})"
     if code in _FORBIDDEN:
         return Forbidden(text, hint=_PERMISSION_HINT)
+    if code in _PROPERTY:
+        return ConfigError(text, hint="Mend the property in PROCESSOR_KAFKA.")
     if code in _NO_TOPIC:
         return TopicError(text, hint="Run `session-processor topics check`.")
     if code in _OUTSIDE_LOG:

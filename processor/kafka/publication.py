@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from processor.errors import UnpublishableError
 from processor.kafka.clients import MAX_REQUEST_BYTES, Cluster, transactional
-from processor.kafka.faults import is_record_level, persist, sort_producer
+from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
 from processor.ports.log import (
     BatchAborted,
     Committed,
@@ -146,7 +146,8 @@ class KafkaPublication:
         self._producer = None
         identity = f"{self._cluster.group}-{uuid4().hex}"
         properties = transactional(self._cluster, identity, self._max_record_bytes)
-        producer = Producer(properties)
+        with sorting("making a producer"):
+            producer = Producer(properties)
         try:
             persist(producer.init_transactions, "starting a producer", self._patience)
         except (BatchAborted, ProducerLost) as lost:

@@ -29,7 +29,8 @@ class KafkaScan:
         name = self._cluster.topics[topic]
         doing = f"reading {name} partition {partition}"
         place = TopicPartition(name, partition, start)
-        consumer = Consumer(scanner(self._cluster))
+        with sorting(doing):
+            consumer = Consumer(scanner(self._cluster))
         try:
             with sorting(doing):
                 consumer.assign([place])

@@ -16,7 +16,7 @@ from confluent_kafka import (
 from processor.errors import ProcessorError
 from processor.kafka.clients import Cluster, group_member
 from processor.kafka.faults import sort, sorting
-from processor.ports.log import LogUnavailable, Membership, Rebalance, Record, Topic
+from processor.ports.log import Headers, LogUnavailable, Membership, Rebalance, Record, Topic
 
 _ANSWER_S: Final = 1.0
 _HELD_BACK: Final = OFFSET_END
@@ -30,8 +30,9 @@ UNREADABLE_HEADERS: Final = (("session-processor.headers-unreadable", None),)
 
 def to_record(message: Message) -> Record:
     """Return a message that is not an error as a record."""
+    headers: Headers
     try:
-        headers = message.headers() or ()
+        headers = message.headers() or ()  # type: ignore[assignment]  # never a dict, never text
     except SystemError:
         # confluent-kafka cannot make a text of the name, and to ask it again may crash the process.
         headers = UNREADABLE_HEADERS
@@ -41,7 +42,7 @@ def to_record(message: Message) -> Record:
         message.timestamp()[1],
         message.key(),
         message.value(),
-        headers,  # type: ignore[arg-type]
+        headers,
     )
 
 

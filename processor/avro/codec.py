@@ -108,7 +108,8 @@ class _Records:
         try:
             record = schemaless_reader(stream, writer.parsed, None if own else self._reader.parsed)
         except _CAUSED_BY_BYTES as error:
-            raise DecodeError(f"the value is not a {writer.name}: {error!r}") from error
+            why = f"{type(error).__name__}: {error}"  # not its repr, which may hold every byte
+            raise DecodeError(f"the value is not a {writer.name}: {why}") from error
         left = len(value) - stream.tell()
         if left:
             raise DecodeError(f"{left} bytes are left over after the {writer.name}")

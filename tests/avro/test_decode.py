@@ -148,6 +148,12 @@ def test_hostile_bytes_are_undecodable_at_no_cost(value: bytes) -> None:
     assert peak < 200_000 + 10 * len(value)
 
 
+def test_the_message_does_not_repeat_the_bytes() -> None:
+    outcome = decode(HEADER + varint(100_000) + b"\xff" * 100_000)
+    assert reason(outcome) is Reason.UNDECODABLE
+    assert len(outcome.message) < 200
+
+
 def test_memory_is_a_small_multiple_of_the_bytes() -> None:
     count = 100_000
     value = required() + IDENTIFIERS + varint(count) + bytes(count) + bytes(4)

@@ -1,19 +1,17 @@
 """Sending updates, none twice: each transaction carries with it how far its source was read."""
 
 from collections.abc import Sequence
-from time import monotonic, sleep
+from time import monotonic
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from processor.errors import UnpublishableError
 from processor.kafka.clients import Cluster, common, transactional
-from processor.kafka.coordination import KafkaCoordination
-from processor.kafka.faults import is_record_level, persist, sort_producer
+from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
 from processor.ports.log import (
     BatchAborted,
     LogUnavailable,
-    NotStable,
     Outgoing,
     ProducerLost,
     Topic,
@@ -21,6 +19,7 @@ from processor.ports.log import (
 
 PATIENCE: Final = 30.0
 _ATTEMPTS: Final = 3
+_ANSWER_S: Final = 2.0
 _POSITION_AT: Final = 0
 """The input partition whose offset, in the source's own group, says how far the source was read."""
 _NO_TIMESTAMP: Final = -1
@@ -42,9 +41,10 @@ class UpdateSender:
         self._source = source
         own = cluster._replace(group=f"{cluster.group}.produce.{source}")
         self._properties = {**transactional(cluster, own.group), "partitioner": partitioner}
-        self._coordination = KafkaCoordination(own)
-        # It never subscribes: it lends its group's name to the transaction, whose id does fence.
-        self._group = Consumer({**common(own), "group.id": own.group})
+        # It never subscribes: it knows the group's offsets, and lends its name to the transaction.
+        self._group = Consumer(
+            {**common(own), "group.id": own.group, "isolation.level": "read_committed"}
+        )
         self._producer: Producer | None = None
         self._refused: list[UnpublishableError] = []
 
@@ -129,16 +129,19 @@ class UpdateSender:
                 return
 
     def _position(self) -> int:
+        """Ask by a consumer: an admin client's question crashes while the coordinator loads."""
+        place = TopicPartition(self._topic, _POSITION_AT)
         start = monotonic()
         while True:
             try:
-                found = self._coordination.committed(_POSITION_AT, stable=True)
-            except NotStable:
+                with sorting(f"asking how far {self._source} was sent"):
+                    (found,) = self._group.committed([place], timeout=_ANSWER_S)
+            except LogUnavailable:
+                # Markers may be on their way: the answer waits for what is pending.
                 if monotonic() - start > PATIENCE:
-                    raise LogUnavailable("the last transaction's markers did not come") from None
-                sleep(0.1)
+                    raise
             else:
-                return 0 if found is None else found.offset
+                return max(found.offset, 0)
 
     def _live(self) -> Producer:
         if self._producer is None:

@@ -39,7 +39,7 @@ def get(
     application, colon, integration = key.partition(":")
     if not (application.isdigit() and colon and integration):
         raise InputError(f"{key!r} is no session's key", hint="it has the form 1:cart-17")
-    places = _look_up(settings_from(ctx), key)
+    places = look_up(settings_from(ctx), key)
     if len(places) > 1:
         note(
             f"{key} is in partitions {', '.join(map(str, places))}: its updates came over several, "
@@ -53,7 +53,7 @@ def get(
             out().print(page(fields))
 
 
-def _look_up(settings: Settings, key: str) -> Mapping[int, Mapping[str, Any]]:
+def look_up(settings: Settings, key: str) -> Mapping[int, Mapping[str, Any]]:
     """Return the session's fields by partition, of which there is at least one."""
     from processor.reader import SessionReader, UnknownLayout, UnknownSchema
     from processor.redis.connection import Server, sorting_errors

@@ -40,7 +40,11 @@ class UpdateSender:
         self._topic = cluster.topics[Topic.UPDATES]
         self._source = source
         own = cluster._replace(group=f"{cluster.group}.produce.{source}")
-        self._properties = {**transactional(cluster, own.group), "partitioner": partitioner}
+        self._properties = {
+            "log_level": 3,  # errors: what is retried is no news to who typed a command
+            **transactional(cluster, own.group),
+            "partitioner": partitioner,
+        }
         # It never subscribes: it knows the group's offsets, and lends its name to the transaction.
         self._group = Consumer(
             {**common(own), "group.id": own.group, "isolation.level": "read_committed"}

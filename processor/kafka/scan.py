@@ -31,6 +31,9 @@ class KafkaScan:
         place = TopicPartition(name, partition, start)
         with sorting(doing):
             consumer = Consumer(scanner(self._cluster))
+        # A fetch that the broker refuses as out of range, as it may for a moment while a
+        # transaction is fenced, resets to the beginning: what was yielded must not come again.
+        following = start
         try:
             with sorting(doing):
                 consumer.assign([place])
@@ -41,8 +44,10 @@ class KafkaScan:
                 for message in messages:
                     error = message.error()
                     if error is None:
-                        if (message.offset() or 0) < end:
+                        offset = message.offset() or 0
+                        if following <= offset < end:
                             chunk.append(to_record(message))
+                            following = offset + 1
                     elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
                         fault = sort(error, doing)
                         if not isinstance(fault, LogUnavailable):

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, NoReturn, cast
 from uuid import uuid4
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from processor.core.session import CartItem, State
@@ -58,7 +58,17 @@ def _moment(value: object) -> object:
     return (moment - _EPOCH) // _MILLISECOND
 
 
-_Name = Annotated[str, Field(min_length=1)]
+def _encodable(text: str) -> str:
+    """Refuse half of a character, which JSON can escape and UTF-8 cannot say."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has a surrogate without its other half") from None
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_encodable)]
+_Name = Annotated[_Text, Field(min_length=1)]
 _Count = Annotated[int, Field(ge=1, le=MAX_INT)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Moment = Annotated[int, BeforeValidator(_moment), Field(ge=0, le=MAX_EVENT_TIME)]
@@ -75,17 +85,17 @@ class _Strict(BaseModel):
 
 
 class _Item(_Strict):
-    name: str
+    name: _Text
     sku: _Name
     quantity: _Count
     price: _Number
-    category: str | None = None
+    category: _Text | None = None
     weight: _Number | None = None
     height: _Number | None = None
     width: _Number | None = None
     length: _Number | None = None
     position: _Number | None = None
-    attributes: dict[str, str] | None = None
+    attributes: dict[_Text, str] | None = None
 
 
 class _Given(_Strict):
@@ -93,15 +103,15 @@ class _Given(_Strict):
     event_time: _Moment | None = None
     application_id: _Count
     integration_id: _Name
-    profile_id: str | None = None
-    coupon: str | None = None
-    referral: str | None = None
+    profile_id: _Text | None = None
+    coupon: _Text | None = None
+    referral: _Text | None = None
     state: State | None = None
     cart_items: list[_Item] | None = None
-    identifiers: list[str] | None = None
+    identifiers: list[_Text] | None = None
     total: _Number | None = None
-    attributes: dict[str, str | None] | None = None
-    discounts: dict[str, _Number | None] | None = None
+    attributes: dict[_Text, str | None] | None = None
+    discounts: dict[_Text, _Number | None] | None = None
 
     def update(self) -> SessionUpdate:
         """Return the update, with an id and a time of its own where none was given."""

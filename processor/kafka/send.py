@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from processor.errors import UnpublishableError
 from processor.kafka.clients import Cluster, common, transactional
-from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
+from processor.kafka.faults import is_record_level, persist, sort, sort_producer, sorting
 from processor.ports.log import (
     BatchAborted,
     LogUnavailable,
@@ -55,6 +55,7 @@ class UpdateSender:
     def open(self) -> int:
         """Take the source over and return how far it was sent, 0 for one that is new."""
         self._producer = None
+        self._require_topic()
         producer = Producer(self._properties)
         try:
             persist(producer.init_transactions, "starting a producer", lambda: PATIENCE)
@@ -94,10 +95,7 @@ class UpdateSender:
         persist(lambda _: producer.begin_transaction(), "beginning", lambda: PATIENCE)
         for record in records:
             self._send(record)
-        start = monotonic()
-        while producer.flush(1.0):
-            if monotonic() - start > PATIENCE:
-                raise BatchAborted("the brokers did not take the updates in time")
+        _flush(producer)
         for refused in self._refused:
             persist(producer.abort_transaction, "aborting", lambda: PATIENCE)
             raise refused
@@ -132,6 +130,14 @@ class UpdateSender:
             else:
                 return
 
+    def _require_topic(self) -> None:
+        doing = f"looking for the topic {self._topic}"
+        with sorting(doing):
+            found = self._group.list_topics(self._topic, timeout=PATIENCE)
+        error = found.topics[self._topic].error
+        if error is not None:
+            raise sort(error, doing)
+
     def _position(self) -> int:
         """Ask by a consumer: an admin client's question crashes while the coordinator loads."""
         place = TopicPartition(self._topic, _POSITION_AT)
@@ -161,3 +167,18 @@ class UpdateSender:
                     hint="Run `session-processor topics check`, or leave the update out.",
                 )
             )
+
+
+def _flush(producer: Producer) -> None:
+    """Wait until the brokers have taken all; raise BatchAborted or ProducerLost where they do not.
+
+    The client throws a fatal error (fenced) out of whatever call serves its callbacks, as a
+    SystemError where a report of a delivery came behind it.
+    """
+    start = monotonic()
+    try:
+        while producer.flush(1.0):
+            if monotonic() - start > PATIENCE:
+                raise BatchAborted("the brokers did not take the updates in time")
+    except (KafkaException, SystemError) as fatal:
+        raise ProducerLost(f"sending updates: {fatal.__cause__ or fatal}") from fatal

@@ -1,0 +1,171 @@
+"""`sessions` and `dead-letters`, on what the real service made of a few updates."""
+
+import json
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from system.deployment import Deployment, Process
+
+LINES = (
+    (
+        '{"applicationId": 1, "integrationId": "a", "eventId": "e1", "eventTime": 1772366400500,'
+        ' "attributes": {"huge": 1e999, "o": {"k": [1,  2]}}, "profileId": "p"}'
+    ),
+    (
+        '{"applicationId": 1, "integrationId": "a", "eventId": "e2", "eventTime": 1772366401000,'
+        ' "state": "closed"}'
+    ),
+    (
+        '{"applicationId": 1, "integrationId": "a", "eventId": "e3", "coupon": "LATE",'
+        ' "attributes": {"huge": 1e999}}'
+    ),
+    '{"applicationId": 2, "integrationId": "b", "eventId": "e4", "total": 3}',
+)
+DOCUMENT = (
+    *("integrationId", "created", "applicationId", "profileId", "coupon", "referral", "state"),
+    *("cartItems", "identifiers", "total", "attributes", "firstSession", "discounts"),
+    *("previousState", "version", "updated", "lastEventId", "inputOffset"),
+)
+
+
+@pytest.fixture
+def processed(deployment: Deployment) -> Deployment:
+    """A deployment that has processed the lines, and bytes that are no update."""
+    subprocess.run(
+        [sys.executable, "-m", "processor", "produce", "-"],
+        env=deployment.environment,
+        input="\n".join(LINES),
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    producer = Producer({"bootstrap.servers": deployment.bootstrap})
+    producer.produce(deployment.names.updates, b"\xff\x00", key=b"\xfe", partition=3)
+    assert producer.flush(10) == 0
+    run = deployment.run("--until-end")
+    assert run.wait(60) == 0, run.log
+    return deployment
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    """Parse JSON lines; a number that no double holds is infinite."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_session_is_read_from_redis(processed: Deployment) -> None:
+    found = processed.command("sessions", "get", "1:a", "--json")
+    assert found.returncode == 0, found.stderr
+    [session] = lines(found.stdout)
+    assert tuple(session) == DOCUMENT
+    assert '"huge": 1e999' in found.stdout
+    assert session["attributes"]["o"] == {"k": [1, 2]}
+    assert (session["created"], session["updated"]) == (1772366400500, 1772366401000)
+    assert (session["state"], session["previousState"]) == ("closed", "open")
+    assert (session["version"], session["lastEventId"]) == (2, "e2")
+    people = processed.command("sessions", "get", "1:a").stdout
+    assert "2026-03-01T12:00:00.500Z" in people
+    assert "open → closed" in people
+
+
+def test_a_session_that_is_not_there_is_not_found(processed: Deployment) -> None:
+    assert processed.command("sessions", "get", "1:nobody").returncode == 9
+    assert processed.command("sessions", "get", "nobody").returncode == 8
+    elsewhere = processed.command("sessions", "get", "1:a", "--redis-prefix", "never-used")
+    assert elsewhere.returncode == 9
+    assert "PROCESSOR_REDIS_PREFIX" in elsewhere.stderr
+    away = processed.command("sessions", "get", "1:a", "--redis-url", "redis://127.0.0.1:1/0")
+    assert away.returncode == 6
+    assert "Traceback" not in away.stderr
+
+
+def test_the_output_is_watched_from_its_beginning(processed: Deployment) -> None:
+    seen = processed.command("sessions", "watch", "--from-beginning", "--limit", "3", "--json")
+    assert seen.returncode == 0, seen.stderr
+    versions = [(each["lastEventId"], each["version"]) for each in lines(seen.stdout)]
+    assert sorted(versions) == [("e1", 1), ("e2", 2), ("e4", 1)]
+    one = processed.command("sessions", "watch", "--from-beginning", "--limit", "1", "--key", "2:b")
+    assert "2:b  v1  open" in one.stdout
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_watching_begins_now_and_ends_with_ctrl_c(processed: Deployment, *, as_json: bool) -> None:
+    watch = watching(processed, *(["--json"] if as_json else []))
+    if not as_json:
+        watch.await_log("watching")
+    given = '{"applicationId": 2, "integrationId": "b", "eventId": "%d"}'
+    for number in range(40):  # until it has begun to watch, which --json does not tell
+        produced = subprocess.run(
+            [sys.executable, "-m", "processor", "produce", "-"],
+            env=processed.environment,
+            input=given % number,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        assert produced.returncode == 0, produced.stderr
+        assert processed.run("--until-end").wait(60) == 0
+        if '"lastEventId"' in watch.log or "2:b" in watch.log:
+            break
+    watch.signal(signal.SIGINT)
+    assert watch.wait(10) == 0, watch.log
+    assert "Traceback" not in watch.log
+    assert "1:a" not in watch.log
+
+
+def watching(deployment: Deployment, *arguments: str) -> Process:
+    command = [sys.executable, "-m", "processor", "sessions", "watch", *arguments]
+    return deployment._start(command, {})
+
+
+def test_dead_letters_are_listed(processed: Deployment) -> None:
+    listed = lines(processed.command("dead-letters", "list", "--json").stdout)
+    by_reason = {each["reason"]: each for each in listed}
+    assert set(by_reason) == {"session-not-open", "undecodable"}
+    assert by_reason["session-not-open"]["key"] == "1:a"
+    assert by_reason["undecodable"]["source"] == {
+        "topic": processed.names.updates,
+        "partition": 3,
+        "offset": by_reason["undecodable"]["source"]["offset"],
+    }
+    only = processed.command("dead-letters", "list", "--reason", "undecodable", "--json")
+    assert lines(only.stdout) == [by_reason["undecodable"]]
+    there = processed.command("dead-letters", "list", "--partition", "3", "--limit", "1", "--json")
+    assert len(lines(there.stdout)) == 1
+    assert processed.command("dead-letters", "list", "--partition", "4").returncode == 9
+    people = processed.command("dead-letters", "list").stdout
+    assert "session-not-open" in people
+    assert by_reason["undecodable"]["place"] in people
+
+
+def test_a_dead_letter_is_shown(processed: Deployment) -> None:
+    listed = lines(processed.command("dead-letters", "list", "--json").stdout)
+    places = {each["reason"]: each["place"] for each in listed}
+
+    shown = processed.command("dead-letters", "show", places["session-not-open"], "--json")
+    [letter] = lines(shown.stdout)
+    assert letter["update"]["coupon"] == "LATE"
+    assert '"huge": 1e999' in shown.stdout
+    headers = {each["name"]: each["value"] for each in letter["headers"]}
+    assert headers["__streams.errors.exception"] == "session-not-open"
+    assert letter["unreadable"] is None
+
+    people = processed.command("dead-letters", "show", places["session-not-open"]).stdout
+    assert 'coupon: "LATE"' in people
+    assert "__streams.errors.offset" in people
+
+    [hostile] = lines(
+        processed.command("dead-letters", "show", places["undecodable"], "--json").stdout
+    )
+    assert (hostile["valueHex"], hostile["keyHex"], hostile["update"]) == ("ff00", "fe", None)
+    assert hostile["unreadable"]
+    people = processed.command("dead-letters", "show", places["undecodable"]).stdout
+    assert "cannot be read" in people
+    assert "ff00" in people
+
+    assert processed.command("dead-letters", "show", "0:999").returncode == 9
+    assert processed.command("dead-letters", "show", "99:0").returncode == 9
+    assert processed.command("dead-letters", "show", "first").returncode == 8

@@ -103,7 +103,7 @@ class Ownership:
         output = self._coordination.extent(Topic.SESSIONS, partition)
         standing = stand(Found(partition, committed, updates, output), self._stream, self._topics)
         if isinstance(standing, Trouble):
-            raise FailClosed(standing.message, hint=REPAIR)
+            raise FailClosed(standing.message, hint=standing.hint)
         return Position(committed.offset, standing.output, standing.epoch)
 
     def _require_virgin(self, partition: int) -> Generator[bool, None, None]:

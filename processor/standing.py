@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from processor.ports.log import Committed, Extent, Topic
-from processor.stream import CommitMetadata, ForeignText, Stream
+from processor.stream import CommitMetadata, ForeignText, NewerText, Stream
 
 Topics = Callable[[Topic], str]
 
@@ -14,12 +14,18 @@ REPAIR: Final = (
     "`session-processor offsets repair`; to fold records again, use `session-processor replay`."
 )
 
+_NEWER: Final = (
+    "A newer version of the processor ran here: run that version again. A repair by this one would "
+    "not understand what it replaces."
+)
+
 
 class Fault(Enum):
     """What keeps a partition from going on."""
 
     NO_OFFSET = "no offset"
     FOREIGN = "foreign offset"
+    NEWER = "a newer version's offset"
     CHANGED = "changed topics"
     OUTPUT_SHORT = "output too short"
     OUTSIDE = "offset outside the log"
@@ -30,6 +36,7 @@ class Trouble(NamedTuple):
 
     fault: Fault
     message: str
+    hint: str = REPAIR
 
 
 class Found(NamedTuple):
@@ -50,6 +57,8 @@ def stand(found: Found, stream: Stream, topics: Topics) -> CommitMetadata | Trou
     )
     try:
         metadata = CommitMetadata.decode(committed.metadata, stream.cluster)
+    except NewerText as error:
+        return Trouble(Fault.NEWER, f"{where} was not committed by this service ({error})", _NEWER)
     except ForeignText as error:
         return Trouble(
             Fault.FOREIGN,

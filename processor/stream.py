@@ -16,6 +16,10 @@ class ForeignText(Exception):  # noqa: N818  what was found
     """The text is not one of ours, or of a format that this version cannot read."""
 
 
+class NewerText(ForeignText):
+    """The text is ours, and of a format that this version cannot read."""
+
+
 class Stream(NamedTuple):
     """The identity of what is processed; state of another one is never folded upon."""
 
@@ -119,5 +123,5 @@ def _fields(text: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ForeignText("it is not a text of the session processor") from error
     if not isinstance(readable, int) or readable > FORMAT:
-        raise ForeignText(f"it has a format that this version cannot read: {readable}")
+        raise NewerText(f"it has a format that this version cannot read: {readable}")
     return dict(fields)

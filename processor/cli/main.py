@@ -8,7 +8,7 @@ import structlog
 import typer
 from typer.main import get_command
 
-from processor.cli import config, dead_letters, demo, local, produce, run, sessions, topics
+from processor.cli import config, dead_letters, demo, local, offsets, produce, run, sessions, topics
 from processor.cli.given import hoisted, takes_settings
 from processor.cli.output import JSON_FLAG, tell
 from processor.errors import ProcessorError
@@ -30,6 +30,7 @@ app.add_typer(sessions.app)
 app.add_typer(dead_letters.app)
 app.command("demo")(demo.command)
 app.add_typer(topics.app)
+app.add_typer(offsets.app)
 app.add_typer(config.app)
 app.add_typer(local.app)
 

@@ -1,0 +1,265 @@
+"""`offsets`: where the group stands, and setting it right when the service refuses to go on."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
+
+import typer
+from rich.progress import TaskID
+
+from processor.cli.output import Json, emit, note, progress_bar, settings_from
+from processor.cli.reach import answering
+from processor.config import Settings
+from processor.errors import FailClosed, InputError
+from processor.ports.log import Committed, Topic
+from processor.standing import Fault
+
+if TYPE_CHECKING:
+    from processor.kafka.clients import Cluster
+    from processor.kafka.offsets import Group
+    from processor.repair import Situation, Step
+    from processor.stream import Stream
+    from processor.survey import Survey, Told
+
+app = typer.Typer(
+    name="offsets", no_args_is_help=True, help="The group's offsets: see them, set them right."
+)
+
+Partitions = Annotated[
+    list[int] | None,
+    typer.Option("--partition", min=0, help="Only this partition; may be repeated."),
+]
+
+
+@app.command()
+def show(ctx: typer.Context, *, partition: Partitions = None, as_json: Json = False) -> None:
+    """Show each partition's committed offset, what came with it, and what is wrong with it.
+
+    Where `trouble` says something, the service refuses to go on with that partition, and
+    `offsets repair` sets it right. Changes nothing, and may be run beside the service.
+
+    Example: session-processor offsets show --json
+    """
+    settings = settings_from(ctx)
+    from processor.kafka.offsets import KafkaOffsets
+
+    with answering():
+        cluster, stream, survey = _survey(settings, lambda *_: None)
+        group = KafkaOffsets(cluster).group()
+        rows = [_shown(survey.glance(each)) for each in _chosen(partition, stream)]
+    note(f"group {settings.group_id}: {_who(group)}", as_json=as_json)
+    for row in rows:
+        if row["trouble"]:
+            note(f"partition {row['partition']}: {row['message']}", as_json=as_json)
+    emit(rows if as_json else map(_narrow, rows), as_json=as_json)
+
+
+@app.command()
+def repair(
+    ctx: typer.Context,
+    *,
+    partition: Partitions = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Set the offsets without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Set the offsets of partitions that the service refuses to go on with.
+
+    Every process of the group must be stopped. A partition goes on one past the highest input
+    offset that the output and the dead letters answer, or as exactly as its former commit tells;
+    one that is well stays as it is. First says what would be set, and what that would lose or
+    repeat; then asks. Without a terminal, nothing is set unless `--yes` is given. Caches in Redis
+    are rebuilt at the next start.
+
+    Example: session-processor offsets repair --yes
+    """
+    settings = settings_from(ctx)
+    from processor.kafka.offsets import KafkaOffsets
+    from processor.repair import decide, next_epoch
+
+    with answering(), _reading(as_json=as_json) as told:
+        cluster, stream, survey = _survey(settings, told)
+        offsets = KafkaOffsets(cluster)
+        offsets.require_stopped()
+        chosen = _chosen(partition, stream)
+        found = [survey.look(each) for each in chosen]
+        every = [survey.metadata(survey.committed(each)) for each in range(stream.partitions)]
+    _refuse_newer(found)
+    steps = [decide(each, stream) for each in found]
+    epoch = next_epoch([each for each in every if each is not None])
+    mending = [step for step in steps if step.action == "set"]
+    confirmed = bool(mending) and (yes or _confirmed(steps, epoch, as_json=as_json))
+    if confirmed:
+        with answering():
+            commits = _commits(mending, stream, epoch, settings.group_id)
+            _unchanged(survey, found)
+            offsets.set(commits)
+            _verify(survey, commits)
+    if yes or as_json or not sys.stdin.isatty():
+        _tell(steps, epoch, applied=confirmed, as_json=as_json)
+    _conclude(mending, applied=confirmed, as_json=as_json)
+
+
+def _refuse_newer(found: "list[Situation]") -> None:
+    for each in found:
+        if each.trouble is not None and each.trouble.fault is Fault.NEWER:
+            raise FailClosed(each.trouble.message, hint=each.trouble.hint)
+
+
+def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
+    if not mending:
+        note("nothing needs to be repaired", as_json=as_json)
+    elif applied:
+        note(f"{len(mending)} partitions were set; `run` may be started again", as_json=as_json)
+    else:
+        note("nothing was changed; `--yes` sets this", as_json=as_json)
+
+
+def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]":
+    from processor.avro.codec import SnapshotCodec
+    from processor.avro.schemas import load_schemas
+    from processor.bootstrap import cluster_of, stream_of
+    from processor.kafka.coordination import KafkaCoordination
+    from processor.kafka.scan import KafkaScan
+    from processor.survey import Survey
+
+    cluster = cluster_of(settings)
+    coordination = KafkaCoordination(cluster)
+    stream = stream_of(coordination)
+    snapshots = SnapshotCodec(load_schemas(settings.schemas_dir).snapshots)
+    survey = Survey(
+        stream=stream,
+        topics=cluster.topics.__getitem__,
+        coordination=coordination,
+        scan=KafkaScan(cluster),
+        input_offset=lambda snapshot: snapshots.read(snapshot).input_offset,
+        clock=time.monotonic,
+        wait=time.sleep,
+        told=told,
+    )
+    return cluster, stream, survey
+
+
+def _chosen(partitions: list[int] | None, stream: "Stream") -> list[int]:
+    absent = [each for each in partitions or () if each >= stream.partitions]
+    if absent:
+        raise InputError(
+            f"there is no partition {absent[0]}: the input has {stream.partitions}",
+            hint=f"Give --partition from 0 to {stream.partitions - 1}.",
+        )
+    return sorted(set(partitions)) if partitions else list(range(stream.partitions))
+
+
+def _shown(found: "Situation") -> dict[str, object]:
+    committed, metadata, trouble = found.committed, found.metadata, found.trouble
+    return {
+        "partition": found.partition,
+        "committed": None if committed is None else committed.offset,
+        "start": found.updates.start,
+        "end": found.updates.end,
+        "lag": None if committed is None else max(0, found.updates.end - committed.offset),
+        "owner": None if metadata is None else metadata.identity,
+        "next_output": None if metadata is None else metadata.output,
+        "epoch": None if metadata is None else metadata.epoch,
+        "trouble": None if trouble is None else trouble.fault.value,
+        "message": None if trouble is None else trouble.message,
+    }
+
+
+def _narrow(row: dict[str, object]) -> dict[str, object]:
+    """Leave out what was told before the table."""
+    return {name: value for name, value in row.items() if name != "message"}
+
+
+def _who(group: "Group") -> str:
+    return f"{group.state.lower()}, {len(group.members)} members" + "".join(
+        f"\n  {member}" for member in group.members
+    )
+
+
+def _confirmed(steps: "list[Step]", epoch: int, *, as_json: bool) -> bool:
+    if as_json or not sys.stdin.isatty():
+        return False
+    _tell(steps, epoch, applied=False, as_json=False)
+    return typer.confirm("Set these offsets?", err=True)
+
+
+def _commits(steps: "list[Step]", stream: "Stream", epoch: int, group: str) -> dict[int, Committed]:
+    from processor.stream import CommitMetadata
+
+    identity = f"{group}-{uuid4().hex}"
+    return {
+        step.partition: Committed(
+            step.offset, CommitMetadata(identity, step.output, stream, epoch).encode()
+        )
+        for step in steps
+        if step.offset is not None
+    }
+
+
+def _unchanged(survey: "Survey", found: "list[Situation]") -> None:
+    for each in found:
+        if survey.committed(each.partition) != each.committed:
+            raise FailClosed(
+                f"the offset of partition {each.partition} was changed meanwhile by somebody else: "
+                "nothing was set",
+                hint="Stop every process of the group, then try again.",
+            )
+
+
+def _verify(survey: "Survey", commits: dict[int, Committed]) -> None:
+    for partition, committed in commits.items():
+        if survey.committed(partition) != committed:
+            raise FailClosed(
+                f"the offset of partition {partition} was set, and is not what it was set to",
+                hint="See that no other process commits for the group, then try again.",
+            )
+
+
+def _tell(steps: "list[Step]", epoch: int, *, applied: bool, as_json: bool) -> None:
+    emit(
+        [
+            {
+                "partition": step.partition,
+                "action": step.action,
+                "trouble": None if step.trouble is None else step.trouble.fault.value,
+                "committed": step.before,
+                "offset": step.offset,
+                "next_output": step.output if step.action == "set" else None,
+                "epoch": epoch if step.action == "set" else None,
+                **(
+                    {
+                        "message": None if step.trouble is None else step.trouble.message,
+                        "lost": step.lost,
+                        "notes": step.notes,
+                        "applied": applied and step.action == "set",
+                    }
+                    if as_json
+                    else {}
+                ),
+            }
+            for step in steps
+        ],
+        as_json=as_json,
+    )
+    for step in steps:
+        for text in step.notes:
+            note(f"partition {step.partition}: {text}", as_json=as_json)
+
+
+@contextmanager
+def _reading(*, as_json: bool) -> "Iterator[Told]":
+    """Show how reading gets on, one line for each partition of a topic that is read."""
+    with progress_bar(as_json=as_json) as bar:
+        tasks: dict[tuple[Topic, int], TaskID] = {}
+
+        def told(topic: Topic, partition: int, done: int, total: int) -> None:
+            task = tasks.get((topic, partition))
+            if task is None:
+                name = f"reading {topic.value} {partition}"
+                task = tasks[topic, partition] = bar.add_task(name, total=total)
+            bar.update(task, completed=done)
+
+        yield told

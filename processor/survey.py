@@ -1,0 +1,170 @@
+"""Finding out how a partition stands: what is committed, what is published, what is wrong."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from processor.errors import Unavailable
+from processor.ports.log import Committed, Coordination, Extent, Record, Scan, Topic
+from processor.repair import Evidence, Situation
+from processor.settling import settled
+from processor.stages.publish import ERROR_HEADERS
+from processor.standing import Fault, Found, Topics, Trouble, no_offset, stand
+from processor.stream import CommitMetadata, ForeignText, Stream
+
+SETTLE_S: Final = 60.0
+"""How long an open transaction may keep a partition from being looked at; brokers end it sooner."""
+_MOMENT_S: Final = 0.1
+_PUBLISHED: Final = (Topic.SESSIONS, Topic.DEAD_LETTERS)
+_LETTER_TOPIC, _LETTER_PARTITION, _LETTER_OFFSET = ERROR_HEADERS[3:]
+
+Told = Callable[[Topic, int, int, int], None]
+"""Takes a topic, a partition, offsets done and offsets to do."""
+
+
+class Answered(NamedTuple):
+    """A record that answers an input record, and where that was."""
+
+    offset: int
+    key: bytes | None
+
+
+_NOTHING: Final = Answered(-1, None)
+
+
+class Survey:
+    """Looks at partitions from outside of the group; changes nothing but to fence the dead."""
+
+    def __init__(
+        self,
+        *,
+        stream: Stream,
+        topics: Topics,
+        coordination: Coordination,
+        scan: Scan,
+        input_offset: Callable[[bytes], int],
+        clock: Callable[[], float],
+        wait: Callable[[float], object],
+        told: Told,
+    ) -> None:
+        """`input_offset` reads a snapshot's; `told` hears how reading gets on."""
+        self._stream = stream
+        self._topics = topics
+        self._coordination = coordination
+        self._scan = scan
+        self._input_offset = input_offset
+        self._clock = clock
+        self._wait = wait
+        self._told = told
+
+    def glance(self, partition: int) -> Situation:
+        """Return how a partition stands now, without waiting for anybody or reading it whole."""
+        return self._situation(partition, self.committed(partition))
+
+    def committed(self, partition: int) -> Committed | None:
+        """Return what is committed now, whatever is pending."""
+        return self._coordination.committed(partition, stable=False)
+
+    def look(self, partition: int) -> Situation:
+        """Return how a partition of a stopped group stands, with what its topics tell.
+
+        A transaction that a dead owner left open is fenced or waited for. Raises Unavailable where
+        it stays open, and FailClosed for a snapshot that cannot be read.
+        """
+        found = self._situation(partition, self._settled(partition))
+        if found.trouble is None:
+            return found
+        return found._replace(evidence=self._evidence(partition, found.updates))
+
+    def metadata(self, committed: Committed | None) -> CommitMetadata | None:
+        """Return what was committed with an offset, None where it is not ours to read."""
+        if committed is None:
+            return None
+        try:
+            return CommitMetadata.decode(committed.metadata, self._stream.cluster)
+        except ForeignText:
+            return None
+
+    def _settled(self, partition: int) -> Committed | None:
+        since = self._clock()
+        waiting = settled(partition, self._coordination, self._stream.cluster, self._clock)
+        while True:
+            try:
+                next(waiting)
+            except StopIteration as done:
+                committed: Committed | None = done.value
+                return committed
+            if self._clock() - since > SETTLE_S:
+                raise Unavailable(
+                    f"partition {partition} has a transaction open that has not ended within "
+                    f"{SETTLE_S:g} seconds",
+                    hint="See with Kafka's `kafka-transactions` who holds it, and try again.",
+                )
+            self._wait(_MOMENT_S)
+
+    def _situation(self, partition: int, committed: Committed | None) -> Situation:
+        updates = self._coordination.extent(Topic.UPDATES, partition)
+        output = self._coordination.extent(Topic.SESSIONS, partition)
+        trouble = (
+            self._no_offset(partition)
+            if committed is None
+            else self._wrong(Found(partition, committed, updates, output))
+        )
+        return Situation(
+            partition, committed, self.metadata(committed), trouble, updates, output, Evidence()
+        )
+
+    def _wrong(self, found: Found) -> Trouble | None:
+        standing = stand(found, self._stream, self._topics)
+        return standing if isinstance(standing, Trouble) else None
+
+    def _no_offset(self, partition: int) -> Trouble | None:
+        """Return what is wrong with a partition that has no offset; None for a virgin one."""
+        for topic in _PUBLISHED:
+            extent = self._coordination.extent(topic, partition)
+            for records in self._scan.read(topic, partition, extent.start, extent.stable_end):
+                if records:
+                    return Trouble(Fault.NO_OFFSET, no_offset(partition, topic, self._topics))
+        return None
+
+    def _evidence(self, partition: int, updates: Extent) -> Evidence:
+        snapshot = self._last(Topic.SESSIONS, partition, self._of_snapshot)
+        letter = self._last(Topic.DEAD_LETTERS, partition, self._of_letter)
+        last = max(snapshot, letter, key=lambda answered: answered.offset)
+        return Evidence(snapshot.offset, letter.offset, self._same_log(partition, last, updates))
+
+    def _last(
+        self, topic: Topic, partition: int, answered: Callable[[Record], int | None]
+    ) -> Answered:
+        """Read a partition whole; return the answer to its highest input offset."""
+        last = _NOTHING
+        start, end, _ = self._coordination.extent(topic, partition)
+        for records in self._scan.read(topic, partition, start, end):
+            for record in records:
+                offset = answered(record)
+                if offset is not None and offset > last.offset:
+                    last = Answered(offset, record.key)
+            if records:
+                self._told(topic, partition, records[-1].offset + 1 - start, end - start)
+        self._told(topic, partition, end - start, end - start)
+        return last
+
+    def _of_snapshot(self, record: Record) -> int | None:
+        return None if record.value is None else self._input_offset(record.value)
+
+    def _of_letter(self, record: Record) -> int | None:
+        """Return a letter's input offset, if the letter is of this input partition."""
+        said = dict(record.headers)
+        here = (self._topics(Topic.UPDATES).encode(), str(record.partition).encode())
+        if (said.get(_LETTER_TOPIC), said.get(_LETTER_PARTITION)) != here:
+            return None
+        offset = said.get(_LETTER_OFFSET) or b""
+        return int(offset) if offset.isdigit() else None
+
+    def _same_log(self, partition: int, last: Answered, updates: Extent) -> bool:
+        """Whether the input has the answered key there, as far as it still has anything."""
+        if not updates.start <= last.offset < updates.stable_end:
+            return True
+        for records in self._scan.read(Topic.UPDATES, partition, last.offset, last.offset + 1):
+            for record in records:
+                return record.offset != last.offset or record.key == last.key
+        return True

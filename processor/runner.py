@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import suppress
 from threading import Event
 from typing import Final
 
@@ -85,14 +86,23 @@ class Runner:
         """Process until stopping is set or, with end offsets, until they are reached."""
         while not self._stopping.is_set():
             self._observer.turned()
-            self._turn()
+            try:
+                self._turn()
+            except LogUnavailable as fault:
+                # Records may have been taken and not processed: all that is owned is read again.
+                self._retreat("kafka", fault)
+                self._restart(list(self._pipeline.owned))
             if self._until_end and self._until_end.reached(self._running(), self._tasks):
                 return
 
     def _turn(self) -> None:
-        """Step the tasks, then take what has arrived and process it."""
+        """Step the tasks, then take what has arrived and process it.
+
+        Each part may wait for a server as long as it allows: once told to stop, none follows.
+        """
         progress = time.monotonic() >= self._tasks_from and self._step()
-        self._keep_commit_interval()
+        if self._keeps_commit_interval() or self._stopping.is_set():
+            return
         taken = consume(self._subscription, self._max_batch, self._wait(progress=progress))
         records = taken.records
         if taken.rebalance is not None:
@@ -104,8 +114,10 @@ class Runner:
         elif records:
             if self._until_end is not None:
                 records = self._until_end.cut(records)
-            self._process(records, taken.membership)
-        if time.monotonic() >= self._check_at:
+            # What is paused delivers nothing, but for what the client had at hand; it comes again.
+            owned = self._pipeline.owned
+            self._process([each for each in records if each.partition in owned], taken.membership)
+        if time.monotonic() >= self._check_at and not self._stopping.is_set():
             self._check_at = time.monotonic() + CHECK_S
             self._check()
 
@@ -116,11 +128,13 @@ class Runner:
         waiting = self._tasks or self._claims_task or not self._producing or self._until_end
         return _TASK_WAIT_S if waiting else _IDLE_WAIT_S
 
-    def _keep_commit_interval(self) -> None:
-        """Leave records where they are until the least interval since the last commit is over."""
+    def _keeps_commit_interval(self) -> bool:
+        """Whether the least interval since the last commit is not over; then wait a part of it."""
         left = self._take_from - time.monotonic()
-        if left > 0:
-            self._stopping.wait(min(left, _TASK_WAIT_S if self._tasks else _IDLE_WAIT_S))
+        if left <= 0:
+            return False
+        self._stopping.wait(min(left, _TASK_WAIT_S if self._tasks else _IDLE_WAIT_S))
+        return True
 
     # Batches and their faults
 
@@ -130,6 +144,7 @@ class Runner:
         except BatchAborted as fault:
             self._observer.aborted(str(fault))
             self._drop_batch()
+            self._rest()
         except ProducerLost as fault:
             self._lose_producer(fault)
         except ClaimsNotReady as fault:
@@ -137,8 +152,10 @@ class Runner:
             self._drop_batch()
             self._restart_claims()
         except CacheLost as fault:
+            # Of the batch's other partitions, too, the record cache lacks what was committed.
             self._observer.store_failed(str(fault))
-            self._drop_batch(fault.partitions)
+            self._drop_batch({record.partition for record in records} | fault.partitions)
+            self._rest()
         except CacheUnavailable as fault:
             self._drop_batch({record.partition for record in records})
             self._retreat("redis", fault)
@@ -150,12 +167,11 @@ class Runner:
     def _drop_batch(self, restart: Iterable[int] = ()) -> None:
         """Abort what is open, take `restart` over anew, and read the rest of the batch again."""
         try:
-            self._publication.abort()
+            with suppress(BatchAborted):
+                self._publication.abort()
         except ProducerLost as fault:
             self._lose_producer(fault)
             return
-        except BatchAborted:
-            pass
         self._restart(restart)
         self._rewind()
 
@@ -174,12 +190,17 @@ class Runner:
         """Have everything taken over anew by the next producer: the committed offsets will tell."""
         self._observer.producer_lost(str(fault))
         self._producing = False
+        self._rest()
         self._restart(list(self._pipeline.owned) + list(self._tasks))
 
     def _retreat(self, server: str, fault: Exception) -> None:
-        """Let the tasks rest for a while that doubles, up to a few seconds."""
+        """Note that a server is away, and let the tasks rest."""
         self._observer.away(server, str(fault), retry_in=self._backoff)
-        self._tasks_from = time.monotonic() + self._backoff
+        self._rest()
+
+    def _rest(self) -> None:
+        """Take nothing and step no task for a while that doubles, up to a few seconds."""
+        self._tasks_from = self._take_from = time.monotonic() + self._backoff
         self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF_S)
 
     def _recovered(self, *servers: str) -> None:
@@ -251,13 +272,15 @@ class Runner:
             return True
         except BatchAborted as fault:
             self._observer.aborted(str(fault))
-            self._publication.abort()
+            with suppress(BatchAborted):
+                self._publication.abort()
         except CacheLost as fault:
             self._observer.store_failed(str(fault))
         except (LogUnavailable, CacheUnavailable):
             self._restart([partition])
             raise
         self._restart([partition])
+        self._rest()
         return False
 
     def _step_claims(self) -> bool:

@@ -3,27 +3,35 @@
 What was made is read with plain clients, not with the processor's own readers.
 """
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
+import psutil  # type: ignore[import-untyped]
 import redis
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
+    IsolationLevel,
     KafkaError,
+    Message,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not by name
+    AdminClient,
+    OffsetSpec,
+)
 from confluent_kafka.cimpl import NewTopic
 from first_sessions import not_exactly_one_first, winners
 from oracle import Entry, Expected, Snapshot, decode_session, expected
@@ -87,6 +95,33 @@ class Process:
             self._process.kill()
         self._process.wait()
 
+    def cpu_seconds(self) -> float:
+        """Return what it has used so far."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Ask its endpoint; return the status and the body."""
+        self.await_log("http=http://")
+        found = re.search(r"http=http://([\d.]+):(\d+)", self.log)
+        assert found, self.log
+        connection = HTTPConnection(found[1], int(found[2]), timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def probe(self, path: str) -> tuple[bool, dict[str, Any]]:
+        """Return whether `/livez` or `/readyz` says yes, and the body that says why."""
+        status, body = self.get(path)
+        assert status in {200, 503}, body
+        return status == 200, json.loads(body)
+
+    def ready(self) -> bool:
+        return self.probe("/readyz")[0]
+
 
 class Deployment:
     """Topics and settings under one test's names. As a context, its processes end with it."""
@@ -143,9 +178,14 @@ class Deployment:
             "max.message.bytes": "1200000",
         }
         names = self.names
+        # Event times are years old, and a few at the end of time: a broker else deletes the first
+        # as expired, and refuses the whole batch of the last.
+        updates = {
+            "retention.ms": "-1",
+            "message.timestamp.after.max.ms": _LATEST_TIMESTAMP,
+        }
         topics = [
-            # The stream's event times are years old: without this the broker deletes it as expired.
-            NewTopic(names.updates, self.partitions, 1, config={"retention.ms": "-1"}),
+            NewTopic(names.updates, self.partitions, 1, config=updates),
             NewTopic(names.sessions, self.partitions, 1, config=output),
             NewTopic(names.dead_letters, self.partitions, 1, config=letters),
             NewTopic(names.claims, self.partitions, 1, config={"cleanup.policy": "compact"}),
@@ -158,6 +198,12 @@ class Deployment:
 
     def produce(self, updates: Iterable[Update]) -> None:
         producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 20})
+        refused: list[KafkaError] = []
+
+        def note(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                refused.append(error)
+
         for update in updates:
             while True:
                 try:
@@ -170,12 +216,14 @@ class Deployment:
                         else update.partition,
                         timestamp=update.timestamp,
                         headers=list(update.headers),
+                        on_delivery=note,
                     )
                     break
                 except BufferError:
                     producer.poll(0.1)
             producer.poll(0)
         assert producer.flush(60) == 0
+        assert not refused, refused[:3]
 
     # Processes
 
@@ -207,11 +255,22 @@ class Deployment:
     # What they made
 
     def committed(self) -> dict[int, int]:
+        """Return the group's offsets; asked by a consumer that does not join.
+
+        The admin client crashes where the coordinator is not there yet.
+        """
         places = [TopicPartition(self.names.updates, each) for each in range(self.partitions)]
-        asked = self.admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self.names.group, places)]
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": self.names.group,
+                "isolation.level": "read_uncommitted",
+            }
         )
-        answer = asked[self.names.group].result().topic_partitions
+        try:
+            answer = consumer.committed(places, timeout=20)
+        finally:
+            consumer.close()
         return {each.partition: each.offset for each in answer}
 
     def await_processed(self, timeout: float = 90.0) -> None:
@@ -247,8 +306,24 @@ class Deployment:
         finally:
             consumer.close()
 
+    def _end(self, topic: str, isolation: IsolationLevel) -> dict[int, int]:
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        places = {TopicPartition(topic, each): latest for each in range(self.partitions)}
+        asked = self.admin.list_offsets(places, isolation_level=isolation)
+        return {place.partition: future.result().offset for place, future in asked.items()}
+
     def read(self, topic: str) -> dict[int, list[Entry]]:
-        """Return the committed records of each partition, in order."""
+        """Return the committed records of each partition, in order.
+
+        A transaction that a dead process left open hides what follows it, until it times out.
+        """
+        eventually(
+            f"no transaction is open in {topic}",
+            lambda: (
+                self._end(topic, IsolationLevel.READ_COMMITTED)
+                == self._end(topic, IsolationLevel.READ_UNCOMMITTED)
+            ),
+        )
         found: dict[int, list[Entry]] = {each: [] for each in range(self.partitions)}
         with self._consumer() as consumer:
             consumer.assign([TopicPartition(topic, each, 0) for each in found])

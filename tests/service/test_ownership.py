@@ -214,6 +214,20 @@ def test_an_offset_without_our_metadata(world: World, text: str) -> None:
     assert "somebody reset it" in message
 
 
+def test_an_offset_of_a_newer_version_is_not_for_a_repair(world: World) -> None:
+    world.broker.committed[0] = Committed(0, '{"format":9,"readable":9}')
+    with pytest.raises(FailClosed, match="cannot read: 9") as error:
+        take_over(world)
+    assert "run that version again" in error.value.hint
+    assert "offsets repair" not in error.value.hint
+
+
+def test_a_partition_that_was_added(world: World) -> None:
+    service = world.service()
+    with pytest.raises(FailClosed, match=r"partition 4 was added: the input had 4 partitions"):
+        next(service.ownership.take_over(PARTITIONS))
+
+
 @pytest.mark.parametrize("topic", list(Topic))
 def test_a_topic_that_was_created_again(world: World, topic: Topic) -> None:
     changes: dict[str, Any] = {topic.name.lower(): "former-id"}

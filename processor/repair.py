@@ -13,12 +13,12 @@ Action = Literal["keep", "virgin", "set"]
 
 
 class Evidence(NamedTuple):
-    """The highest input offsets that the output and the dead letters name; -1 for none."""
+    """The highest input offsets that the output and the dead letters answer; -1 for none."""
 
     snapshots: int = -1
     letters: int = -1
-    of_this_log: bool = True
-    """False where the input has another key at the highest one: it was of a former log."""
+    former: int = -1
+    """The highest one that is a former log's: the input has something else there, or nothing."""
 
     @property
     def highest(self) -> int:
@@ -147,15 +147,17 @@ def _aim(found: Situation, stream: Stream) -> tuple[int, list[str]]:
 def _by_evidence(found: Situation) -> tuple[int, list[str]]:
     """Return where to go on where no commit of ours tells."""
     evidence, start = found.evidence, found.updates.start
-    if evidence.highest < 0:
-        return start, ["nothing was published for it: it begins at the start of the log"]
-    if not evidence.of_this_log or evidence.highest >= found.updates.end:
-        former = (
-            f"input offset {evidence.highest} was answered last, and it was another log's: the "
-            "input was deleted and created again"
+    notes = []
+    if evidence.former > evidence.highest:
+        notes.append(
+            f"input offset {evidence.former} was answered, and it was another log's: the input was "
+            "deleted and created again; updates that only the former one had are lost"
         )
-        return start, [former, _MAY_REPEAT]
-    return evidence.highest + 1, [_DUPLICATES]
+    if evidence.highest >= 0:
+        return evidence.highest + 1, [*notes, _DUPLICATES]
+    if evidence.former >= 0:
+        return start, [*notes, _MAY_REPEAT]
+    return start, ["nothing was published for it: it begins at the start of the log"]
 
 
 def next_epoch(known: list[CommitMetadata]) -> int:

@@ -199,8 +199,14 @@ class Runner:
         self._rest()
 
     def _rest(self) -> None:
-        """Take nothing and step no task for a while that doubles, up to a few seconds."""
-        self._tasks_from = self._take_from = time.monotonic() + self._backoff
+        """Step no task for a while that doubles, up to a few seconds, and take nothing for a bit.
+
+        Polling goes on soon: what the group has to say is often the cure.
+        """
+        now = time.monotonic()
+        self._tasks_from = now + self._backoff
+        if not self._tasks:
+            self._take_from = now + min(self._backoff, _IDLE_WAIT_S)
         self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF_S)
 
     def _recovered(self, *servers: str) -> None:

@@ -21,14 +21,32 @@ Told = Callable[[Topic, int, int, int], None]
 """Takes a topic, a partition, offsets done and offsets to do."""
 
 
-class Answered(NamedTuple):
-    """A record that answers an input record, and where that was."""
+class Answer(NamedTuple):
+    """A snapshot or a letter, and the input record that it says it answers."""
 
     offset: int
     key: bytes | None
+    answers: Callable[[bytes | None], bool]
+    """Whether an input record's value is the one that was answered."""
 
 
-_NOTHING: Final = Answered(-1, None)
+class Answers(NamedTuple):
+    """Of one partition of a topic, the answer to the highest offset, and the one given last.
+
+    They differ where the input was deleted and created again.
+    """
+
+    highest: Answer
+    last: Answer
+
+
+class Readers(NamedTuple):
+    """How values are read."""
+
+    snapshot: Callable[[bytes], tuple[int, str]]
+    """Returns the input offset and the event id of the update that a snapshot answers."""
+    event_id: Callable[[bytes], str | None]
+    """Returns an update's event id, None where it cannot be read."""
 
 
 class Survey:
@@ -41,17 +59,17 @@ class Survey:
         topics: Topics,
         coordination: Coordination,
         scan: Scan,
-        input_offset: Callable[[bytes], int],
+        readers: Readers,
         clock: Callable[[], float],
         wait: Callable[[float], object],
         told: Told,
     ) -> None:
-        """`input_offset` reads a snapshot's; `told` hears how reading gets on."""
+        """`told` hears how reading gets on."""
         self._stream = stream
         self._topics = topics
         self._coordination = coordination
         self._scan = scan
-        self._input_offset = input_offset
+        self._readers = readers
         self._clock = clock
         self._wait = wait
         self._told = told
@@ -127,44 +145,66 @@ class Survey:
         return None
 
     def _evidence(self, partition: int, updates: Extent) -> Evidence:
-        snapshot = self._last(Topic.SESSIONS, partition, self._of_snapshot)
-        letter = self._last(Topic.DEAD_LETTERS, partition, self._of_letter)
-        last = max(snapshot, letter, key=lambda answered: answered.offset)
-        return Evidence(snapshot.offset, letter.offset, self._same_log(partition, last, updates))
+        snapshots = self._read(Topic.SESSIONS, partition, self._of_snapshot)
+        letters = self._read(Topic.DEAD_LETTERS, partition, self._of_letter)
+        found = [self._of_this_log(partition, each, updates) for each in (snapshots, letters)]
+        given = [each.highest.offset for each in (snapshots, letters) if each is not None]
+        former = [offset for offset in given if offset not in found]
+        return Evidence(*found, max(former, default=-1))
 
-    def _last(
-        self, topic: Topic, partition: int, answered: Callable[[Record], int | None]
-    ) -> Answered:
-        """Read a partition whole; return the answer to its highest input offset."""
-        last = _NOTHING
+    def _read(
+        self, topic: Topic, partition: int, answer: Callable[[Record], Answer | None]
+    ) -> Answers | None:
+        """Read a partition whole."""
+        answers: Answers | None = None
         start, end, _ = self._coordination.extent(topic, partition)
         for records in self._scan.read(topic, partition, start, end):
             for record in records:
-                offset = answered(record)
-                if offset is not None and offset > last.offset:
-                    last = Answered(offset, record.key)
+                last = answer(record)
+                if last is not None:
+                    highest = last if answers is None else answers.highest
+                    answers = Answers(max(highest, last, key=lambda each: each.offset), last)
             if records:
                 self._told(topic, partition, records[-1].offset + 1 - start, end - start)
         self._told(topic, partition, end - start, end - start)
-        return last
+        return answers
 
-    def _of_snapshot(self, record: Record) -> int | None:
-        return None if record.value is None else self._input_offset(record.value)
+    def _of_snapshot(self, record: Record) -> Answer | None:
+        if record.value is None:
+            return None
+        offset, event_id = self._readers.snapshot(record.value)
+        return Answer(
+            offset,
+            record.key,
+            lambda value: value is not None and self._readers.event_id(value) == event_id,
+        )
 
-    def _of_letter(self, record: Record) -> int | None:
-        """Return a letter's input offset, if the letter is of this input partition."""
+    def _of_letter(self, record: Record) -> Answer | None:
+        """Return what a letter answers, if it is of this input partition."""
         said = dict(record.headers)
         here = (self._topics(Topic.UPDATES).encode(), str(record.partition).encode())
         if (said.get(_LETTER_TOPIC), said.get(_LETTER_PARTITION)) != here:
             return None
         offset = said.get(_LETTER_OFFSET) or b""
-        return int(offset) if offset.isdigit() else None
+        if not offset.isdigit():
+            return None
+        return Answer(int(offset), record.key, lambda value: value == record.value)
 
-    def _same_log(self, partition: int, last: Answered, updates: Extent) -> bool:
-        """Whether the input has the answered key there, as far as it still has anything."""
-        if not updates.start <= last.offset < updates.stable_end:
-            return True
-        for records in self._scan.read(Topic.UPDATES, partition, last.offset, last.offset + 1):
+    def _of_this_log(self, partition: int, answers: Answers | None, updates: Extent) -> int:
+        """Return the highest offset that the present input has the answered update at, else -1."""
+        for answer in answers or ():
+            if self._is_there(partition, answer, updates):
+                return answer.offset
+        return -1
+
+    def _is_there(self, partition: int, answer: Answer, updates: Extent) -> bool:
+        """Whether the input has the update where the answer says, or has had time to lose it."""
+        if not updates.start <= answer.offset < updates.stable_end:
+            return answer.offset < updates.start
+        there = answer.offset
+        for records in self._scan.read(Topic.UPDATES, partition, there, there + 1):
             for record in records:
-                return record.offset != last.offset or record.key == last.key
+                return record.offset != there or (
+                    record.key == answer.key and answer.answers(record.value)
+                )
         return True

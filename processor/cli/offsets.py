@@ -118,23 +118,36 @@ def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
 
 
 def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]":
-    from processor.avro.codec import SnapshotCodec
+    from processor.avro.codec import SnapshotCodec, UpdateCodec
+    from processor.avro.framing import DecodeError
     from processor.avro.schemas import load_schemas
     from processor.bootstrap import cluster_of, stream_of
     from processor.kafka.coordination import KafkaCoordination
     from processor.kafka.scan import KafkaScan
-    from processor.survey import Survey
+    from processor.survey import Readers, Survey
 
     cluster = cluster_of(settings)
     coordination = KafkaCoordination(cluster)
     stream = stream_of(coordination)
-    snapshots = SnapshotCodec(load_schemas(settings.schemas_dir).snapshots)
+    schemas = load_schemas(settings.schemas_dir)
+    snapshots, updates = SnapshotCodec(schemas.snapshots), UpdateCodec(schemas.updates)
+
+    def snapshot(value: bytes) -> tuple[int, str]:
+        session = snapshots.read(value)
+        return session.input_offset, session.last_event_id
+
+    def event_id(value: bytes) -> str | None:
+        try:
+            return updates.read(value, 0).event_id
+        except DecodeError:
+            return None
+
     survey = Survey(
         stream=stream,
         topics=cluster.topics.__getitem__,
         coordination=coordination,
         scan=KafkaScan(cluster),
-        input_offset=lambda snapshot: snapshots.read(snapshot).input_offset,
+        readers=Readers(snapshot, event_id),
         clock=time.monotonic,
         wait=time.sleep,
         told=told,

@@ -40,6 +40,8 @@ def common(cluster: Cluster) -> dict[str, object]:
         # An idle broker connection that a firewall dropped is found by keepalive, not by a timeout.
         "socket.keepalive.enable": True,
         "reconnect.backoff.max.ms": 2_000,
+        # What goes wrong is told by the call that meets it, in the log's own form.
+        "log_level": 2,
         "error_cb": _quiet,
         **cluster.properties,
     }

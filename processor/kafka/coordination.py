@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -23,6 +23,8 @@ from processor.kafka.faults import is_passing, sort, sorting
 from processor.ports.log import Committed, Extent, LogUnavailable, NotStable, Topic
 
 _ANSWER_S: Final = 5.0
+_STABLE_S: Final = 0.5
+"""How long a coordinator that is known takes to answer at the most, unless offsets are pending."""
 _FENCE_S: Final = 2.0
 _EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -35,26 +37,37 @@ class KafkaCoordination:
         self._cluster = cluster
         with sorting("connecting"):
             self._admin = AdminClient(common(cluster))  # type: ignore[arg-type]  # callbacks too
+            group = {**common(cluster), "group.id": cluster.group, "enable.auto.commit": False}
+            self._at_once = Consumer({**group, "isolation.level": "read_uncommitted"})
+            self._when_stable = Consumer({**group, "isolation.level": "read_committed"})
+        self._warm = False
         self._fences: dict[str, Producer] = {}
 
     def committed(self, partition: int, *, stable: bool) -> Committed | None:
-        """Return the group's offset for an input partition, with its text."""
+        """Return the group's offset for an input partition, with its text.
+
+        Asked by consumers that never join: the admin client's question ends the process while the
+        coordinator loads (seen with 2.16.1). A read_uncommitted one is told at once what is
+        committed; a read_committed one is kept waiting while offsets are pending.
+        """
+        found = self._ask(self._at_once, partition, _ANSWER_S)
+        if stable:
+            patience = _STABLE_S if self._warm else _ANSWER_S
+            try:
+                found = self._ask(self._when_stable, partition, patience)
+            except LogUnavailable as late:
+                raise NotStable(str(late)) from late
+            self._warm = True
+        return found
+
+    def _ask(self, asker: Consumer, partition: int, patience: float) -> Committed | None:
         place = TopicPartition(self._cluster.topics[Topic.UPDATES], partition)
         doing = f"asking for the committed offset of partition {partition}"
         with sorting(doing):
-            asked = self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(self._cluster.group, [place])],
-                require_stable=stable,
-                request_timeout=_ANSWER_S,
-            )
-        answer: TopicPartition = _answer(asked, doing).topic_partitions[0]
+            (answer,) = asker.committed([place], timeout=patience)
         if answer.error is not None:
-            if answer.error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT:
-                raise NotStable(doing)
             raise sort(answer.error, doing)
-        if answer.offset < 0:
-            return None
-        return Committed(answer.offset, answer.metadata or "")
+        return None if answer.offset < 0 else Committed(answer.offset, answer.metadata or "")
 
     def fence(self, identity: str) -> bool:
         """Start a producer under the id: whatever its former holder has open ends."""

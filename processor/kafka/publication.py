@@ -23,7 +23,7 @@ from processor.ports.log import (
 PATIENCE: Final = 30.0
 """Seconds that the brokers may take over one step of a transaction."""
 LAST_PATIENCE: Final = 4.0
-"""The same once the process is to stop: the exit must come within 10 seconds."""
+"""Seconds that all steps together may take once the process is to stop: it exits within 10."""
 _NO_TIMESTAMP: Final = -1
 
 
@@ -47,6 +47,7 @@ class KafkaPublication:
         self._ends: dict[int, int] = {}
         self._refused: UnpublishableError | None = None
         self._name_each = False
+        self._last_moment: float | None = None
 
     def identity(self) -> str:
         """Return the transactional id in use."""
@@ -104,15 +105,24 @@ class KafkaPublication:
 
     def flush(self) -> dict[int, int]:
         """Wait until every record is with the brokers, or the transaction cannot be saved."""
-        producer = self._live()
         start = monotonic()
-        while producer.flush(1.0):
+        while self._flush_once():
             if monotonic() - start > self._patience():
                 self._name_each = True
                 raise BatchAborted("the brokers did not take the batch in time")
         if self._refused is not None:
             raise self._refused
         return self._ends
+
+    def _flush_once(self) -> int:
+        """Return how many records are still under way after a second. Raises ProducerLost."""
+        try:
+            return self._live().flush(1.0)
+        except KafkaException as exception:
+            raise sort_producer(exception.args[0], "flushing") from exception
+        except SystemError as error:
+            # confluent-kafka raises its fatal error where a delivery report returns.
+            raise ProducerLost(f"flushing: {error.__cause__ or error}") from error
 
     def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
         """Add the input offsets to the transaction, then commit it."""
@@ -166,7 +176,11 @@ class KafkaPublication:
         return self._producer
 
     def _patience(self) -> float:
-        return LAST_PATIENCE if self._stopping() else PATIENCE
+        if not self._stopping():
+            return PATIENCE
+        if self._last_moment is None:
+            self._last_moment = monotonic() + LAST_PATIENCE
+        return max(0.0, self._last_moment - monotonic())
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

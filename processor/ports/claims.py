@@ -36,7 +36,7 @@ class Claims(Protocol):
     def begin(self, stream: str) -> str | None:
         """Flip to a fresh generation that is not ready, and return it.
 
-        `stream` names cluster, topic and epoch; it is recorded. None where another process is at
+        `stream` names cluster and topic; it is recorded. None where another process is at
         such work and has shown life within the lease (10 s): ask again.
         """
 

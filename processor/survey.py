@@ -150,7 +150,7 @@ class Survey:
         found = [self._of_this_log(partition, each, updates) for each in (snapshots, letters)]
         given = [each.highest.offset for each in (snapshots, letters) if each is not None]
         former = [offset for offset in given if offset not in found]
-        return Evidence(*found, max(former, default=-1))
+        return Evidence(found[0], found[1], max(former, default=-1))
 
     def _read(
         self, topic: Topic, partition: int, answer: Callable[[Record], Answer | None]

@@ -207,11 +207,16 @@ class FakeSubscription:
         self._passed: dict[int, int] = {}
         self._paused: set[int] = set()
         self._news: Rebalance | None = None
+        self._confirmed: Membership | None = None
 
     def membership(self) -> Membership | None:
         return (self.member, self._generation) if self.member else None
 
+    def confirmed(self) -> Membership | None:
+        return self._confirmed
+
     def take(self, limit: int, wait: float) -> list[Record]:
+        self._confirmed = self.membership()
         self._broker.passing("take")
         if self._broker.available:
             self._meet_group()
@@ -236,6 +241,7 @@ class FakeSubscription:
             self._change(owned)
 
     def _change(self, owned: set[int]) -> None:
+        self._confirmed = None
         assigned, revoked = owned - set(self._next), set(self._next) - owned
         for partition in revoked:
             del self._next[partition]

@@ -298,8 +298,8 @@ class Service:
         return value
 
     def membership(self) -> Membership:
-        """Return the membership; joins where there is none."""
-        while (membership := self.subscription.membership()) is None:
+        """Return the membership, settled; joins where there is none."""
+        while (membership := self.subscription.confirmed()) is None:
             self.subscription.take(1, 0)
         return membership
 

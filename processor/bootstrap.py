@@ -183,7 +183,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         decode=Decode(UpdateCodec(schemas.updates)),
         load=Load(records, stores.sessions, snapshots.read),
         fold=Fold(Encode(snapshots), settings.max_snapshot_bytes),
-        publish=Publish(publication, settings.updates_topic),
+        publish=Publish(publication, settings.updates_topic, facts.max_letter_bytes),
         store=Store(stores.sessions, records),
         claims=stores.claims,
         ownership=ownership,

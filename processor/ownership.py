@@ -75,11 +75,16 @@ class Ownership:
                 "keys move between them",
                 hint=REPAIR,
             )
-        while (membership := self._subscription.membership()) is None:
+        while (membership := self._subscription.confirmed()) is None:
             yield False
         committed = yield from settled(
-            partition, self._coordination, self._stream.cluster, self._clock
+            partition,
+            self._coordination,
+            self._stream.cluster,
+            self._clock,
+            self._publication.identity(),
         )
+        yield True
         position = yield from self._checked(partition, committed)
         self._publication.begin()
         self._publication.commit(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import NamedTuple
 
 from processor.batch import Folded, Update
@@ -68,16 +68,28 @@ class Pipeline:
         self._records.drop(partition)
         self.owned.pop(partition, None)
 
-    def process(self, records: Sequence[Record], membership: Membership) -> None:
+    def process(
+        self,
+        records: Sequence[Record],
+        membership: Membership,
+        enough: Callable[[float], bool] = lambda _since: False,
+    ) -> bool:
         """Take a poll's records through, in one transaction or, if they are large, in several.
+
+        Between two, `enough` is asked with the (monotonic) time of the beginning: if it says so,
+        the rest is left, to be read again. Returns whether all were taken through.
 
         After an exception `owned` says what is committed; the rest is to be read again. CacheLost
         and CacheUnavailable may come before or after the commit: either way, a restore follows.
         """
+        since = monotonic()
         updates = [self._decode(record) for record in records]
         while records:
             taken = self._transact(records, updates, membership)
             records, updates = records[taken:], updates[taken:]
+            if records and enough(since):
+                return False
+        return True
 
     def _transact(
         self, records: Sequence[Record], updates: Sequence[Update], membership: Membership

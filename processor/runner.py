@@ -29,6 +29,8 @@ CHECK_S: Final = 3.0
 """How often all stamps are compared with what stands in Redis, so that idle partitions are too."""
 _IDLE_WAIT_S: Final = 0.5
 _TASK_WAIT_S: Final = 0.05
+_STEP_S: Final = 1.0
+_BATCH_S: Final = 2.0
 _FIRST_BACKOFF_S: Final = 0.1
 _LONGEST_BACKOFF_S: Final = 5.0
 
@@ -88,12 +90,12 @@ class Runner:
             self._observer.turned()
             try:
                 self._turn()
+                if self._until_end and self._until_end.reached(self._running(), self._tasks):
+                    return
             except LogUnavailable as fault:
                 # Records may have been taken and not processed: all that is owned is read again.
                 self._retreat("kafka", fault)
                 self._restart(list(self._pipeline.owned))
-            if self._until_end and self._until_end.reached(self._running(), self._tasks):
-                return
 
     def _turn(self) -> None:
         """Step the tasks, then take what has arrived and process it.
@@ -138,9 +140,13 @@ class Runner:
 
     # Batches and their faults
 
+    def _enough(self, since: float) -> bool:
+        """Whether a poll's records have taken so long that the group must be polled first."""
+        return time.monotonic() - since > _BATCH_S or self._stopping.is_set()
+
     def _process(self, records: Sequence[Record], membership: Membership) -> None:
         try:
-            self._pipeline.process(records, membership)
+            complete = self._pipeline.process(records, membership, self._enough)
         except BatchAborted as fault:
             self._observer.aborted(str(fault))
             self._drop_batch()
@@ -163,6 +169,8 @@ class Runner:
             self._recovered("redis", "kafka")
             self._take_from = time.monotonic() + self._min_commit_interval
             self._observer.processed(records)
+            if not complete:
+                self._rewind()
 
     def _drop_batch(self, restart: Iterable[int] = ()) -> None:
         """Abort what is open, take `restart` over anew, and read the rest of the batch again."""
@@ -247,14 +255,24 @@ class Runner:
             task.close()
 
     def _step(self) -> bool:
-        """Step each task once, until a server does not answer; return whether one got on."""
+        """Step tasks, each once; return whether one got on.
+
+        It leaves off after a second, since the group is not polled meanwhile; when a server does
+        not answer; and when a partition is owned now: what the group has to say comes first then.
+        The next turn begins with those that were not reached.
+        """
         try:
             if not self._producing:
                 self._publication.replace()
                 self._producing = True
             progress = self._step_claims()
+            until = time.monotonic() + _STEP_S
             for partition in list(self._tasks):
+                self._tasks[partition] = self._tasks.pop(partition)
                 progress = self._step_task(partition) or progress
+                owned = partition in self._pipeline.owned
+                if owned or time.monotonic() > until or self._stopping.is_set():
+                    break
         except ProducerLost as fault:
             self._lose_producer(fault)
         except LogUnavailable as fault:

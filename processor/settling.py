@@ -18,9 +18,16 @@ _log: Final = structlog.get_logger(__name__)
 
 
 def settled(
-    partition: int, coordination: Coordination, cluster: str, clock: Callable[[], float]
+    partition: int,
+    coordination: Coordination,
+    cluster: str,
+    clock: Callable[[], float],
+    own: str = "",
 ) -> Generator[bool, None, Committed | None]:
-    """Return the stable committed offset, once no transaction is open on the partition."""
+    """Return the stable committed offset, once no transaction is open on the partition.
+
+    `own` is the transactional id in use here: what is pending under it are markers on their way.
+    """
     since = clock()
     fenced: str | None = None
     while True:
@@ -35,7 +42,7 @@ def settled(
             return committed
         if clock() - since > OPEN_TOO_LONG_S:
             former = _identity(coordination.committed(partition, stable=False), cluster)
-            if former is not None and former != fenced:
+            if former is not None and former not in {fenced, own}:
                 _log.info("fencing a former owner", partition=partition, owner=former)
                 if coordination.fence(former):
                     fenced = former

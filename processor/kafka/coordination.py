@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -26,6 +27,7 @@ _ANSWER_S: Final = 5.0
 _STABLE_S: Final = 0.5
 """How long a coordinator that is known takes to answer at the most, unless offsets are pending."""
 _FENCE_S: Final = 2.0
+_LOOK_S: Final = 1.0
 _EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
@@ -128,11 +130,18 @@ class KafkaCoordination:
 
     def _offset(self, place: TopicPartition, spec: OffsetSpec, isolation: IsolationLevel) -> int:
         doing = f"asking for offsets of {place.topic} partition {place.partition}"
-        with sorting(doing):
-            asked = self._admin.list_offsets(
-                {place: spec}, isolation_level=isolation, request_timeout=_ANSWER_S
-            )
-        offset: int = _answer(asked, doing).offset
+        try:
+            with sorting(doing):
+                asked = self._admin.list_offsets(
+                    {place: spec}, isolation_level=isolation, request_timeout=_ANSWER_S
+                )
+            offset: int = _answer(asked, doing).offset
+        except LogUnavailable:
+            # After a change of leader the client asks under the former epoch for ever, unless it is
+            # made to look (seen with 2.16.1).
+            with suppress(KafkaException):
+                self._admin.list_topics(place.topic, timeout=_LOOK_S)
+            raise
         return offset
 
 

@@ -93,9 +93,9 @@ def sort(error: KafkaError, doing: str) -> Exception:
 
 def sort_producer(error: KafkaError, doing: str) -> Exception:
     """Return the exception that an error of the transactional producer means."""
-    if error.txn_requires_abort():
-        return BatchAborted(f"{doing}: {error.str()} ({error.name()})")
     fault = sort(error, doing)
+    if error.txn_requires_abort() and not isinstance(fault, Forbidden):
+        return BatchAborted(f"{doing}: {error.str()} ({error.name()})")
     if isinstance(fault, LogUnavailable) and not is_passing(error):
         return ProducerLost(str(fault))
     return fault

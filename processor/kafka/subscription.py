@@ -13,7 +13,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from processor.errors import ProcessorError
+from processor.errors import ConfigError, ProcessorError
 from processor.kafka.clients import Cluster, group_member
 from processor.kafka.faults import sort, sorting
 from processor.ports.log import Headers, LogUnavailable, Membership, Rebalance, Record, Topic
@@ -56,6 +56,7 @@ class KafkaSubscription:
         self._news: Rebalance | None = None
         self._callback_error: Exception | None = None
         self._trouble: str | None = None
+        self._confirmed: Membership | None = None
         with sorting("subscribing"):
             self._consumer = Consumer({**group_member(cluster), "error_cb": self._on_error})
             self._consumer.subscribe(
@@ -72,8 +73,13 @@ class KafkaSubscription:
         membership: Membership = self._consumer.consumer_group_metadata()
         return membership
 
+    def confirmed(self) -> Membership | None:
+        """Return what `membership` said before the last `take`, if nothing changed in it."""
+        return self._confirmed
+
     def take(self, limit: int, wait: float) -> list[Record]:
         """Wait for one record, then return it with what else has arrived."""
+        self._confirmed = self.membership()
         with sorting("reading updates"):
             messages = self._consumer.consume(1, wait)
             if messages:
@@ -172,6 +178,11 @@ class KafkaSubscription:
     # Callbacks run inside `take`. An exception in one would make it skip records, so they keep it.
 
     def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._callback_error = ConfigError(
+                f"the group does not take this member any more: {error.str()} ({error.name()})",
+                hint="Mend PROCESSOR_KAFKA (a group.instance.id is one process's own), start again.",
+            )
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             self._trouble = error.str()
 
@@ -199,6 +210,7 @@ class KafkaSubscription:
             self._callback_error = _kept(error)
 
     def _note(self, assigned: set[int], revoked: set[int]) -> None:
+        self._confirmed = None
         before = self._news or Rebalance(frozenset(), frozenset())
         self._news = Rebalance(
             frozenset((before.assigned - revoked) | assigned),

@@ -23,7 +23,7 @@ from processor.kafka.topic_needs import (
 )
 from processor.ports.log import LogUnavailable, Topic
 
-_ANSWER_S: Final = 10.0
+_ANSWER_S: Final = 5.0
 _KNOWN_S: Final = 10.0
 _UNKNOWN: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})  # noqa: SLF001
 _BROKER_DEFAULT: Final = -1
@@ -39,6 +39,8 @@ class TopicFacts(NamedTuple):
     """The output's `delete.retention.ms`."""
     max_record_bytes: int
     """The largest record that one of the topics takes to which the service publishes."""
+    max_letter_bytes: int
+    """The largest record that the dead letters take."""
 
 
 class Created(NamedTuple):
@@ -74,6 +76,9 @@ def require(cluster: Cluster, max_snapshot_bytes: int) -> TopicFacts:
         tombstones_kept_ms=int(sessions.get("delete.retention.ms", _DAY_MS)),
         max_record_bytes=max(
             int(found[topic].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES)) for topic in published
+        ),
+        max_letter_bytes=int(
+            found[Topic.DEAD_LETTERS].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES)
         ),
     )
 

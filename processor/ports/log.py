@@ -93,6 +93,14 @@ class Subscription(Protocol):
     def membership(self) -> Membership | None:
         """Return the present membership, None while there is none. Call it before `take`."""
 
+    def confirmed(self) -> Membership | None:
+        """Return the membership that the last `take` was called under, if it told of no rebalance.
+
+        What is done between two calls of `take` for a partition, and not for records of the first,
+        is committed under this: a membership that is asked for in between may be a later one, in
+        which the partition is somebody else's.
+        """
+
     def take(self, limit: int, wait: float) -> list[Record]:
         """Return up to `limit` records that have arrived, after waiting up to `wait` s for one.
 

@@ -9,7 +9,7 @@ from processor.core.outcome import Accepted, Duplicate, Reason, Rejected
 from processor.core.session import Session, profile_key, session_key
 from processor.ports.log import Record
 
-FOLD_LIMIT: Final = 32 * 1024 * 1024
+FOLD_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of snapshots after which a batch is cut: its rest goes into the next transaction."""
 
 

@@ -12,6 +12,11 @@ ERROR_HEADERS: Final = tuple(
     for name in ("exception", "message", "stacktrace", "topic", "partition", "offset")
 )
 """KIP-1034's headers, in the order in which a dead letter carries them."""
+CUT_HEADER: Final = "session-processor.value-bytes"
+"""Tells the length of a value that was too long to be kept in a dead letter."""
+MAX_LETTER: Final = 1_048_588
+_OVERHEAD: Final = 1_024
+"""What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
 _HEADER_LIMIT: Final = 4_096
 _NO_TIMESTAMP: Final = -1
@@ -20,9 +25,13 @@ _NO_TIMESTAMP: Final = -1
 class Publish:
     """Publishes batches of one topic's updates."""
 
-    def __init__(self, publication: Publication, updates_topic: str) -> None:
+    def __init__(
+        self, publication: Publication, updates_topic: str, max_letter: int = MAX_LETTER
+    ) -> None:
+        """Take the largest size of a dead letter, in bytes before compression."""
         self._publication = publication
         self._updates_topic = updates_topic
+        self._max_letter = max_letter - _OVERHEAD
 
     def __call__(
         self,
@@ -75,13 +84,24 @@ class Publish:
 
     def _dead_letter(self, letter: Letter) -> Outgoing:
         record = letter.record
+        key, value = record.key, record.value
+        foreign = list(_foreign(record.headers))
+        errors = self._error_headers(letter)
+        room = self._max_letter - _length(errors)
+        if len(key or b"") + len(value or b"") + _length(foreign) > room:
+            # The sender's compression carried more than a topic takes: the record is read where
+            # the headers say it stands, for as long as the input is kept.
+            value = None
+            foreign = foreign if len(key or b"") + _length(foreign) <= room else []
+            key = key if len(key or b"") <= room else None
+            errors.append((CUT_HEADER, str(len(record.value or b"")).encode()))
         return Outgoing(
             Topic.DEAD_LETTERS,
             record.partition,
             record.timestamp,
-            record.key,
-            record.value,
-            [*_foreign(record.headers), *self._error_headers(letter)],
+            key,
+            value,
+            [*foreign, *errors],
         )
 
     def _error_headers(self, letter: Letter) -> list[tuple[str, bytes]]:
@@ -100,6 +120,10 @@ class Publish:
 def _foreign(headers: Headers) -> Iterable[tuple[str, bytes | None]]:
     """Return the headers that the record came with, without those of an earlier rejection."""
     return (header for header in headers if header[0] not in ERROR_HEADERS)
+
+
+def _length(headers: Headers) -> int:
+    return sum(len(name) * 4 + len(value or b"") + 16 for name, value in headers)
 
 
 def _cut(text: str) -> bytes:

@@ -181,7 +181,7 @@ class KafkaSubscription:
         if error.fatal():
             self._callback_error = ConfigError(
                 f"the group does not take this member any more: {error.str()} ({error.name()})",
-                hint="Mend PROCESSOR_KAFKA (a group.instance.id is one process's own), start again.",
+                hint="Mend PROCESSOR_KAFKA (a group.instance.id is one process's own).",
             )
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             self._trouble = error.str()

@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import (
-    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -19,11 +18,6 @@ from processor.kafka.faults import sort, sorting
 from processor.ports.log import Headers, LogUnavailable, Membership, Rebalance, Record, Topic
 
 _ANSWER_S: Final = 1.0
-_HELD_BACK: Final = OFFSET_END
-"""Where an assigned partition stands until `resume` seeks. A fetch may start before the pause takes
-hold: there it finds nothing, and no offset outside the log either."""
-
-
 UNREADABLE_HEADERS: Final = (("session-processor.headers-unreadable", None),)
 """Stands for the headers of a record of which one has a name that is not UTF-8."""
 
@@ -57,6 +51,8 @@ class KafkaSubscription:
         self._callback_error: Exception | None = None
         self._trouble: str | None = None
         self._confirmed: Membership | None = None
+        self._unproven: dict[int, int] = {}
+        self._asked_again: set[int] = set()
         with sorting("subscribing"):
             self._consumer = Consumer({**group_member(cluster), "error_cb": self._on_error})
             self._consumer.subscribe(
@@ -88,7 +84,10 @@ class KafkaSubscription:
             error, self._callback_error = self._callback_error, None
             raise error
         records = []
+        ahead: set[int] = set()
         for message in messages:
+            if self._unproven and self._is_ahead(message, ahead):
+                continue
             if message.error() is None:
                 records.append(to_record(message))
             else:
@@ -112,6 +111,8 @@ class KafkaSubscription:
                 self._consumer.incremental_assign(places)
                 self._consumer.resume(places)
             self._paused.difference_update(positions)
+            self._unproven.update(positions)
+            self._asked_again.difference_update(positions)
 
     def pause(self, partitions: Sequence[int]) -> None:
         """Hold records back; librdkafka drops those of paused partitions from its queue."""
@@ -158,6 +159,39 @@ class KafkaSubscription:
     def _partitions(self, partitions: Mapping[int, int] | Sequence[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]
 
+    def _is_ahead(self, message: Message, ahead: set[int]) -> bool:
+        """Whether a resumed partition's first word is beyond its position, and is asked for again.
+
+        A gap there is mostly a transaction's marker, and the second answer is the same. But an
+        answer to an earlier question of the client, come late, would skip records in silence.
+        """
+        partition, offset = message.partition() or 0, message.offset() or 0
+        position = self._unproven.get(partition)
+        if position is None or partition in ahead:
+            return partition in ahead
+        error = message.error()
+        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            if offset > position and partition not in self._asked_again:
+                self._asked_again.add(partition)
+                ahead.add(partition)
+                self.seek({partition: position})
+                return True
+            del self._unproven[partition]
+        return False
+
+    def _held_back(self, partition: int) -> int:
+        """Return where an assigned partition stands until `resume`: its end, as a number.
+
+        A fetch may start before the pause takes hold: there it finds nothing. (The logical end is
+        an open question to the broker, and its answer may overtake a later assignment: seen.)
+        """
+        try:
+            place = TopicPartition(self._topic, partition)
+            known = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+        except KafkaException:
+            return 0  # what becomes of a fetch there is ignored while the partition is paused
+        return known[1] if known else 0
+
     def _meet(self, message: Message) -> None:
         """Raise what a message's error means, unless it is an event or passes by itself."""
         error = message.error()
@@ -190,7 +224,7 @@ class KafkaSubscription:
         try:
             numbers = {each.partition for each in partitions}
             for each in partitions:
-                each.offset = _HELD_BACK
+                each.offset = self._held_back(each.partition)
             consumer.incremental_assign(partitions)
             consumer.pause(partitions)
             self._assigned |= numbers
@@ -204,6 +238,8 @@ class KafkaSubscription:
             numbers = {each.partition for each in partitions}
             self._assigned -= numbers
             self._paused -= numbers
+            for number in numbers:
+                self._unproven.pop(number, None)
             self._note(assigned=set(), revoked=numbers)
             consumer.incremental_unassign(partitions)
         except Exception as error:  # noqa: BLE001  kept for `take` to raise

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -27,7 +26,13 @@ _ANSWER_S: Final = 5.0
 _STABLE_S: Final = 0.5
 """How long a coordinator that is known takes to answer at the most, unless offsets are pending."""
 _FENCE_S: Final = 2.0
-_LOOK_S: Final = 1.0
+_OTHER_LEADER: Final = frozenset(
+    {
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+    }
+)
 _EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
@@ -37,8 +42,8 @@ class KafkaCoordination:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._admin = self._connected()
         with sorting("connecting"):
-            self._admin = AdminClient(common(cluster))  # type: ignore[arg-type]  # callbacks too
             group = {**common(cluster), "group.id": cluster.group, "enable.auto.commit": False}
             self._at_once = Consumer({**group, "isolation.level": "read_uncommitted"})
             self._when_stable = Consumer({**group, "isolation.level": "read_committed"})
@@ -136,13 +141,18 @@ class KafkaCoordination:
                     {place: spec}, isolation_level=isolation, request_timeout=_ANSWER_S
                 )
             offset: int = _answer(asked, doing).offset
-        except LogUnavailable:
-            # After a change of leader the client asks under the former epoch for ever, unless it is
-            # made to look (seen with 2.16.1).
-            with suppress(KafkaException):
-                self._admin.list_topics(place.topic, timeout=_LOOK_S)
+        except LogUnavailable as fault:
+            # The admin client asks under the leader's epoch that it once learned, for ever (seen
+            # with 2.16.1, after a broker's restart): only another one learns the new one.
+            cause = fault.__cause__
+            if isinstance(cause, KafkaException) and cause.args[0].code() in _OTHER_LEADER:
+                self._admin = self._connected()
             raise
         return offset
+
+    def _connected(self) -> AdminClient:
+        with sorting("connecting"):
+            return AdminClient(common(self._cluster))  # type: ignore[arg-type]  # callbacks too
 
 
 def _answer(asked: Mapping[Any, Future[Any]], doing: str) -> Any:

@@ -1,6 +1,7 @@
 """The transactional producer: `Publication` on confluent-kafka."""
 
 from collections.abc import Callable, Mapping, Sequence
+from threading import Thread
 from time import monotonic
 from typing import Final
 from uuid import uuid4
@@ -24,6 +25,8 @@ PATIENCE: Final = 30.0
 """Seconds that the brokers may take over one step of a transaction."""
 LAST_PATIENCE: Final = 4.0
 """Seconds that all steps together may take once the process is to stop: it exits within 10."""
+_HANGS_S: Final = 3.0
+"""Seconds past its timeout after which a call is not awaited any longer."""
 _NO_TIMESTAMP: Final = -1
 
 
@@ -133,7 +136,7 @@ class KafkaPublication:
         producer = self._live()
         try:
             persist(
-                lambda wait: producer.send_offsets_to_transaction(positions, membership, wait),
+                lambda wait: _send_offsets(producer, positions, membership, wait),
                 "sending offsets",
                 self._patience,
             )
@@ -194,3 +197,29 @@ class KafkaPublication:
                 f"{error.str()} ({error.name()})",
                 hint="Run `session-processor topics check`: its limits must let every record pass.",
             )
+
+
+def _send_offsets(
+    producer: Producer, positions: list[TopicPartition], membership: Membership, wait: float
+) -> None:
+    """Send offsets, on a thread of its own: raises ProducerLost where the client hangs.
+
+    After a broker's restart it may wait for the group's coordinator for ever, whatever its timeout
+    is (seen with 2.16.1). Such a producer is left behind, thread and all; its transaction, which
+    nobody can commit any more, times out.
+    """
+    errors = list[BaseException]()
+
+    def send() -> None:
+        try:
+            producer.send_offsets_to_transaction(positions, membership, wait)
+        except BaseException as error:  # noqa: BLE001  raised below, on the caller's thread
+            errors.append(error)
+
+    thread = Thread(target=send, name="send-offsets", daemon=True)
+    thread.start()
+    thread.join(wait + _HANGS_S)
+    if thread.is_alive():
+        raise ProducerLost("sending offsets: the client does not return")
+    if errors:
+        raise errors[0]

@@ -24,6 +24,7 @@ from confluent_kafka import (
     Consumer,
     IsolationLevel,
     KafkaError,
+    KafkaException,
     Message,
     Producer,
     TopicPartition,
@@ -267,8 +268,15 @@ class Deployment:
                 "isolation.level": "read_uncommitted",
             }
         )
+        deadline = time.monotonic() + 20
         try:
-            answer = consumer.committed(places, timeout=20)
+            while True:
+                try:
+                    answer = consumer.committed(places, timeout=10)
+                    break
+                except KafkaException:
+                    if time.monotonic() > deadline:
+                        raise
         finally:
             consumer.close()
         return {each.partition: each.offset for each in answer}
@@ -307,9 +315,11 @@ class Deployment:
             consumer.close()
 
     def _end(self, topic: str, isolation: IsolationLevel) -> dict[int, int]:
+        # A client that has seen a broker restart asks under the leader's epoch of before.
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         places = {TopicPartition(topic, each): latest for each in range(self.partitions)}
-        asked = self.admin.list_offsets(places, isolation_level=isolation)
+        asked = admin.list_offsets(places, isolation_level=isolation)
         return {place.partition: future.result().offset for place, future in asked.items()}
 
     def read(self, topic: str) -> dict[int, list[Entry]]:

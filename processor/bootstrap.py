@@ -205,9 +205,15 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
             for partition in range(stream.partitions)
         }
 
+    ends = patiently(frozen_ends) if until_end else {}
+
     def committed(partition: int) -> int:
         found = coordination.committed(partition, stable=False)
-        return -1 if found is None else found.offset
+        if found is None:
+            return -1
+        # Markers and aborted records at the end are passed, and never committed.
+        left = scan.read(Topic.UPDATES, partition, found.offset, ends[partition])
+        return found.offset if any(left) else max(found.offset, ends[partition])
 
     return Runner(
         subscription=subscription,
@@ -222,7 +228,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         observer=observer,
         max_batch=settings.max_batch,
         min_commit_interval=settings.min_commit_interval,
-        until_end=UntilEnd(patiently(frozen_ends), subscription, committed) if until_end else None,
+        until_end=UntilEnd(ends, subscription, committed) if until_end else None,
     )
 
 

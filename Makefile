@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Most tests wait for servers most of the time.
+WORKERS ?= 3
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := processor tests $(wildcard bench)
 
 .DEFAULT_GOAL := help
@@ -27,10 +30,10 @@ demo: setup ## real Kafka and Valkey, 20,000 updates, and what became of them
 	$(BIN)/session-processor demo
 
 test: setup ## the whole suite, on real Kafka and Valkey; make test ARGS='-k name' for some
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 fast: setup ## the tests that need no servers
-	$(BIN)/python -m pytest -m "not servers" $(ARGS)
+	$(PYTEST) -m "not servers" $(ARGS)
 
 lint: setup ## every rule of ruff
 	$(BIN)/ruff check $(SOURCES)
@@ -46,7 +49,7 @@ check: setup ## lint, format check, types, tests: what a change must pass
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 bench: setup ## throughput, latency and restore on this machine; ARGS=--json for programs
 	$(BIN)/python -m bench $(ARGS)

@@ -17,6 +17,7 @@ from servers import (
     RedisAddress,
     source,
 )
+from shared import run_directory, shared
 
 from processor.local.kafka import LocalKafka
 from processor.local.valkey import LocalValkey
@@ -51,17 +52,23 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
 
 
 @pytest.fixture(scope="session")
-def kafka(pytestconfig: pytest.Config, places: Places) -> Iterator[KafkaAddress]:
+def kafka(
+    pytestconfig: pytest.Config, places: Places, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KafkaAddress]:
     """The Kafka that all tests of a run share; a test uses only its own `names` there."""
-    with source(pytestconfig.getoption("--servers"), BOOTSTRAP_VARIABLE).kafka(places) as address:
-        yield address
+    server = source(pytestconfig.getoption("--servers"), BOOTSTRAP_VARIABLE).kafka(places)
+    with shared(run_directory(tmp_path_factory.getbasetemp()), "kafka", server) as address:
+        yield KafkaAddress(address)
 
 
 @pytest.fixture(scope="session")
-def valkey(pytestconfig: pytest.Config, places: Places) -> Iterator[RedisAddress]:
+def valkey(
+    pytestconfig: pytest.Config, places: Places, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisAddress]:
     """The Valkey that all tests of a run share; a test uses only its own prefix there."""
-    with source(pytestconfig.getoption("--servers"), REDIS_VARIABLE).valkey(places) as address:
-        yield address
+    server = source(pytestconfig.getoption("--servers"), REDIS_VARIABLE).valkey(places)
+    with shared(run_directory(tmp_path_factory.getbasetemp()), "redis", server) as address:
+        yield RedisAddress(address)
 
 
 @pytest.fixture

@@ -105,21 +105,21 @@ class Places:
 class Source(Protocol):
     """Gives servers that stay for the whole run. Fails, never skips, where it cannot."""
 
-    def kafka(self, places: Places) -> AbstractContextManager[KafkaAddress]: ...
+    def kafka(self, places: Places) -> AbstractContextManager[str]: ...
 
-    def valkey(self, places: Places) -> AbstractContextManager[RedisAddress]: ...
+    def valkey(self, places: Places) -> AbstractContextManager[str]: ...
 
 
 class EnvServers:
     """Servers that run already, named by environment variables."""
 
     @contextmanager
-    def kafka(self, _places: Places) -> Iterator[KafkaAddress]:
-        yield KafkaAddress(self._value(BOOTSTRAP_VARIABLE))
+    def kafka(self, _places: Places) -> Iterator[str]:
+        yield self._value(BOOTSTRAP_VARIABLE)
 
     @contextmanager
-    def valkey(self, _places: Places) -> Iterator[RedisAddress]:
-        yield RedisAddress(self._value(REDIS_VARIABLE))
+    def valkey(self, _places: Places) -> Iterator[str]:
+        yield self._value(REDIS_VARIABLE)
 
     @staticmethod
     def _value(variable: str) -> str:
@@ -133,18 +133,18 @@ class LocalServers:
     """Servers started for this run as plain processes, and ended with it."""
 
     @contextmanager
-    def kafka(self, places: Places) -> Iterator[KafkaAddress]:
+    def kafka(self, places: Places) -> Iterator[str]:
         server = LocalKafka.start(places.guarded("kafka"))
         try:
-            yield KafkaAddress(server.bootstrap_servers)
+            yield server.bootstrap_servers
         finally:
             server.kill()
 
     @contextmanager
-    def valkey(self, places: Places) -> Iterator[RedisAddress]:
+    def valkey(self, places: Places) -> Iterator[str]:
         server = LocalValkey.start(places.guarded("valkey"))
         try:
-            yield RedisAddress(server.url)
+            yield server.url
         finally:
             server.kill()
 

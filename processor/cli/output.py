@@ -36,10 +36,15 @@ def settings_from(ctx: typer.Context) -> Settings:
 
 def loaded_from(ctx: typer.Context) -> Loaded:
     """Return the settings with their origins. Raises ConfigError."""
+    return given_to(ctx).load()
+
+
+def given_to(ctx: typer.Context) -> Given:
+    """Return what the command line says of the settings, not yet loaded."""
     given = ctx.find_root().obj
     if not isinstance(given, Given):
         raise TypeError("the root callback did not run")
-    return given.load()
+    return given
 
 
 def out() -> Console:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from processor.cli.output import settings_from
+from processor.cli.output import JSON_FLAG, given_to
 from processor.cli.times import FORMS, Start, parse_start
 
 
@@ -31,6 +31,9 @@ def command(
             help=f"Where a partition starts that was never processed; {FORMS}.",
         ),
     ] = "earliest",
+    as_json: Annotated[
+        bool, typer.Option(JSON_FLAG, help="Log in JSON lines, as with --log-format json.")
+    ] = False,
 ) -> None:
     """Process updates until SIGTERM or Ctrl-C; either ends it cleanly within ten seconds.
 
@@ -40,7 +43,10 @@ def command(
     Example: session-processor run --bootstrap-servers broker:9092 --redis-url redis://redis:6379/0
     """
     where = _start(start)
-    settings = settings_from(ctx)
+    given = given_to(ctx)
+    if as_json:
+        given.flags["log_format"] = "json"
+    settings = given.load().settings
     from processor.bootstrap import serve
 
     raise typer.Exit(serve(settings, until_end=until_end, start=where))

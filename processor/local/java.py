@@ -1,7 +1,11 @@
 """Java programs by their Maven coordinates, run on a Java runtime that came as a package."""
 
+import fcntl
+import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -93,13 +97,23 @@ def _jars(coordinates: str) -> dict[str, Path]:
             "the local stack needs the package jgo (it finds Kafka's jars)", hint=INSTALL_HINT
         ) from absent
     try:
-        found = jgo.build(coordinates).all_jars
+        with _alone():
+            found = jgo.build(coordinates).all_jars
     except Exception as failed:  # the library raises what its many parts raise
         raise LocalStackError(
             f"{coordinates} could not be resolved: {failed}",
             hint="the first start needs a network; later ones use what was downloaded",
         ) from failed
     return {path.name: path for path in found}
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other processes of this user from downloading the same into the same place."""
+    lock = Path(tempfile.gettempdir()) / f"session-processor-jars-{os.getuid()}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _version_of(artifact: str, jars: dict[str, Path]) -> str:

@@ -126,7 +126,7 @@ def test_a_defect_is_logged_with_its_traceback(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served.fault = RuntimeError("odd")
-    assert main(["run", "--log-format", "json"]) == 1
+    assert main(["run", "--json"]) == 1
     line = json.loads(capsys.readouterr().err)
     assert "RuntimeError: odd" in line["exception"]
 

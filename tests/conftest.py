@@ -6,6 +6,7 @@ A test that takes one of these fixtures is marked `servers` by that alone.
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from servers import (
     BOOTSTRAP_VARIABLE,
     REDIS_VARIABLE,
@@ -21,6 +22,10 @@ from shared import run_directory, shared
 
 from processor.local.kafka import LocalKafka
 from processor.local.valkey import LocalValkey
+
+# How long an example takes hangs on what else the machine does.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 _SERVER_FIXTURES = {"kafka", "valkey", "private_kafka", "private_valkey", "places"}
 

@@ -96,9 +96,10 @@ def _jars(coordinates: str) -> dict[str, Path]:
         raise LocalStackError(
             "the local stack needs the package jgo (it finds Kafka's jars)", hint=INSTALL_HINT
         ) from absent
+    # Not `jgo.build`: it removes and links again jars that another process may be loading.
     try:
         with _alone():
-            found = jgo.build(coordinates).all_jars
+            found = [artifact.resolve() for artifact in jgo.resolve(coordinates)]
     except Exception as failed:  # the library raises what its many parts raise
         raise LocalStackError(
             f"{coordinates} could not be resolved: {failed}",

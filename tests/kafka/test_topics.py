@@ -11,6 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     NewTopic,
 )
 from servers import KafkaAddress, Names
+from system.deployment import eventually
 
 from processor.cli.main import main
 from processor.errors import TopicError
@@ -40,6 +41,8 @@ def make(cluster: Cluster, topic: Topic, partitions: int, **settings: str) -> No
         [NewTopic(cluster.topics[topic], partitions, 1, config=config)]
     ).values():
         future.result(10)
+    # The controller's answer comes before the broker has heard of the topic.
+    eventually("the topic is seen", lambda: topic in states(cluster))
 
 
 @pytest.fixture

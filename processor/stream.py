@@ -46,7 +46,7 @@ class CommitMetadata(NamedTuple):
     epoch: int
 
     def encode(self) -> str:
-        """Return the text, about 300 bytes: brokers take 4,096."""
+        """Return the text, about 260 bytes: brokers take 4,096."""
         stream = self.stream
         return _text(
             id=self.identity,

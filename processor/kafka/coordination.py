@@ -1,6 +1,6 @@
 """Questions to the coordinator and the brokers: `Coordination` on confluent-kafka."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -115,7 +115,7 @@ class KafkaCoordination:
 
     def partitions(self, topic: Topic) -> int:
         """Return how many partitions a topic has."""
-        return len(self._topics()[topic].partitions)
+        return len(self._topics([topic])[topic].partitions)
 
     def cluster_id(self) -> str:
         """Return the cluster's id."""
@@ -124,9 +124,9 @@ class KafkaCoordination:
             description = self._admin.describe_cluster(request_timeout=_ANSWER_S)
         return str(_result(description, doing).cluster_id)
 
-    def _topics(self) -> dict[Topic, Any]:
+    def _topics(self, wanted: Iterable[Topic] = Topic) -> dict[Topic, Any]:
         doing = "asking for the topics"
-        names = self._cluster.topics
+        names = {topic: self._cluster.topics[topic] for topic in wanted}
         with sorting(doing):
             asked = self._admin.describe_topics(
                 TopicCollection(list(names.values())), request_timeout=_ANSWER_S

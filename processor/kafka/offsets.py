@@ -43,9 +43,7 @@ class KafkaOffsets:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         with sorting("connecting"):
-            # At the usual level, a client that is let go early tells of its own queues.
-            properties = {"log_level": 5, **common(cluster)}
-            self._admin = AdminClient(properties)  # type: ignore[arg-type]  # callbacks too
+            self._admin = AdminClient(common(cluster))  # type: ignore[arg-type]  # callbacks too
 
     def group(self) -> Group:
         """Return who is in the group. Raises LogUnavailable."""

@@ -41,7 +41,6 @@ class UpdateSender:
         self._source = source
         own = cluster._replace(group=f"{cluster.group}.produce.{source}")
         self._properties = {
-            "log_level": 3,  # errors: what is retried is no news to who typed a command
             **transactional(cluster, own.group),
             "partitioner": partitioner,
         }

@@ -187,9 +187,7 @@ def _wait_until_known(admin: AdminClient, cluster: Cluster, topic: Topic) -> Non
 
 def _admin(cluster: Cluster) -> AdminClient:
     with sorting("connecting"):
-        # At the usual level, a client that is let go early tells of its own queues.
-        properties = {"log_level": 5, **common(cluster)}
-        return AdminClient(properties)  # type: ignore[arg-type]  # callbacks too
+        return AdminClient(common(cluster))  # type: ignore[arg-type]  # callbacks too
 
 
 def _states(admin: AdminClient, cluster: Cluster) -> dict[Topic, TopicState]:

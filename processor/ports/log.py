@@ -2,7 +2,7 @@
 
 Four protocols, one a role. Kafka's own errors are sorted before they leave an implementation: what
 may be retried was retried for a bounded time, and what remains is one of the exceptions here or a
-`ProcessorError`. No method blocks for longer than a few seconds.
+`ProcessorError`. A question blocks for a few seconds at most, a step of a transaction for 30.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

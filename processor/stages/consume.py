@@ -13,11 +13,6 @@ class Taken(NamedTuple):
     membership: Membership | None
     rebalance: Rebalance | None
 
-    @property
-    def fenced(self) -> bool:
-        """Whether a commit under the membership tells if the records were still ours."""
-        return self.membership is not None and self.rebalance is None
-
 
 def consume(subscription: Subscription, limit: int, wait: float) -> Taken:
     """Return up to `limit` records, after waiting up to `wait` seconds for the first.

@@ -34,7 +34,7 @@ class Health:
         self._warnings: dict[str, str] = {}
 
     def turned(self) -> None:
-        """Say that the loop turned; owed at least every few seconds, whatever is awaited."""
+        """Say that the loop turned; owed within the time that live allows, whatever is awaited."""
         self._turned = self._clock()
 
     def hold(self, subject: str, reason: str) -> None:

@@ -130,16 +130,16 @@ class Metrics:
         )
 
     def _partitions(self) -> None:
-        self._assigned = self._gauge("assigned_partitions", "Partitions that are owned.")
+        self._assigned = self._gauge("assigned_partitions", "Partitions that are assigned.")
         self._lag_records = self._gauge("lag_records", "Records to the end.", *_BY_PARTITION)
         self._lag_seconds = self._gauge(
-            "lag_seconds", "Age of the oldest record that is not processed.", *_BY_PARTITION
+            "lag_seconds", "Age of the last record that was processed, while behind.", *_BY_PARTITION
         )
         self._restore_done = self._gauge(
-            "restore_done_records", "Snapshots that the restore has read.", *_BY_PARTITION
+            "restore_done_records", "Output offsets that the restore has passed.", *_BY_PARTITION
         )
         self._restore_expected = self._gauge(
-            "restore_expected_records", "Snapshots that the restore has to read.", *_BY_PARTITION
+            "restore_expected_records", "Output offsets that the restore has to pass.", *_BY_PARTITION
         )
         self._of_partitions = (
             self._lag_records,

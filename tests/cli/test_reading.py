@@ -110,6 +110,8 @@ def test_watching_begins_now_and_ends_with_ctrl_c(processed: Deployment, *, as_j
         assert processed.run("--until-end").wait(60) == 0
         if '"lastEventId"' in watch.log or "2:b" in watch.log:
             break
+    else:
+        pytest.fail(f"nothing was seen: {watch.log}")
     watch.signal(signal.SIGINT)
     assert watch.wait(10) == 0, watch.log
     assert "Traceback" not in watch.log

@@ -133,13 +133,17 @@ class Metrics:
         self._assigned = self._gauge("assigned_partitions", "Partitions that are assigned.")
         self._lag_records = self._gauge("lag_records", "Records to the end.", *_BY_PARTITION)
         self._lag_seconds = self._gauge(
-            "lag_seconds", "Age of the last record that was processed, while behind.", *_BY_PARTITION
+            "lag_seconds",
+            "Age of the last record processed, while behind.",
+            *_BY_PARTITION,
         )
         self._restore_done = self._gauge(
             "restore_done_records", "Output offsets that the restore has passed.", *_BY_PARTITION
         )
         self._restore_expected = self._gauge(
-            "restore_expected_records", "Output offsets that the restore has to pass.", *_BY_PARTITION
+            "restore_expected_records",
+            "Output offsets that it has to pass.",
+            *_BY_PARTITION,
         )
         self._of_partitions = (
             self._lag_records,

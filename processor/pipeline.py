@@ -68,6 +68,10 @@ class Pipeline:
         self._records.drop(partition)
         self.owned.pop(partition, None)
 
+    def offsets(self) -> dict[int, int]:
+        """Return the next offset of each owned partition."""
+        return {partition: owned.position.offset for partition, owned in self.owned.items()}
+
     def process(
         self,
         records: Sequence[Record],

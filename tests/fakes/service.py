@@ -17,6 +17,7 @@ from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.demo.stream import Mix, Update, updates
 from processor.ownership import Ownership, Start
+from processor.pacing import Pacing
 from processor.pipeline import Owned, Pipeline
 from processor.ports.log import Membership, Outgoing, Record, Topic
 from processor.record_cache import RecordCache
@@ -30,6 +31,7 @@ from processor.stages.load import LOAD_LIMIT, Load
 from processor.stages.publish import ERROR_HEADERS, Publish
 from processor.stages.store import Store
 from processor.stream import Stream
+from processor.takeovers import Takeovers
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import PREFIX, Metrics
 from processor.telemetry.observer import Observer
@@ -237,6 +239,7 @@ class Service:
             identity=self.publication.identity,
             metrics=self.metrics,
         )
+        pacing = Pacing(limits.min_commit_interval)
         self._parts: dict[str, Any] = {
             "subscription": self.subscription,
             "publication": self.publication,
@@ -244,13 +247,10 @@ class Service:
             "cache": self.cache,
             "claims": self.claims,
             "claims_stream": claims_stream(STREAM),
-            "take_over": self.take_over,
-            "rebuild_claims": lambda: rebuild_claims(
-                STREAM, self.claims, self.coordination, self.scan
-            ),
+            "takeovers": self._takeovers(observer, pacing),
+            "pacing": pacing,
             "observer": observer,
             "max_batch": limits.max_batch,
-            "min_commit_interval": limits.min_commit_interval,
             "until_end": self._until_end() if until_end else None,
         }
         self._runner: Runner | None = None
@@ -259,6 +259,19 @@ class Service:
         position = yield from self.ownership.take_over(partition)
         stamp = yield from self.restore(partition, position, self.publication.identity())
         return Owned(position, stamp)
+
+    def _takeovers(self, observer: Observer, pacing: Pacing) -> Takeovers:
+        return Takeovers(
+            subscription=self.subscription,
+            publication=self.publication,
+            pipeline=self.pipeline,
+            take_over=self.take_over,
+            rebuild_claims=lambda: rebuild_claims(
+                STREAM, self.claims, self.coordination, self.scan
+            ),
+            observer=observer,
+            pacing=pacing,
+        )
 
     def _until_end(self) -> UntilEnd:
         ends = {p: self.coordination.extent(Topic.UPDATES, p).stable_end for p in range(PARTITIONS)}

@@ -16,6 +16,8 @@ from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.config import Settings
 from processor.errors import ConfigError, ProcessorError
+from processor.flood import FloodLimits
+from processor.halts import Halts
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.publication import KafkaPublication
@@ -174,6 +176,8 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         now_ms=lambda: time.time_ns() // 1_000_000,
         tombstones_kept_ms=facts.tombstones_kept_ms,
     )
+    limits = _flood_limits(settings)
+    halts = Halts(limits, time.monotonic, observer)
     records = RecordCache(settings.cache_bytes)
     pipeline = Pipeline(
         decode=Decode(UpdateCodec(schemas.updates)),
@@ -187,6 +191,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         records=records,
         identity=publication.identity,
         metrics=metrics,
+        count=halts.count if limits.on else None,
     )
 
     def take_over(partition: int) -> Generator[bool, None, Owned]:
@@ -220,6 +225,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         rebuild_claims=lambda: rebuild_claims(stream, stores.claims, coordination, scan),
         observer=observer,
         pacing=pacing,
+        halts=halts,
     )
     return Runner(
         subscription=subscription,
@@ -230,6 +236,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         claims_stream=claims_stream(stream),
         takeovers=takeovers,
         pacing=pacing,
+        halts=halts,
         stopping=stopping,
         observer=observer,
         max_batch=settings.max_batch,
@@ -240,6 +247,15 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
 def _stores(server: Server, keys: Keys) -> Stores:
     return Stores(
         RedisSessionCache(server, keys), RedisClaims(server, keys), RedisDirectory(server, keys)
+    )
+
+
+def _flood_limits(settings: Settings) -> FloodLimits:
+    return FloodLimits(
+        settings.max_dead_letter_ratio,
+        settings.dead_letter_window,
+        settings.dead_letter_minimum,
+        settings.max_consecutive_dead_letters,
     )
 
 

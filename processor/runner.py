@@ -6,6 +6,8 @@ from contextlib import suppress
 from threading import Event
 from typing import Final
 
+from processor.errors import TooManyDeadLetters
+from processor.halts import Halts
 from processor.pacing import IDLE_WAIT_S, TASK_WAIT_S, Pacing
 from processor.pipeline import Pipeline
 from processor.ports.claims import Claims, ClaimsNotReady
@@ -22,7 +24,7 @@ from processor.ports.log import (
 from processor.ports.sessions import CacheLost, CacheUnavailable, SessionCache
 from processor.stages.consume import consume
 from processor.takeovers import Takeovers
-from processor.telemetry.observer import Observer
+from processor.telemetry.observer import WHAT_TO_DO, Observer
 from processor.until_end import UntilEnd
 
 CHECK_S: Final = 3.0
@@ -34,8 +36,8 @@ class Runner:
     """Runs the pipeline over what the group assigns, until stopped. One thread.
 
     A partition is either owned, and then its records come, or it is being taken over, and then it
-    is paused. Faults that pass are waited out with a backoff, polling; a `ProcessorError` ends the
-    loop.
+    is paused; so is one that is owned but halted. Faults that pass are waited out with a backoff,
+    polling; a `ProcessorError` ends the loop.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Runner:
         claims_stream: str,
         takeovers: Takeovers,
         pacing: Pacing,
+        halts: Halts,
         stopping: Event,
         observer: Observer,
         max_batch: int,
@@ -62,6 +65,7 @@ class Runner:
         self._claims_stream = claims_stream
         self._takeovers = takeovers
         self._pacing = pacing
+        self._halts = halts
         self._stopping = stopping
         self._observer = observer
         self._max_batch = max_batch
@@ -83,7 +87,16 @@ class Runner:
                 self._takeovers.restart(list(self._pipeline.owned))
 
     def _at_end(self, until_end: UntilEnd) -> bool:
-        return until_end.reached(self._pipeline.offsets(), self._takeovers.partitions)
+        """Whether all ends are reached; raises what keeps this process from reaching them."""
+        running, coming = self._takeovers.flowing(), self._takeovers.partitions
+        if until_end.reached(running, coming):
+            return True
+        halted = self._halts.partitions
+        stuck = until_end.stuck(running, coming, halted) if halted else []
+        if stuck:
+            why = "; ".join(f"partition {each}: {halted[each]}" for each in stuck)
+            raise TooManyDeadLetters(f"the ends cannot be reached: {why}", hint=WHAT_TO_DO)
+        return False
 
     def _turn(self) -> None:
         """Step the tasks, then take what has arrived and process it.
@@ -105,8 +118,10 @@ class Runner:
             if self._until_end is not None:
                 records = self._until_end.cut(records)
             # What is paused delivers nothing, but for what the client had at hand; it comes again.
-            owned = self._pipeline.owned
-            self._process([each for each in records if each.partition in owned], taken.membership)
+            running = self._takeovers.flowing()
+            self._process([each for each in records if each.partition in running], taken.membership)
+        if self._halts.any_unpaused():
+            self._subscription.pause(self._halts.take_unpaused())
         if time.monotonic() >= self._check_at and not self._stopping.is_set():
             self._check_at = time.monotonic() + CHECK_S
             self._check()
@@ -129,8 +144,12 @@ class Runner:
     # Batches and their faults
 
     def _enough(self, since: float) -> bool:
-        """Whether a poll's records have taken so long that the group must be polled first."""
-        return time.monotonic() - since > _BATCH_S or self._stopping.is_set()
+        """Whether the rest of a poll's records is left.
+
+        They have taken so long that the group must be polled first, or a partition has halted.
+        """
+        late = time.monotonic() - since > _BATCH_S
+        return late or self._halts.any_unpaused() or self._stopping.is_set()
 
     def _process(self, records: Sequence[Record], membership: Membership) -> None:
         try:
@@ -176,7 +195,7 @@ class Runner:
     def _rewind(self) -> None:
         """Make the next record of each running partition the first that is not committed."""
         if not self._takeovers.holds_claims:
-            self._subscription.seek(self._pipeline.offsets())
+            self._subscription.seek(self._takeovers.flowing())
 
     def _lose_producer(self, fault: ProducerLost) -> None:
         """Have everything taken over anew by the next producer: the committed offsets will tell."""
@@ -198,6 +217,7 @@ class Runner:
     def _rebalanced(self, change: Rebalance) -> None:
         for partition in change.revoked:
             self._takeovers.give_up(partition)
+        self._halts.forget(change.revoked | change.assigned)
         self._takeovers.restart(change.assigned)
         self._observer.rebalanced(change, {*self._pipeline.owned, *self._takeovers.partitions})
         self._rewind()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import suppress
 from typing import Final
 
+from processor.halts import Halts
 from processor.pacing import Pacing
 from processor.pipeline import Owned, Pipeline
 from processor.ports.claims import ClaimsNotReady
@@ -32,6 +33,7 @@ class Takeovers:
         rebuild_claims: Callable[[], Generator[bool, None, None]],
         observer: Observer,
         pacing: Pacing,
+        halts: Halts,
     ) -> None:
         self._subscription = subscription
         self._publication = publication
@@ -40,6 +42,7 @@ class Takeovers:
         self._rebuild_claims = rebuild_claims
         self._observer = observer
         self._pacing = pacing
+        self._halts = halts
         self._tasks: dict[int, Generator[bool, None, Owned]] = {}
         self._claims_task: Generator[bool, None, None] | None = None
 
@@ -52,6 +55,13 @@ class Takeovers:
     def holds_claims(self) -> bool:
         """Whether the claims are being rebuilt, and all records are held back for that."""
         return self._claims_task is not None
+
+    def flowing(self) -> dict[int, int]:
+        """Return the next offset of each owned partition that is not halted."""
+        offsets = self._pipeline.offsets()
+        for partition in self._halts.partitions:
+            offsets.pop(partition, None)
+        return offsets
 
     def restart(self, partitions: Iterable[int]) -> None:
         """Give partitions that are assigned a new task, and hold their records back until done."""
@@ -118,7 +128,7 @@ class Takeovers:
     def _own(self, partition: int, owned: Owned) -> None:
         del self._tasks[partition]
         self._pipeline.own(partition, owned)
-        if self._claims_task is None:
+        if self._claims_task is None and partition not in self._halts.partitions:
             self._subscription.resume({partition: owned.position.offset})
         self._observer.owned(partition, owned.position.offset)
         self._pacing.recovered()
@@ -132,7 +142,7 @@ class Takeovers:
             return next(self._claims_task)
         except StopIteration:
             self._claims_task = None
-            self._subscription.resume(self._pipeline.offsets())
+            self._subscription.resume(self.flowing())
             self._observer.claims_rebuilt()
             return True
         except ClaimsNotReady:

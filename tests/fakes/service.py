@@ -16,6 +16,8 @@ from fakes.redis_server import FakeServer
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.demo.stream import Mix, Update, updates
+from processor.flood import FloodLimits
+from processor.halts import Halts
 from processor.ownership import Ownership, Start
 from processor.pacing import Pacing
 from processor.pipeline import Owned, Pipeline
@@ -38,6 +40,7 @@ from processor.telemetry.observer import Observer
 from processor.until_end import UntilEnd
 
 PARTITIONS = 4
+NO_FLOOD_LIMITS = FloodLimits()
 SNAPSHOT_LIMIT = 6_000
 DAY_MS = 86_400_000
 HARSH = Mix(
@@ -72,6 +75,7 @@ class Limits:
     load: int = LOAD_LIMIT
     fold: int = FOLD_LIMIT
     min_commit_interval: float = 0.0
+    flood: FloodLimits = NO_FLOOD_LIMITS
 
 
 class Until(Event):
@@ -225,6 +229,7 @@ class Service:
             now_ms=lambda: int(broker.now * 1000),
             tombstones_kept_ms=DAY_MS,
         )
+        self.halts = Halts(limits.flood, broker.monotonic, observer)
         snapshots = SnapshotCodec(SCHEMAS.snapshots)
         self.pipeline = Pipeline(
             decode=Decode(UpdateCodec(SCHEMAS.updates)),
@@ -238,6 +243,7 @@ class Service:
             records=self.records,
             identity=self.publication.identity,
             metrics=self.metrics,
+            count=self.halts.count if limits.flood.on else None,
         )
         pacing = Pacing(limits.min_commit_interval)
         self._parts: dict[str, Any] = {
@@ -249,6 +255,7 @@ class Service:
             "claims_stream": claims_stream(STREAM),
             "takeovers": self._takeovers(observer, pacing),
             "pacing": pacing,
+            "halts": self.halts,
             "observer": observer,
             "max_batch": limits.max_batch,
             "until_end": self._until_end() if until_end else None,
@@ -271,6 +278,7 @@ class Service:
             ),
             observer=observer,
             pacing=pacing,
+            halts=self.halts,
         )
 
     def _until_end(self) -> UntilEnd:

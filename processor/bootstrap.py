@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -16,6 +16,8 @@ from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.config import Settings
 from processor.errors import ConfigError, ProcessorError
+from processor.flood import FloodLimits
+from processor.halts import Halts
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.publication import KafkaPublication
@@ -23,9 +25,10 @@ from processor.kafka.scan import KafkaScan
 from processor.kafka.subscription import KafkaSubscription
 from processor.kafka.topics import TopicFacts, require
 from processor.ownership import Ownership, Start
+from processor.pacing import Pacing
+from processor.patience import Patience, Stopped
 from processor.pipeline import Owned, Pipeline
-from processor.ports.log import LogUnavailable, Topic
-from processor.ports.sessions import CacheUnavailable
+from processor.ports.log import Topic
 from processor.record_cache import RecordCache
 from processor.redis.claims import RedisClaims
 from processor.redis.connection import Server
@@ -41,6 +44,7 @@ from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
 from processor.stream import Stream
+from processor.takeovers import Takeovers
 from processor.telemetry.health import Health
 from processor.telemetry.http import open_endpoint
 from processor.telemetry.metrics import Metrics
@@ -49,15 +53,9 @@ from processor.until_end import UntilEnd
 
 FRAMING: Final = "single-object"
 CODEC: Final = "fastavro"
-_RETRY_S: Final = 1.0
 _LEAVE_S: Final = 3.0
 
-Answer = TypeVar("Answer")
 _log: Final = structlog.get_logger(__name__)
-
-
-class Stopped(Exception):  # noqa: N818  what happened
-    """The process was told to stop before it had begun."""
 
 
 class Stores(NamedTuple):
@@ -145,7 +143,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
     cluster = cluster_of(settings)
     schemas = load_schemas(settings.schemas_dir)
     snapshots = SnapshotCodec(schemas.snapshots)
-    patiently = _Patience(stopping, observer)
+    patiently = Patience(stopping, observer)
 
     facts: TopicFacts = patiently(lambda: require(cluster, settings.max_snapshot_bytes))
     coordination = KafkaCoordination(cluster)
@@ -178,6 +176,8 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         now_ms=lambda: time.time_ns() // 1_000_000,
         tombstones_kept_ms=facts.tombstones_kept_ms,
     )
+    limits = _flood_limits(settings)
+    halts = Halts(limits, time.monotonic, observer)
     records = RecordCache(settings.cache_bytes)
     pipeline = Pipeline(
         decode=Decode(UpdateCodec(schemas.updates)),
@@ -191,6 +191,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         records=records,
         identity=publication.identity,
         metrics=metrics,
+        count=halts.count if limits.on else None,
     )
 
     def take_over(partition: int) -> Generator[bool, None, Owned]:
@@ -215,6 +216,17 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         left = scan.read(Topic.UPDATES, partition, found.offset, ends[partition])
         return found.offset if any(left) else max(found.offset, ends[partition])
 
+    pacing = Pacing(settings.min_commit_interval)
+    takeovers = Takeovers(
+        subscription=subscription,
+        publication=publication,
+        pipeline=pipeline,
+        take_over=take_over,
+        rebuild_claims=lambda: rebuild_claims(stream, stores.claims, coordination, scan),
+        observer=observer,
+        pacing=pacing,
+        halts=halts,
+    )
     return Runner(
         subscription=subscription,
         publication=publication,
@@ -222,12 +234,12 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         cache=stores.sessions,
         claims=stores.claims,
         claims_stream=claims_stream(stream),
-        take_over=take_over,
-        rebuild_claims=lambda: rebuild_claims(stream, stores.claims, coordination, scan),
+        takeovers=takeovers,
+        pacing=pacing,
+        halts=halts,
         stopping=stopping,
         observer=observer,
         max_batch=settings.max_batch,
-        min_commit_interval=settings.min_commit_interval,
         until_end=UntilEnd(ends, subscription, committed) if until_end else None,
     )
 
@@ -238,6 +250,15 @@ def _stores(server: Server, keys: Keys) -> Stores:
     )
 
 
+def _flood_limits(settings: Settings) -> FloodLimits:
+    return FloodLimits(
+        settings.max_dead_letter_ratio,
+        settings.dead_letter_window,
+        settings.dead_letter_minimum,
+        settings.max_consecutive_dead_letters,
+    )
+
+
 def _refuse_eviction(directory: RedisDirectory) -> None:
     policy = directory.eviction_policy()
     if policy is not None and policy.startswith("allkeys"):
@@ -245,30 +266,6 @@ def _refuse_eviction(directory: RedisDirectory) -> None:
             f"Redis has maxmemory-policy {policy}: it would evict sessions one by one, unseen",
             hint="Set maxmemory-policy to noeviction or a volatile one, or use another Redis.",
         )
-
-
-class _Patience:
-    """Repeats what a server that is away keeps from being done; raises Stopped when told to."""
-
-    def __init__(self, stopping: Event, observer: Observer) -> None:
-        self._stopping = stopping
-        self._observer = observer
-
-    def __call__(self, action: Callable[[], Answer]) -> Answer:
-        while not self._stopping.is_set():
-            self._observer.turned()
-            try:
-                answer = action()
-            except LogUnavailable as fault:
-                self._observer.away("kafka", str(fault), retry_in=_RETRY_S)
-            except CacheUnavailable as fault:
-                self._observer.away("redis", str(fault), retry_in=_RETRY_S)
-            else:
-                self._observer.back("kafka")
-                self._observer.back("redis")
-                return answer
-            self._stopping.wait(_RETRY_S)
-        raise Stopped
 
 
 @contextmanager

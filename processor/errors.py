@@ -9,7 +9,8 @@ ProcessorError
 ├── InputError              8   some given lines or arguments were refused
 ├── NotFound                9   what was asked for does not exist
 ├── LocalStackError        10   the local stack could not be started or found
-└── UnpublishableError     11   the broker refused one record for good
+├── UnpublishableError     11   the broker refused one record for good
+└── TooManyDeadLetters     12   a limit on dead letters keeps --until-end from its end
 
 0 is success, 1 a defect of this program or a comparison that found a difference, 2 a wrong command
 line. A message says what was wrong and where; `hint` says what to do.
@@ -81,3 +82,9 @@ class UnpublishableError(ProcessorError):
     """The broker refused one record for good; the message names the record."""
 
     exit_code = 11
+
+
+class TooManyDeadLetters(ProcessorError):  # noqa: N818  what happened
+    """A partition that passed a limit on dead letters keeps `--until-end` from its end."""
+
+    exit_code = 12

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter
 from typing import NamedTuple
 
-from processor.batch import Folded, Update
+from processor.batch import Folded, Letter, Update
 from processor.core.outcome import Reason
 from processor.ownership import Ownership, Position
 from processor.ports.claims import Claims, ClaimsNotReady
@@ -44,7 +44,9 @@ class Pipeline:
         records: RecordCache,
         identity: Callable[[], str],
         metrics: Metrics,
+        count: Callable[[Sequence[Record], Sequence[Letter]], None] | None = None,
     ) -> None:
+        """Take the stages; `count` is told each committed batch's records and dead letters."""
         self._decode = decode
         self._load = load
         self._fold = fold
@@ -56,6 +58,7 @@ class Pipeline:
         self._records = records
         self._identity = identity
         self._metrics = metrics
+        self._count = count
         self.owned: dict[int, Owned] = {}
 
     def own(self, partition: int, owned: Owned) -> None:
@@ -67,6 +70,10 @@ class Pipeline:
         """Forget a partition."""
         self._records.drop(partition)
         self.owned.pop(partition, None)
+
+    def offsets(self) -> dict[int, int]:
+        """Return the next offset of each owned partition."""
+        return {partition: owned.position.offset for partition, owned in self.owned.items()}
 
     def process(
         self,
@@ -116,6 +123,8 @@ class Pipeline:
         before_commit = perf_counter()
         self._publish(folded, offsets, membership, claims_stand)
         committed = perf_counter()
+        if self._count is not None:
+            self._count(records[: folded.taken], folded.letters)
         self._keep(folded, positions)
         self._tell(folded, loaded, perf_counter() - start, committed - before_commit)
         return folded.taken

@@ -33,10 +33,10 @@ class UntilEnd:
     def reached(self, running: Mapping[int, int], coming: Collection[int]) -> bool:
         """Whether every partition is at its end.
 
-        `running` holds the next offsets of what is owned, `coming` is what is being taken over.
-        Markers at the end have no records: the position tells, where it has passed them. What is
-        somebody else's is asked for, at most once a second, and not before the group has had time
-        to assign.
+        `running` holds the next offsets of what is owned and not halted, `coming` is what is being
+        taken over. Markers at the end have no records: the position tells, where it has passed
+        them. What is halted or somebody else's is asked for, at most once a second, and not before
+        the group has had time to assign.
         """
         positions = self._subscription.positions(list(running))
         for partition, offset in running.items():
@@ -48,3 +48,18 @@ class UntilEnd:
                 if self._committed(partition) >= self._ends[partition]:
                     self._left.discard(partition)
         return not self._left and not coming
+
+    def stuck(
+        self, running: Mapping[int, int], coming: Collection[int], halted: Collection[int]
+    ) -> list[int]:
+        """Return the halted partitions short of their ends, once nothing else is left here.
+
+        What is somebody else's is not waited for: it may be halted there, and wait for this one.
+        """
+        if coming or not self._left.isdisjoint(running):
+            return []
+        return [
+            partition
+            for partition in sorted(self._left.intersection(halted))
+            if self._committed(partition) < self._ends[partition]
+        ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from processor.config import Settings, effective, load
+from processor.config.sources import _injected
 from processor.errors import ConfigError
 
 
@@ -81,6 +82,11 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("max_snapshot_bytes", "3", "greater than or equal to 1024"),
         ("max_batch", "0", "greater than or equal to 1"),
         ("min_commit_interval", "nan", "finite number"),
+        ("max_dead_letter_ratio", "1.1", "less than or equal to 1"),
+        ("max_dead_letter_ratio", "nan", "finite number"),
+        ("dead_letter_window", "0", "greater than or equal to 1"),
+        ("dead_letter_minimum", "-1", "greater than or equal to 0"),
+        ("max_consecutive_dead_letters", "0", "greater than or equal to 1"),
         ("cache_bytes", "1", "greater than or equal to 1048576"),
         ("bootstrap_servers", "a:1,,b:2", "a server's address is empty"),
         ("redis_url", "http://redis", "does not begin with redis://"),
@@ -237,6 +243,26 @@ def test_what_kubernetes_injects_for_a_service_is_passed_over(
     assert loaded.settings.http_port == 9464
     monkeypatch.setenv("PROCESSOR_PORT", "9464")
     assert "unknown setting PROCESSOR_PORT " in refused().message
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_no_setting_is_taken_for_what_kubernetes_injects(field: str) -> None:
+    assert not _injected(f"PROCESSOR_{field.upper()}", "1")
+
+
+def test_limits_on_dead_letters_come_from_any_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = load().settings
+    assert settings.max_dead_letter_ratio is settings.max_consecutive_dead_letters is None
+    file = tmp_path / "some.toml"
+    file.write_text("max_dead_letter_ratio = 0.25\ndead_letter_window = 60\n")
+    monkeypatch.setenv("PROCESSOR_MAX_CONSECUTIVE_DEAD_LETTERS", "500")
+    settings = load({"dead_letter_minimum": "20"}, file).settings
+    assert settings.max_dead_letter_ratio == 0.25
+    assert settings.dead_letter_window == 60
+    assert settings.dead_letter_minimum == 20
+    assert settings.max_consecutive_dead_letters == 500
 
 
 def test_what_is_shown_tells_each_origin_and_no_secret() -> None:

@@ -188,6 +188,37 @@ class Settings(BaseSettings):
         description="the least seconds between two commits; more spares the broker, adds latency",
         examples=["0.05"],
     )
+    max_dead_letter_ratio: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="the most dead letters a record of a partition, over the window, before that "
+        "partition halts (off by default)",
+        examples=["0.2"],
+    )
+    dead_letter_window: float = Field(
+        default=300.0,
+        ge=1,
+        le=86_400,
+        allow_inf_nan=False,
+        description="the seconds over which PROCESSOR_MAX_DEAD_LETTER_RATIO counts",
+        examples=["300"],
+    )
+    dead_letter_minimum: int = Field(
+        default=1000,
+        ge=0,
+        description="the records that the window must exceed for "
+        "PROCESSOR_MAX_DEAD_LETTER_RATIO to count",
+        examples=["1000"],
+    )
+    max_consecutive_dead_letters: int | None = Field(
+        default=None,
+        ge=1,
+        description="the most dead letters of a partition one after another before that partition "
+        "halts (off by default)",
+        examples=["500"],
+    )
     cache_bytes: int = Field(
         default=64 * _MIB,
         ge=_MIB,

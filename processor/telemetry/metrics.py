@@ -89,6 +89,14 @@ class Metrics:
         self._restore_done.labels(str(partition)).set(done)
         self._restore_expected.labels(str(partition)).set(total)
 
+    def halted(self, partition: int, *, halted: bool) -> None:
+        """Tell whether a limit on dead letters holds an owned partition's records back."""
+        self._halted.labels(str(partition)).set(halted)
+
+    def limit_passed(self, limit: str) -> None:
+        """Count a partition that passed a limit on dead letters, `ratio` or `consecutive`."""
+        self._halts.labels(limit).inc()
+
     def cache(self, *, hits: int, misses: int, held_bytes: int, sessions: int) -> None:
         """Count lookups of the process's own cache since the last call, and tell its size."""
         self._hits.inc(hits)
@@ -145,7 +153,11 @@ class Metrics:
             "Output offsets that it has to pass.",
             *_BY_PARTITION,
         )
+        self._halted = self._gauge(
+            "halted", "1 where dead letters passed a limit, else 0.", *_BY_PARTITION
+        )
         self._of_partitions = (
+            self._halted,
             self._lag_records,
             self._lag_seconds,
             self._restore_done,
@@ -164,6 +176,9 @@ class Metrics:
         self._store_failures = self._counter("store_failures", "Exchanges with Redis that failed.")
         self._rebuilds = self._counter("rebuilds", "Partitions rebuilt from the output topic.")
         self._rebalances = self._counter("rebalances", "Changes of assignment.")
+        self._halts = self._counter("halts", "Passed limits on dead letters.", "limit")
+        for limit in ("ratio", "consecutive"):
+            self._halts.labels(limit)
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(name, about, labels, namespace=PREFIX, registry=self.registry)

@@ -6,10 +6,16 @@ from typing import Final
 
 import structlog
 
+from processor.flood import Excess
 from processor.ports.log import Rebalance, Record, Subscription
 from processor.telemetry.health import STARTUP, Health
 from processor.telemetry.metrics import Lag, Metrics
 
+WHAT_TO_DO: Final = (
+    "look with `session-processor dead-letters list`, mend the producer or the schemas, then start "
+    "the process again: it goes on where the partition stands"
+)
+"""What an operator does about a halted partition."""
 _SAY_EVERY_S: Final = 5.0
 _log: Final = structlog.get_logger("processor")
 
@@ -23,6 +29,7 @@ class Observer:
         self._away: set[str] = set()
         self._restores: dict[int, tuple[float, float]] = {}
         self._last_timestamps: dict[int, int] = {}
+        self._halted: set[int] = set()
 
     def turned(self) -> None:
         """Note that the loop turned."""
@@ -68,6 +75,11 @@ class Observer:
         """Tell what the group changed, and what is assigned now."""
         self._metrics.rebalanced()
         self._metrics.assigned(assigned)
+        for partition in change.revoked | change.assigned:
+            self._halted.discard(partition)
+            self._health.clear(_flood(partition))
+        for partition in change.assigned:
+            self._metrics.halted(partition, halted=False)
         for partition in change.revoked - change.assigned:
             self._health.clear(_subject(partition))
             self._last_timestamps.pop(partition, None)
@@ -87,6 +99,19 @@ class Observer:
         """Tell that a partition is restored and its records come."""
         self._health.clear(_subject(partition))
         _log.info("partition ready", partition=partition, offset=offset)
+
+    def halted(self, partition: int, excess: Excess) -> None:
+        """Tell that a partition's dead letters passed a limit, so that it is held back."""
+        self._halted.add(partition)
+        self._metrics.halted(partition, halted=True)
+        self._metrics.limit_passed(excess.limit)
+        self._health.hold(_flood(partition), f"halted: {excess.text}; {WHAT_TO_DO}")
+        _log.error(
+            "partition halted, the others go on",
+            partition=partition,
+            why=excess.text,
+            hint=WHAT_TO_DO,
+        )
 
     def rebuilding(self, partition: int) -> None:
         """Tell that a partition's cache is rebuilt from the whole output."""
@@ -137,7 +162,8 @@ class Observer:
     def look(self, subscription: Subscription, running: Mapping[int, int]) -> None:
         """Note the lag of the owned partitions, and what the client says of its brokers."""
         ends = subscription.ends(list(running))
-        positions = subscription.positions(list(running))
+        # A halted partition's position is past what was fetched with the batch, and not committed.
+        positions = subscription.positions([each for each in running if each not in self._halted])
         lags = {}
         for partition, end in ends.items():
             behind = max(0, end - max(running[partition], positions.get(partition, 0)))
@@ -155,3 +181,7 @@ class Observer:
 
 def _subject(partition: int) -> str:
     return f"partition {partition}"
+
+
+def _flood(partition: int) -> str:
+    return f"dead letters of partition {partition}"

@@ -16,7 +16,10 @@ from fakes.redis_server import FakeServer
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.demo.stream import Mix, Update, updates
+from processor.flood import FloodLimits
+from processor.halts import Halts
 from processor.ownership import Ownership, Start
+from processor.pacing import Pacing
 from processor.pipeline import Owned, Pipeline
 from processor.ports.log import Membership, Outgoing, Record, Topic
 from processor.record_cache import RecordCache
@@ -30,12 +33,14 @@ from processor.stages.load import LOAD_LIMIT, Load
 from processor.stages.publish import ERROR_HEADERS, Publish
 from processor.stages.store import Store
 from processor.stream import Stream
+from processor.takeovers import Takeovers
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import PREFIX, Metrics
 from processor.telemetry.observer import Observer
 from processor.until_end import UntilEnd
 
 PARTITIONS = 4
+NO_FLOOD_LIMITS = FloodLimits()
 SNAPSHOT_LIMIT = 6_000
 DAY_MS = 86_400_000
 HARSH = Mix(
@@ -70,6 +75,7 @@ class Limits:
     load: int = LOAD_LIMIT
     fold: int = FOLD_LIMIT
     min_commit_interval: float = 0.0
+    flood: FloodLimits = NO_FLOOD_LIMITS
 
 
 class Until(Event):
@@ -223,6 +229,7 @@ class Service:
             now_ms=lambda: int(broker.now * 1000),
             tombstones_kept_ms=DAY_MS,
         )
+        self.halts = Halts(limits.flood, broker.monotonic, observer)
         snapshots = SnapshotCodec(SCHEMAS.snapshots)
         self.pipeline = Pipeline(
             decode=Decode(UpdateCodec(SCHEMAS.updates)),
@@ -236,7 +243,9 @@ class Service:
             records=self.records,
             identity=self.publication.identity,
             metrics=self.metrics,
+            count=self.halts.count if limits.flood.on else None,
         )
+        pacing = Pacing(limits.min_commit_interval)
         self._parts: dict[str, Any] = {
             "subscription": self.subscription,
             "publication": self.publication,
@@ -244,13 +253,11 @@ class Service:
             "cache": self.cache,
             "claims": self.claims,
             "claims_stream": claims_stream(STREAM),
-            "take_over": self.take_over,
-            "rebuild_claims": lambda: rebuild_claims(
-                STREAM, self.claims, self.coordination, self.scan
-            ),
+            "takeovers": self._takeovers(observer, pacing),
+            "pacing": pacing,
+            "halts": self.halts,
             "observer": observer,
             "max_batch": limits.max_batch,
-            "min_commit_interval": limits.min_commit_interval,
             "until_end": self._until_end() if until_end else None,
         }
         self._runner: Runner | None = None
@@ -259,6 +266,20 @@ class Service:
         position = yield from self.ownership.take_over(partition)
         stamp = yield from self.restore(partition, position, self.publication.identity())
         return Owned(position, stamp)
+
+    def _takeovers(self, observer: Observer, pacing: Pacing) -> Takeovers:
+        return Takeovers(
+            subscription=self.subscription,
+            publication=self.publication,
+            pipeline=self.pipeline,
+            take_over=self.take_over,
+            rebuild_claims=lambda: rebuild_claims(
+                STREAM, self.claims, self.coordination, self.scan
+            ),
+            observer=observer,
+            pacing=pacing,
+            halts=self.halts,
+        )
 
     def _until_end(self) -> UntilEnd:
         ends = {p: self.coordination.extent(Topic.UPDATES, p).stable_end for p in range(PARTITIONS)}

@@ -76,6 +76,19 @@ def test_what_is_somebody_elses_is_asked_for_but_seldom(world: World, others: Ot
     assert until_end.reached({0: 2}, ())
 
 
+def test_halted_partitions_are_stuck_once_all_else_here_is_at_its_end(
+    world: World, others: Others
+) -> None:
+    until_end = UntilEnd({0: 2, 1: 5, 2: 3, 3: 9}, member(world), others.committed)
+    others.offsets = {1: 4, 2: 3, 3: 8}
+    halted = [1, 2]
+    assert not until_end.reached({0: 1}, ())
+    assert until_end.stuck({0: 1}, (), halted) == [], "0 is not at its end"
+    assert not until_end.reached({0: 2}, ())
+    assert until_end.stuck({0: 2}, [3], halted) == [], "3 is being taken over"
+    assert until_end.stuck({0: 2}, (), halted) == [1], "3 is somebody else's, 2 is at its end"
+
+
 def test_what_comes_is_not_asked_for(world: World, others: Others) -> None:
     until_end = UntilEnd({0: 2}, member(world), others.committed)
     others.offsets = {0: 2}

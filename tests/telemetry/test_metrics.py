@@ -45,6 +45,19 @@ def test_the_series_of_a_partition_end_with_its_assignment() -> None:
     assert value(metrics, "lag_records", partition="2") == 0
 
 
+def test_a_halted_partition_is_told_while_it_is_assigned() -> None:
+    metrics = Metrics("fastavro")
+    metrics.halted(1, halted=False)
+    metrics.halted(2, halted=True)
+    metrics.limit_passed("ratio")
+    assert value(metrics, "halted", partition="1") == 0
+    assert value(metrics, "halted", partition="2") == 1
+    assert value(metrics, "halts_total", limit="ratio") == 1
+    assert value(metrics, "halts_total", limit="consecutive") == 0
+    metrics.assigned([1])
+    assert value(metrics, "halted", partition="2") is None
+
+
 def test_the_cache_is_counted_and_sized() -> None:
     metrics = Metrics("fastavro")
     metrics.cache(hits=3, misses=1, held_bytes=100, sessions=2)

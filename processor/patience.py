@@ -1,0 +1,42 @@
+"""Waiting, before the loop begins, for servers that are away."""
+
+from collections.abc import Callable
+from threading import Event
+from typing import Final, TypeVar
+
+from processor.ports.log import LogUnavailable
+from processor.ports.sessions import CacheUnavailable
+from processor.telemetry.observer import Observer
+
+_RETRY_S: Final = 1.0
+
+Answer = TypeVar("Answer")
+
+
+class Stopped(Exception):  # noqa: N818  what happened
+    """The process was told to stop before it had begun."""
+
+
+class Patience:
+    """Repeats what a server that is away keeps from being done; raises Stopped when told to."""
+
+    def __init__(self, stopping: Event, observer: Observer) -> None:
+        self._stopping = stopping
+        self._observer = observer
+
+    def __call__(self, action: Callable[[], Answer]) -> Answer:
+        """Return the action's answer, once it has one."""
+        while not self._stopping.is_set():
+            self._observer.turned()
+            try:
+                answer = action()
+            except LogUnavailable as fault:
+                self._observer.away("kafka", str(fault), retry_in=_RETRY_S)
+            except CacheUnavailable as fault:
+                self._observer.away("redis", str(fault), retry_in=_RETRY_S)
+            else:
+                self._observer.back("kafka")
+                self._observer.back("redis")
+                return answer
+            self._stopping.wait(_RETRY_S)
+        raise Stopped

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
@@ -49,21 +49,13 @@ from processor.telemetry.health import Health
 from processor.telemetry.http import open_endpoint
 from processor.telemetry.metrics import Metrics
 from processor.telemetry.observer import Observer
-from processor.until_end import UntilEnd
+from processor.until_end import UntilEnd, frozen_ends, group_position
 
 FRAMING: Final = "single-object"
 CODEC: Final = "fastavro"
 _LEAVE_S: Final = 3.0
 
 _log: Final = structlog.get_logger(__name__)
-
-
-class Stores(NamedTuple):
-    """What is kept in Redis."""
-
-    sessions: RedisSessionCache
-    claims: RedisClaims
-    directory: RedisDirectory
 
 
 def cluster_of(settings: Settings) -> Cluster:
@@ -116,8 +108,9 @@ def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
             http=f"http://{endpoint.host}:{endpoint.port}",
         )
         try:
-            parts = _Parts(settings, stopping, observer, metrics, closing)
-            _assemble(parts, until_end=until_end, start=start).run()
+            _assemble(
+                settings, stopping, observer, metrics, closing, until_end=until_end, start=start
+            ).run()
         except Stopped:
             pass
         except ProcessorError as error:
@@ -127,19 +120,17 @@ def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
     return 0
 
 
-class _Parts(NamedTuple):
-    """What is there before any server is asked."""
-
-    settings: Settings
-    stopping: Event
-    observer: Observer
-    metrics: Metrics
-    closing: ExitStack
-
-
-def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
+def _assemble(
+    settings: Settings,
+    stopping: Event,
+    observer: Observer,
+    metrics: Metrics,
+    closing: ExitStack,
+    *,
+    until_end: bool,
+    start: Start,
+) -> Runner:
     """Put all parts together; waits for servers that are away. Raises Stopped."""
-    settings, stopping, observer, metrics, closing = parts
     cluster = cluster_of(settings)
     schemas = load_schemas(settings.schemas_dir)
     snapshots = SnapshotCodec(schemas.snapshots)
@@ -150,8 +141,10 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
     stream = patiently(lambda: stream_of(coordination))
     server = Server.from_url(settings.redis_url)
     closing.callback(server.close)
-    stores = _stores(server, Keys(settings.redis_prefix))
-    patiently(lambda: _refuse_eviction(stores.directory))
+    keys = Keys(settings.redis_prefix)
+    cache, claims = RedisSessionCache(server, keys), RedisClaims(server, keys)
+    directory = RedisDirectory(server, keys)
+    patiently(lambda: _refuse_eviction(directory))
 
     subscription = KafkaSubscription(cluster)
     closing.callback(_leave, subscription.close)
@@ -170,7 +163,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
     )
     restore = Restore(
         stream=stream,
-        cache=stores.sessions,
+        cache=cache,
         scan=scan,
         progress=observer,
         now_ms=lambda: time.time_ns() // 1_000_000,
@@ -181,11 +174,11 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
     records = RecordCache(settings.cache_bytes)
     pipeline = Pipeline(
         decode=Decode(UpdateCodec(schemas.updates)),
-        load=Load(records, stores.sessions, snapshots.read),
+        load=Load(records, cache, snapshots.read),
         fold=Fold(Encode(snapshots), settings.max_snapshot_bytes),
         publish=Publish(publication, settings.updates_topic, facts.max_letter_bytes),
-        store=Store(stores.sessions, records),
-        claims=stores.claims,
+        store=Store(cache, records),
+        claims=claims,
         ownership=ownership,
         restore=restore,
         records=records,
@@ -196,33 +189,23 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
 
     def take_over(partition: int) -> Generator[bool, None, Owned]:
         position = yield from ownership.take_over(partition)
-        stores.directory.describe(stream.partitions, schemas.snapshots.texts())
+        directory.describe(stream.partitions, schemas.snapshots.texts())
         stamp = yield from restore(partition, position, publication.identity())
         return Owned(position, stamp)
 
-    def frozen_ends() -> dict[int, int]:
-        return {
-            partition: coordination.extent(Topic.UPDATES, partition).stable_end
-            for partition in range(stream.partitions)
-        }
-
-    ends = patiently(frozen_ends) if until_end else {}
-
-    def committed(partition: int) -> int:
-        found = coordination.committed(partition, stable=False)
-        if found is None:
-            return -1
-        # Markers and aborted records at the end are passed, and never committed.
-        left = scan.read(Topic.UPDATES, partition, found.offset, ends[partition])
-        return found.offset if any(left) else max(found.offset, ends[partition])
-
+    end: UntilEnd | None = None
+    if until_end:
+        ends = patiently(lambda: frozen_ends(coordination, stream.partitions))
+        end = UntilEnd(
+            ends, subscription, lambda each: group_position(each, ends[each], coordination, scan)
+        )
     pacing = Pacing(settings.min_commit_interval)
     takeovers = Takeovers(
         subscription=subscription,
         publication=publication,
         pipeline=pipeline,
         take_over=take_over,
-        rebuild_claims=lambda: rebuild_claims(stream, stores.claims, coordination, scan),
+        rebuild_claims=lambda: rebuild_claims(stream, claims, coordination, scan),
         observer=observer,
         pacing=pacing,
         halts=halts,
@@ -231,8 +214,8 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         subscription=subscription,
         publication=publication,
         pipeline=pipeline,
-        cache=stores.sessions,
-        claims=stores.claims,
+        cache=cache,
+        claims=claims,
         claims_stream=claims_stream(stream),
         takeovers=takeovers,
         pacing=pacing,
@@ -240,13 +223,7 @@ def _assemble(parts: _Parts, *, until_end: bool, start: Start) -> Runner:
         stopping=stopping,
         observer=observer,
         max_batch=settings.max_batch,
-        until_end=UntilEnd(ends, subscription, committed) if until_end else None,
-    )
-
-
-def _stores(server: Server, keys: Keys) -> Stores:
-    return Stores(
-        RedisSessionCache(server, keys), RedisClaims(server, keys), RedisDirectory(server, keys)
+        until_end=end,
     )
 
 

@@ -4,10 +4,30 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from processor.ports.log import Record, Subscription
+from processor.ports.log import Coordination, Record, Scan, Subscription, Topic
 
 _ASK_EVERY_S: Final = 1.0
 _ASSIGN_S: Final = 3.0
+
+
+def frozen_ends(coordination: Coordination, partitions: int) -> dict[int, int]:
+    """Return where the input's partitions end now, open transactions left out."""
+    return {
+        partition: coordination.extent(Topic.UPDATES, partition).stable_end
+        for partition in range(partitions)
+    }
+
+
+def group_position(partition: int, end: int, coordination: Coordination, scan: Scan) -> int:
+    """Return up to where the group has come, -1 where it has not begun.
+
+    Markers and aborted records below the end are passed, and never committed.
+    """
+    found = coordination.committed(partition, stable=False)
+    if found is None:
+        return -1
+    left = scan.read(Topic.UPDATES, partition, found.offset, end)
+    return found.offset if any(left) else max(found.offset, end)
 
 
 class UntilEnd:
@@ -19,7 +39,7 @@ class UntilEnd:
         subscription: Subscription,
         committed: Callable[[int], int],
     ) -> None:
-        """Take the ends; `committed` returns the group's offset of a partition, -1 without one."""
+        """Take the ends; `committed` returns up to where the group has come in a partition."""
         self._left = set(ends)
         self._ends = dict(ends)
         self._subscription = subscription

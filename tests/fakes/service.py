@@ -37,7 +37,7 @@ from processor.takeovers import Takeovers
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import PREFIX, Metrics
 from processor.telemetry.observer import Observer
-from processor.until_end import UntilEnd
+from processor.until_end import UntilEnd, frozen_ends, group_position
 
 PARTITIONS = 4
 NO_FLOOD_LIMITS = FloodLimits()
@@ -282,12 +282,12 @@ class Service:
         )
 
     def _until_end(self) -> UntilEnd:
-        ends = {p: self.coordination.extent(Topic.UPDATES, p).stable_end for p in range(PARTITIONS)}
-        return UntilEnd(ends, self.subscription, self._committed)
-
-    def _committed(self, partition: int) -> int:
-        found = self.coordination.committed(partition, stable=False)
-        return -1 if found is None else found.offset
+        ends = frozen_ends(self.coordination, PARTITIONS)
+        return UntilEnd(
+            ends,
+            self.subscription,
+            lambda each: group_position(each, ends[each], self.coordination, self.scan),
+        )
 
     def run_until(self, holds: Callable[[], bool], turns: int = 3_000) -> None:
         """Run the loop; what it keeps from one run to the next, it keeps here too."""

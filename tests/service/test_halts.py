@@ -359,3 +359,13 @@ def test_until_end_of_two_processes_ends_in_each_that_has_a_halted_one(
         two.run_until(lambda: False)
     for flood in floods:
         assert f"partition {flood}: " in caught.value.message
+
+
+def test_its_lag_is_told_in_records_and_seconds(world: World) -> None:
+    service = flooded(world)
+    assert_goes_on_without_it(world, service)
+    flooded_one, other = {"partition": str(FLOODED)}, {"partition": str(OTHERS[0])}
+    assert service.counted("lag_records", flooded_one) == end(world, FLOODED) - at(world, FLOODED)
+    assert service.counted("lag_records", flooded_one) > 0
+    assert service.counted("lag_seconds", flooded_one) > 0
+    assert service.counted("lag_records", other) == service.counted("lag_seconds", other) == 0

@@ -150,7 +150,8 @@ def test_duplicates_are_good_records(world: World) -> None:
     assert flood is not None
     world.feed([first] * 100)
     for _ in range(5):
-        world.feed([*garbage(2, flood), *([first] * 20)])
+        bad = [each._replace(key=first.key) for each in garbage(2, flood)]
+        world.feed([*bad, *([first] * 20)])
     service.run_until_processed()
     assert not service.halts.partitions
     assert service.counted("records_total", {"outcome": "duplicate"}) == 199

@@ -44,7 +44,7 @@ class Halts:
             if tally is None:
                 tally = self._tallies[partition] = Tally(self._limits)
             excess = tally.add(which, now)
-            if excess is not None and partition not in self.partitions:
+            if excess is not None:
                 self.partitions[partition] = excess.text
                 self._unpaused.append(partition)
                 self._observer.halted(partition, excess)
@@ -59,7 +59,7 @@ class Halts:
         return taken
 
     def forget(self, partitions: Iterable[int]) -> None:
-        """Begin anew with partitions that are assigned or revoked."""
+        """Begin anew with partitions that are revoked, and may come back."""
         for partition in partitions:
             self._tallies.pop(partition, None)
             if self.partitions.pop(partition, None) is not None and partition in self._unpaused:

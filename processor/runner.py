@@ -217,7 +217,7 @@ class Runner:
     def _rebalanced(self, change: Rebalance) -> None:
         for partition in change.revoked:
             self._takeovers.give_up(partition)
-        self._halts.forget(change.revoked | change.assigned)
+        self._halts.forget(change.revoked)
         self._takeovers.restart(change.assigned)
         self._observer.rebalanced(change, {*self._pipeline.owned, *self._takeovers.partitions})
         self._rewind()

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from processor.demo.stream import Mix, Update, updates
 from processor.errors import TooManyDeadLetters
 from processor.flood import FloodLimits
-from processor.ports.log import ProducerLost, Topic
+from processor.ports.log import ProducerLost, Record, Topic
 
 IN_A_ROW = 5
 FLOODED = 1
@@ -56,6 +56,7 @@ def assert_goes_on_without_it(world: World, service: Service, seed: int = 9) -> 
     service.run_until(lambda: others_processed(world) and world.broker.now > later)
     assert at(world, FLOODED) == stood < end(world, FLOODED)
     assert list(service.halts.partitions) == [FLOODED]
+    assert service.subscription._paused == {FLOODED}
     assert service.owns(range(PARTITIONS))
     assert not service.health.ready().good
 
@@ -100,15 +101,16 @@ def test_without_limits_nothing_is_counted(world: World) -> None:
 
 def test_the_rest_of_a_poll_is_left_where_a_partition_halts(world: World) -> None:
     """A poll that takes several transactions: none follows the one that passed the limit."""
-    service = world.service(Limits(max_batch=400, fold=2_000, flood=LIMITED.flood))
+    service = world.service(Limits(max_batch=4_000, fold=2_000, flood=LIMITED.flood))
     service.run_until_processed()
     for some in zip(ordinary(200, seed=1), garbage(200), strict=True):
         world.feed(some)
     world.feed(ordinary(200, seed=2))
-    service.run_until(lambda: bool(service.halts.partitions))
-    letters = len(world.records(Topic.DEAD_LETTERS, FLOODED))
     service.run_until(lambda: others_processed(world))
-    assert len(world.records(Topic.DEAD_LETTERS, FLOODED)) == letters < 200
+    assert IN_A_ROW < len(world.records(Topic.DEAD_LETTERS, FLOODED)) < 200
+    assert_goes_on_without_it(world, service)
+    left = end(world, FLOODED) - at(world, FLOODED)
+    assert service.counted("lag_records", {"partition": str(FLOODED)}) == left
     assert_exact_without_limits(world, service)
 
 
@@ -129,6 +131,17 @@ def test_the_ratio_halts_too_and_a_quiet_window_forgets(world: World) -> None:
     assert_goes_on_without_it(world, service)
 
 
+@pytest.mark.parametrize("fold", [2_000, 10**9])
+def test_each_record_is_counted_once_as_what_it_became(world: World, fold: int) -> None:
+    service = world.service(Limits(max_batch=4_000, fold=fold, flood=FloodLimits(ratio=1.0)))
+    world.feed_harsh(600, seed=3)
+    service.run_until_processed()
+    for partition, wanted in world.assert_exact().items():
+        tally = service.halts._tallies[partition]
+        assert tally.records == len(world.records(Topic.UPDATES, partition))
+        assert tally.letters == len(wanted.dead_letters)
+
+
 def test_duplicates_are_good_records(world: World) -> None:
     """An endless repetition of what was accepted is no flood, and ends a run of dead letters."""
     service = world.service(Limits(flood=FloodLimits(ratio=0.2, minimum=0, consecutive=3)))
@@ -137,7 +150,8 @@ def test_duplicates_are_good_records(world: World) -> None:
     assert flood is not None
     world.feed([first] * 100)
     for _ in range(5):
-        world.feed([*garbage(2, flood), *([first] * 20)])
+        bad = [each._replace(key=first.key) for each in garbage(2, flood)]
+        world.feed([*bad, *([first] * 20)])
     service.run_until_processed()
     assert not service.halts.partitions
     assert service.counted("records_total", {"outcome": "duplicate"}) == 199
@@ -165,6 +179,19 @@ def test_it_is_told_once_everywhere(world: World) -> None:
         assert service.counted("halted", labels) == (partition == FLOODED)
     assert service.counted("halts_total", {"limit": "consecutive"}) == 1
     assert service.counted("halts_total", {"limit": "ratio"}) == 0
+
+
+def test_what_the_client_had_at_hand_is_dropped(world: World) -> None:
+    """A fetch may still deliver once, after the pause."""
+    service = flooded(world)
+    take = service.subscription.take
+    late = next(world.broker.readable(Topic.UPDATES, FLOODED, at(world, FLOODED)))
+
+    def deliver(limit: int, wait: float) -> list[Record]:
+        return [late, *take(limit, wait)]
+
+    service.subscription.take = deliver  # type: ignore[method-assign]
+    assert_goes_on_without_it(world, service)
 
 
 def test_its_lag_counts_from_what_is_committed(world: World) -> None:
@@ -260,7 +287,8 @@ def test_it_goes_on_where_it_is_assigned_anew_and_when_it_comes_back(world: Worl
     first = flooded(world)
     stood = at(world, FLOODED)
     world.broker.group.leave(first.subscription.member)
-    first.run_until(lambda: not first.pipeline.owned and not first.halts.partitions)
+    first.run_until(lambda: not first.pipeline.owned)
+    assert not first.halts.partitions
     assert "dead letters" not in str(first.health.ready().body)
     first.run_until(lambda: first.owns(range(PARTITIONS)))
     first.run_until(lambda: bool(first.halts.partitions))
@@ -285,6 +313,7 @@ def test_another_owner_goes_on_with_it_and_the_first_is_ready(world: World) -> N
 
     second.run_until(shared)
     assert len(first.pipeline.owned) == len(second.pipeline.owned) == 2
+    assert not first.halts.partitions
     assert first.health.ready().good
     assert not second.health.ready().good
     assert at(world, flood) > stood

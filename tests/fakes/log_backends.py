@@ -1,7 +1,7 @@
 """The log's protocols on either broker, with what others do there."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from servers import KafkaAddress, Names
+from system.deployment import eventually
 
 from fakes.log import (
     FakeBroker,
@@ -173,6 +174,13 @@ class KafkaLog:
         self._produce(producer, records)
         if marked:
             producer.commit_transaction(10)
+            # The markers are written after the answer.
+            eventually("markers stand", lambda: self._none_open({each.topic for each in records}))
+
+    def _none_open(self, topics: Iterable[Topic]) -> bool:
+        asked = self.coordination()
+        extents = [asked.extent(topic, each) for topic in topics for each in range(PARTITIONS)]
+        return all(extent.stable_end == extent.end for extent in extents)
 
     def die(
         self, records: Sequence[Outgoing], offsets: Mapping[int, Committed], membership: Membership

@@ -7,26 +7,29 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
+from processor.cli import export, redrive, summary
 from processor.cli.documents import iso_time, members, print_text
 from processor.cli.letters import (
-    Letter,
     Letters,
     header_rows,
-    in_short,
     letter_document,
     matches,
-    read_update,
     short_document,
+    update_reader,
 )
 from processor.cli.output import Json, emit, note, out, progress_bar, settings_from
 from processor.cli.reach import answering
-from processor.cli.session_view import printable
+from processor.cli.session_now import session_members, session_now
+from processor.cli.session_view import page, printable
 from processor.core.outcome import Reason
 from processor.errors import InputError
+from processor.letters.letter import Letter, in_short
 from processor.ports.log import Record
 
 app = typer.Typer(
-    name="dead-letters", no_args_is_help=True, help="Rejected updates: list them, show one."
+    name="dead-letters",
+    no_args_is_help=True,
+    help="Rejected updates: see them, export them, send them again.",
 )
 
 _HEX_SHOWN: Final = 512
@@ -99,9 +102,11 @@ def show(
     *,
     as_json: Json = False,
 ) -> None:
-    """Show one dead letter: why it was rejected, its headers, key and value.
+    """Show one dead letter: why it was rejected, its headers, key and value, and its session.
 
     The value is decoded as far as it can be; its bytes are shown in hex (all of them with --json).
+    The session is what Redis has now under the letter's key, in the letter's partition. With --json
+    it is null where there is none, and sessionUnknown says why it cannot be told.
 
     Example: session-processor dead-letters show 3:17
     """
@@ -111,9 +116,10 @@ def show(
     settings = settings_from(ctx)
     with answering():
         record = Letters(settings).at(int(partition), int(offset))
-    update = read_update(settings, record.value)
+    update = update_reader(settings)(record.value)
+    session = session_now(settings, record)
     if as_json:
-        print_text(letter_document(record, update))
+        print_text(letter_document(record, update, session_members(session)))
         return
     out().print(letter_page(record))
     if isinstance(update, str):
@@ -125,6 +131,14 @@ def show(
         out().print("\nThe update:")
         for name, text in members(update):
             out().print(f"  {name}: {printable(text)}")
+    out().print("\nThe session now:")
+    match session:
+        case None:
+            out().print("none")
+        case str():
+            out().print(f"not known: {printable(session)}")
+        case _:
+            out().print(page(session))
 
 
 def letter_page(record: Record) -> Table:
@@ -144,3 +158,8 @@ def letter_page(record: Record) -> Table:
     for name, value in header_rows(record.headers):
         table.add_row(f"header {printable(name)}", printable(value))
     return table
+
+
+app.command("summary")(summary.command)
+app.command("export")(export.command)
+app.command("redrive")(redrive.command)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from processor.cli.letters import in_short
 from processor.core.outcome import Reason
+from processor.letters.letter import in_short
 from processor.ports.log import Record, Topic
 
 if TYPE_CHECKING:

@@ -1,58 +1,18 @@
 """Dead letters, read: why each was rejected, and what it says as far as it can be read."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.progress import Progress
 
 from processor.cli.documents import json_document
 from processor.config import Settings
 from processor.core.outcome import Reason
 from processor.errors import NotFound
+from processor.letters.letter import Letter, in_short, text
+from processor.letters.selection import Selection
 from processor.ports.log import Headers, Record, Topic
-
-PREFIX: Final = "__streams.errors."
-
-
-class Letter(NamedTuple):
-    """A dead letter in short. `source` is the input record's topic, partition and offset."""
-
-    partition: int
-    offset: int
-    timestamp: int
-    reason: str
-    message: str
-    source: tuple[str, str, str]
-    key: str
-    size: int
-
-    @property
-    def place(self) -> str:
-        """What `dead-letters show` takes."""
-        return f"{self.partition}:{self.offset}"
-
-
-def in_short(record: Record) -> Letter:
-    """Return what a list tells of a letter; whatever is not text is escaped."""
-    why = {name: text(value) for name, value in record.headers if name.startswith(PREFIX)}
-    return Letter(
-        record.partition,
-        record.offset,
-        record.timestamp,
-        why.get(PREFIX + "exception", ""),
-        why.get(PREFIX + "message", ""),
-        (
-            why.get(PREFIX + "topic", ""),
-            why.get(PREFIX + "partition", ""),
-            why.get(PREFIX + "offset", ""),
-        ),
-        text(record.key),
-        len(record.value or b""),
-    )
-
-
-def text(value: bytes | None) -> str:
-    """Return bytes as text, those that are none escaped."""
-    return (value or b"").decode(errors="backslashreplace")
 
 
 def matches(letter: Letter, reasons: Sequence[Reason]) -> bool:
@@ -83,6 +43,14 @@ class Letters:
         self._coordination = KafkaCoordination(cluster)
         self._scan = KafkaScan(cluster)
 
+    def partitions(self, topic: Topic) -> int:
+        """Return how many partitions a topic has."""
+        return self._coordination.partitions(topic)
+
+    def topic_ids(self) -> Mapping[Topic, str]:
+        """Return the ids of the topics."""
+        return self._coordination.topic_ids()
+
     def extents(self, asked: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Return where each partition that is asked for begins, and where it ends for now."""
         count = self._coordination.partitions(Topic.DEAD_LETTERS)
@@ -95,6 +63,23 @@ class Letters:
     def read(self, partition: int, start: int, end: int) -> Iterator[Sequence[Record]]:
         """Yield what was committed there, in chunks, some of them empty."""
         return self._scan.read(Topic.DEAD_LETTERS, partition, start, end)
+
+    def chosen(self, selection: Selection, bar: Progress) -> Iterator[tuple[Record, Letter]]:
+        """Yield the letters that are chosen, up to the ends of now, and show how far it is."""
+        extents = self.extents(sorted(selection.named()))
+        task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
+        for partition, (start, end) in extents.items():
+            passed = start
+            meant = selection.within(partition, start, end)
+            for chunk in self.read(partition, *meant) if meant else ():
+                for record in chunk:
+                    letter = in_short(record)
+                    if selection.chooses(letter):
+                        yield record, letter
+                if chunk:
+                    bar.advance(task, chunk[-1].offset + 1 - passed)
+                    passed = chunk[-1].offset + 1
+            bar.advance(task, end - passed)
 
     def at(self, partition: int, offset: int) -> Record:
         """Return the letter at this place. Raises NotFound."""
@@ -110,23 +95,29 @@ class Letters:
         )
 
 
-def read_update(settings: Settings, value: bytes | None) -> Mapping[str, Any] | str:
-    """Return the update's fields, or why the value cannot be read as one."""
+def update_reader(settings: Settings) -> Callable[[bytes | None], Mapping[str, Any] | str]:
+    """Return what reads a value: the update's fields, or why it cannot be read as one."""
     from processor.avro.codec import UPDATE_FIELDS, UpdateCodec
     from processor.avro.framing import DecodeError
     from processor.avro.schemas import load_schemas
 
-    if value is None:
-        return "there is no value"
     codec = UpdateCodec(load_schemas(settings.schemas_dir).updates)
-    try:
-        return dict(zip(UPDATE_FIELDS, codec.read(value, 0), strict=False))
-    except DecodeError as error:
-        return str(error)
+
+    def read(value: bytes | None) -> Mapping[str, Any] | str:
+        if value is None:
+            return "there is no value"
+        try:
+            return dict(zip(UPDATE_FIELDS, codec.read(value, 0), strict=False))
+        except DecodeError as error:
+            return str(error)
+
+    return read
 
 
-def letter_document(record: Record, update: Mapping[str, Any] | str) -> str:
-    """Return the letter as one JSON object in one line."""
+def letter_document(
+    record: Record, update: Mapping[str, Any] | str, more: Mapping[str, str] | None = None
+) -> str:
+    """Return the letter as one JSON object in one line; `more` are members as JSON texts."""
     readable = not isinstance(update, str)
     members = {
         **short_document(in_short(record)),
@@ -136,7 +127,9 @@ def letter_document(record: Record, update: Mapping[str, Any] | str) -> str:
         "unreadable": None if readable else update,
     }
     fields = "null" if isinstance(update, str) else json_document(update)
-    return f'{json.dumps(members, ensure_ascii=False)[:-1]}, "update": {fields}}}'
+    texts = {"update": fields, **(more or {})}
+    rest = "".join(f', "{name}": {value}' for name, value in texts.items())
+    return f"{json.dumps(members, ensure_ascii=False)[:-1]}{rest}}}"
 
 
 def short_document(letter: Letter) -> dict[str, object]:

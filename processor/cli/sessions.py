@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -55,6 +55,26 @@ def get(
 
 def look_up(settings: Settings, key: str) -> Mapping[int, Mapping[str, Any]]:
     """Return the session's fields by partition, of which there is at least one."""
+    places, absent = ask(settings, key)
+    if not places:
+        missing = ", ".join(map(str, sorted(absent)))
+        raise NotFound(
+            f"there is no session {key}"
+            + (f" in the cache, which now lacks partitions {missing}" if missing else ""),
+            hint="ask again when the service has restored them" if missing else "",
+        )
+    return places
+
+
+class Cached(NamedTuple):
+    """What the cache has of a session, by partition, and the partitions that it lacks."""
+
+    places: Mapping[int, Mapping[str, Any]]
+    missing: frozenset[int]
+
+
+def ask(settings: Settings, key: str | bytes) -> Cached:
+    """Ask Redis for a session. Raises NotFound where nothing can be read at all."""
     from processor.reader import SessionReader, UnknownLayout, UnknownSchema
     from processor.redis.connection import Server, sorting_errors
 
@@ -71,14 +91,7 @@ def look_up(settings: Settings, key: str) -> Mapping[int, Mapping[str, Any]]:
         ) from error
     finally:
         server.close()
-    if not places:
-        missing = ", ".join(map(str, sorted(answer.missing)))
-        raise NotFound(
-            f"there is no session {key}"
-            + (f" in the cache, which now lacks partitions {missing}" if missing else ""),
-            hint="ask again when the service has restored them" if missing else "",
-        )
-    return places
+    return Cached(places, answer.missing)
 
 
 @app.command()

@@ -42,6 +42,11 @@ def parse_time(text: str, now: int | None = None) -> int:
     return moment
 
 
+def is_duration(text: str) -> bool:
+    """Whether the text is a duration ago, which is another time each time it is read."""
+    return _DURATION.fullmatch(text) is not None
+
+
 def parse_start(text: str) -> Start:
     """Return where to start: `earliest`, `latest` or a time. Raises ValueError as above."""
     if text == "earliest":

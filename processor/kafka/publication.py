@@ -136,7 +136,7 @@ class KafkaPublication:
         producer = self._live()
         try:
             persist(
-                lambda wait: _send_offsets(producer, positions, membership, wait),
+                lambda wait: send_offsets(producer, positions, membership, wait),
                 "sending offsets",
                 self._patience,
             )
@@ -199,7 +199,7 @@ class KafkaPublication:
             )
 
 
-def _send_offsets(
+def send_offsets(
     producer: Producer, positions: list[TopicPartition], membership: Membership, wait: float
 ) -> None:
     """Send offsets, on a thread of its own: raises ProducerLost where the client hangs.

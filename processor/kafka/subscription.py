@@ -15,11 +15,18 @@ from confluent_kafka import (
 from processor.errors import ConfigError, ProcessorError
 from processor.kafka.clients import Cluster, group_member
 from processor.kafka.faults import sort, sorting
-from processor.ports.log import Headers, LogUnavailable, Membership, Rebalance, Record, Topic
+from processor.ports.log import (
+    HEADERS_UNREADABLE,
+    Headers,
+    LogUnavailable,
+    Membership,
+    Rebalance,
+    Record,
+    Topic,
+)
 
 _ANSWER_S: Final = 1.0
-UNREADABLE_HEADERS: Final = (("session-processor.headers-unreadable", None),)
-"""Stands for the headers of a record of which one has a name that is not UTF-8."""
+UNREADABLE_HEADERS: Final = ((HEADERS_UNREADABLE, None),)
 
 
 def to_record(message: Message) -> Record:

@@ -7,9 +7,11 @@ may be retried was retried for a bounded time, and what remains is one of the ex
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes | None]]
+HEADERS_UNREADABLE: Final = "session-processor.headers-unreadable"
+"""The one header of a record of whose headers one has a name that is not UTF-8."""
 Membership = object
 """A member's identity and generation in its group; opaque, fences what is committed with it."""
 

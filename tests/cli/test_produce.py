@@ -16,7 +16,8 @@ from system.deployment import Deployment
 from processor.errors import UnpublishableError
 from processor.kafka.clients import Cluster
 from processor.kafka.send import UpdateSender
-from processor.ports.log import LogUnavailable, Outgoing, ProducerLost, Topic
+from processor.kafka.transactions import Place
+from processor.ports.log import Committed, LogUnavailable, Outgoing, ProducerLost, Topic
 
 _SCHEMA = fastavro.parse_schema(
     json.loads((Path(__file__).parents[2] / "schemas" / "SessionUpdate.avsc").read_text())
@@ -163,9 +164,10 @@ def test_a_sender_that_was_cut_off_is_followed_from_where_it_stood(deployment: D
     first, second = sender(deployment), sender(deployment)
     assert first.open() == 0
     first.send(records(b"1", b"2"), 0, 2)
-    first._live().begin_transaction()
-    first._send(records(b"lost")[0])
-    first._live().flush()
+    producer = first._transactions.live()
+    producer.begin_transaction()
+    first._transactions.produce(records(b"lost")[0])
+    producer.flush()
     assert second.open() == 2
     second.send(records(b"3"), 2, 3)
     second.close()
@@ -190,14 +192,15 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(
 ) -> None:
     one = sender(deployment)
     one.open()
-    real = one._transaction
+    transactions = one._transactions
+    real = transactions.transact
 
-    def transaction(records: Sequence[Outgoing], after: int) -> None:
-        monkeypatch.setattr(one, "_transaction", real)
+    def transact(records: Sequence[Outgoing], after: dict[Place, Committed]) -> None:
+        monkeypatch.setattr(transactions, "transact", real)
         real(records, after)
         raise ProducerLost("no answer to the commit")
 
-    monkeypatch.setattr(one, "_transaction", transaction)
+    monkeypatch.setattr(transactions, "transact", transact)
     one.send(records(b"1"), 0, 1)
     one.send(records(b"2"), 1, 2)
     one.close()

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,3 +172,83 @@ def test_a_dead_letter_is_shown(processed: Deployment) -> None:
     assert processed.command("dead-letters", "show", "0:999").returncode == 9
     assert processed.command("dead-letters", "show", "99:0").returncode == 9
     assert processed.command("dead-letters", "show", "first").returncode == 8
+
+
+def test_a_dead_letter_tells_its_session(processed: Deployment) -> None:
+    listed = lines(processed.command("dead-letters", "list", "--json").stdout)
+    places = {each["reason"]: each["place"] for each in listed}
+    at = places["session-not-open"]
+    [letter] = lines(processed.command("dead-letters", "show", at, "--json").stdout)
+    assert (letter["session"]["state"], letter["session"]["version"]) == ("closed", 2)
+    assert letter["sessionUnknown"] is None
+    people = processed.command("dead-letters", "show", at).stdout
+    assert "The session now:" in people
+    assert "open → closed" in people
+
+    at = places["undecodable"]
+    [letter] = lines(processed.command("dead-letters", "show", at, "--json").stdout)
+    assert (letter["session"], "UTF-8" in letter["sessionUnknown"]) == (None, True)
+    assert "not known" in processed.command("dead-letters", "show", at).stdout
+
+
+def test_a_dead_letter_is_shown_without_a_session_or_redis(processed: Deployment) -> None:
+    producer = Producer({"bootstrap.servers": processed.bootstrap})
+    producer.produce(processed.names.updates, b"no update", key=b"1:nobody", partition=3)
+    assert producer.flush(10) == 0
+    assert processed.run("--until-end").wait(60) == 0
+    [listed] = [
+        each
+        for each in lines(processed.command("dead-letters", "list", "--json").stdout)
+        if each["key"] == "1:nobody"
+    ]
+    shown = processed.command("dead-letters", "show", listed["place"], "--json")
+    [letter] = lines(shown.stdout)
+    assert (letter["session"], letter["sessionUnknown"]) == (None, None)
+    people = processed.command("dead-letters", "show", listed["place"]).stdout
+    assert people.rstrip().endswith("The session now:\nnone")
+
+    away = ("--redis-url", "redis://127.0.0.1:1/0")
+    shown = processed.command("dead-letters", "show", listed["place"], "--json", *away)
+    assert shown.returncode == 0, shown.stderr
+    [letter] = lines(shown.stdout)
+    assert "Redis did not answer" in letter["sessionUnknown"]
+
+
+def test_dead_letters_are_summarised(processed: Deployment) -> None:
+    listed = lines(processed.command("dead-letters", "list", "--json").stdout)
+    summary = lines(processed.command("dead-letters", "summary", "--json").stdout)
+    assert sum(each["letters"] for each in summary) == len(listed)
+    for each in summary:
+        [letter] = [one for one in listed if one["reason"] == each["reason"]]
+        assert each["partition"] == letter["source"]["partition"]
+        assert each["first"] == each["last"] == letter["timestamp"]
+        assert len(each["day"]) == len("2026-03-01")
+    only = processed.command(
+        "dead-letters", "summary", "--by", "hour", "--reason", "undecodable", "--json"
+    )
+    [row] = lines(only.stdout)
+    assert row["hour"].endswith("Z")
+    assert processed.command("dead-letters", "summary", "--from-time", "0s", "--json").stdout == ""
+    people = processed.command("dead-letters", "summary").stdout
+    assert "session-not-open" in people
+
+
+def test_dead_letters_are_exported_into_a_new_file(processed: Deployment, tmp_path: Path) -> None:
+    directory = tmp_path / "exports"
+    directory.mkdir()
+    file = directory / "letters.jsonl"
+    done = processed.command("dead-letters", "export", str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"letters": 2, "file": str(file)}
+    exported = lines(file.read_text())
+    assert {each["reason"] for each in exported} == {"session-not-open", "undecodable"}
+    assert [each for each in exported if each["valueHex"] == "ff00"]
+    again = processed.command("dead-letters", "export", str(file))
+    assert again.returncode == 8
+    assert "exists" in again.stderr
+    assert list(directory.iterdir()) == [file]
+    piped = processed.command("dead-letters", "export", "-", "--reason", "undecodable")
+    assert [each["reason"] for each in lines(piped.stdout)] == ["undecodable"]
+    nowhere = processed.command("dead-letters", "export", str(directory / "no" / "file"))
+    assert nowhere.returncode == 8
+    assert "Traceback" not in nowhere.stderr

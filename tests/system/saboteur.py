@@ -8,6 +8,12 @@ Arguments: the point, which time it is passed (from 1), then the command line. T
 - `after-store`: Redis is written, and the loop does not know it yet.
 - `after-claims`: claims are taken in Redis, nothing is produced.
 - `in-restore`: a rebuild has written part of a generation.
+
+And of a transaction of `dead-letters redrive`:
+
+- `redrive-before-offsets`: the letters are produced and flushed, the positions are not sent.
+- `redrive-before-commit`: the positions are sent, the transaction is not committed.
+- `redrive-after-commit`: the transaction is committed, and the process does not know it yet.
 """
 
 import os
@@ -17,11 +23,13 @@ from collections.abc import Callable
 from typing import Any
 
 from processor.cli.main import main
-from processor.kafka import publication
+from processor.kafka import publication, transactions
 from processor.redis.claims import RedisClaims
 from processor.redis.sessions import RedisSessionCache
 
 POINTS = ("before-offsets", "before-commit", "before-store", "after-store", "after-claims")
+
+REDRIVE_POINTS = ("redrive-before-offsets", "redrive-before-commit", "redrive-after-commit")
 
 
 class Countdown:
@@ -46,6 +54,22 @@ def _around(target: Any, name: str, before: Callable[..., None], after: Callable
     setattr(target, name, wrapped)
 
 
+def _around_redrive(point: str, countdown: Countdown) -> None:
+    module: Any = transactions
+    original = module.persist
+    step = "sending the position" if point == "redrive-before-offsets" else "committing"
+
+    def persist(call: object, doing: str, *rest: object) -> Any:
+        if doing == step and point != "redrive-after-commit":
+            countdown.pass_by()
+        answer = original(call, doing, *rest)
+        if doing == step and point == "redrive-after-commit":
+            countdown.pass_by()
+        return answer
+
+    module.persist = persist
+
+
 def _nothing(*_args: object) -> None:
     pass
 
@@ -67,6 +91,9 @@ def sabotage(point: str, times: int) -> None:
 
         return before
 
+    if point in REDRIVE_POINTS:
+        _around_redrive(point, countdown)
+        return
     _around(publication.KafkaPublication, "flush", _nothing, note_flush)
     now = countdown.pass_by
     places: dict[str, tuple[Any, str, Callable[..., None], Callable[[], None]]] = {

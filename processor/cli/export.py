@@ -1,0 +1,100 @@
+"""`dead-letters export`: dead letters as JSON lines."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+from uuid import uuid4
+
+import typer
+
+from processor.cli import choosing
+from processor.cli.documents import print_text
+from processor.cli.letters import Letters, letter_document, update_reader
+from processor.cli.output import Json, emit_one, note, progress_bar, settings_from
+from processor.cli.reach import answering
+from processor.errors import InputError
+
+_STANDARD_OUTPUT: Final = "-"
+
+
+def command(
+    ctx: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="A new file; - writes to standard output.")
+    ],
+    *,
+    reason: choosing.Reasons = None,
+    partition: choosing.Partitions = None,
+    from_time: choosing.FromTime = None,
+    until_time: choosing.UntilTime = None,
+    offsets: choosing.Offsets = None,
+    offsets_file: choosing.OffsetsFile = None,
+    key: choosing.Keys = None,
+    as_json: Json = False,
+) -> None:
+    """Write dead letters to a file, each as one JSON object in one line.
+
+    A line is what `dead-letters show --json` prints, without the session: headers, key and value
+    with all their bytes, and the update's fields as far as they can be read. Letters come by
+    partition and offset, up to the ends that the topic has at the start.
+
+    The file must not exist. It has its name only when it is complete.
+
+    Example: session-processor dead-letters export letters.jsonl --reason undecodable
+    """
+    settings = settings_from(ctx)
+    selection = choosing.chosen(
+        reason=reason,
+        partition=partition,
+        from_time=from_time,
+        until_time=until_time,
+        offsets=offsets,
+        offsets_file=offsets_file,
+        key=key,
+    ).selection
+    read = update_reader(settings)
+    count = 0
+    with answering(), _written(file) as write, progress_bar(as_json=as_json) as bar:
+        for record, _ in Letters(settings).chosen(selection, bar):
+            write(letter_document(record, read(record.value)))
+            count += 1
+    if file == _STANDARD_OUTPUT:
+        note(f"{count:,} letters", as_json=as_json)
+    else:
+        emit_one({"letters": count, "file": file}, as_json=as_json)
+
+
+@contextmanager
+def _written(file: str) -> Iterator[Callable[[str], object]]:
+    """Give what writes a line; the file has its name only if all went well."""
+    if file == _STANDARD_OUTPUT:
+        try:
+            yield print_text
+        except BrokenPipeError:
+            # Who read the pipe has seen enough; nothing more can be flushed into it at the exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    target = Path(file)
+    _refuse_existing(target)
+    unfinished = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
+    try:
+        with unfinished.open("x", encoding="utf-8") as lines:
+            yield lambda text: lines.write(text + "\n")
+            lines.flush()
+            os.fsync(lines.fileno())
+        _refuse_existing(target)
+        unfinished.rename(target)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be written: {error.strerror}", hint="name a file that can be made"
+        ) from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _refuse_existing(target: Path) -> None:
+    if os.path.lexists(target):
+        raise InputError(f"{target} exists", hint="name a new file, or remove it first")

@@ -1,0 +1,49 @@
+"""A dead letter in short: why it was rejected, and where it came from."""
+
+from typing import Final, NamedTuple
+
+from processor.ports.log import Record
+
+PREFIX: Final = "__streams.errors."
+
+
+class Letter(NamedTuple):
+    """A dead letter in short. `source` is the input record's topic, partition and offset."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    reason: str
+    message: str
+    source: tuple[str, str, str]
+    key: str
+    size: int
+
+    @property
+    def place(self) -> str:
+        """What `dead-letters show` takes."""
+        return f"{self.partition}:{self.offset}"
+
+
+def in_short(record: Record) -> Letter:
+    """Return what a list tells of a letter; whatever is not text is escaped."""
+    why = {name: text(value) for name, value in record.headers if name.startswith(PREFIX)}
+    return Letter(
+        record.partition,
+        record.offset,
+        record.timestamp,
+        why.get(PREFIX + "exception", ""),
+        why.get(PREFIX + "message", ""),
+        (
+            why.get(PREFIX + "topic", ""),
+            why.get(PREFIX + "partition", ""),
+            why.get(PREFIX + "offset", ""),
+        ),
+        text(record.key),
+        len(record.value or b""),
+    )
+
+
+def text(value: bytes | None) -> str:
+    """Return bytes as text, those that are none escaped."""
+    return (value or b"").decode(errors="backslashreplace")

@@ -12,8 +12,8 @@ from processor.telemetry.health import STARTUP, Health
 from processor.telemetry.metrics import Lag, Metrics
 
 WHAT_TO_DO: Final = (
-    "look with `session-processor dead-letters list`, mend the producer or the schemas, then start "
-    "the process again: it goes on where the partition stands"
+    "look with `session-processor dead-letters summary` and `dead-letters list`, mend the producer "
+    "or the schemas, then start the process again: it goes on where the partition stands"
 )
 """What an operator does about a halted partition."""
 _SAY_EVERY_S: Final = 5.0

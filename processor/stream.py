@@ -73,7 +73,7 @@ class CommitMetadata(NamedTuple):
                 str(fields["framing"]),
             )
             return cls(str(fields["id"]), int(fields["out"]), stream, int(fields["epoch"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
 
 
@@ -108,7 +108,7 @@ class Checkpoint(NamedTuple):
             for name in ("epoch", "offset", "output", "written", "filled"):
                 known[name] = int(known[name])
             return cls(**known)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
 
 

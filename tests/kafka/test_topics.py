@@ -33,6 +33,12 @@ def change(cluster: Cluster, topic: Topic, setting: str, value: str) -> None:
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(10)
 
+    def seen() -> bool:
+        return states(cluster)[topic].settings.get(setting) == value
+
+    # The controller's answer comes before the broker has heard of the change.
+    eventually(f"{setting} of {topic} is {value}", seen)
+
 
 def make(cluster: Cluster, topic: Topic, partitions: int, **settings: str) -> None:
     admin = AdminClient(dict(cluster.properties))

@@ -60,7 +60,14 @@ def test_a_checkpoint_that_lacks_a_field_is_foreign(field: str) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"topics": ["a", "b"]}, {"topics": 5}, {"out": "x"}, {"epoch": []}, {"partitions": {}}],
+    [
+        {"topics": ["a", "b"]},
+        {"topics": 5},
+        {"out": "x"},
+        {"epoch": []},
+        {"partitions": {}},
+        {"out": float("inf")},
+    ],
     ids=str,
 )
 def test_metadata_with_a_wrong_field_is_foreign(changes: dict[str, Any]) -> None:
@@ -87,6 +94,13 @@ json_values = st.recursive(
 def test_whatever_metadata_holds_it_is_read_or_foreign(changes: dict[str, Any]) -> None:
     with suppress(ForeignText):
         CommitMetadata.decode(changed(METADATA.encode(), **changes), "c")
+
+
+@pytest.mark.parametrize("field", ["epoch", "offset", "output", "written", "filled"])
+def test_a_checkpoint_with_an_infinite_number_is_foreign(field: str) -> None:
+    """JSON has no infinity, but Python's reader knows one."""
+    with pytest.raises(ForeignText, match="absent or wrong"):
+        Checkpoint.decode(changed(CHECKPOINT.encode(), **{field: float("inf")}).encode())
 
 
 @given(

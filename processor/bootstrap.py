@@ -1,11 +1,10 @@
 """The one place that wires the service: settings in, a running loop out."""
 
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from threading import Event, Thread
 from typing import Final
 
@@ -43,6 +42,7 @@ from processor.stages.fold import Fold
 from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
+from processor.stopping import stopped_by_signals
 from processor.stream import Stream
 from processor.takeovers import Takeovers
 from processor.telemetry.health import Health
@@ -96,7 +96,7 @@ def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
     metrics = Metrics(CODEC)
     observer = Observer(health, metrics)
     with (
-        _signals(stopping),
+        stopped_by_signals(stopping),
         open_endpoint(settings.http_host, settings.http_port, metrics.registry, health) as endpoint,
         ExitStack() as closing,
     ):
@@ -243,20 +243,6 @@ def _refuse_eviction(directory: RedisDirectory) -> None:
             f"Redis has maxmemory-policy {policy}: it would evict sessions one by one, unseen",
             hint="Set maxmemory-policy to noeviction or a volatile one, or use another Redis.",
         )
-
-
-@contextmanager
-def _signals(stopping: Event) -> Iterator[None]:
-    """Have SIGTERM and SIGINT ask for the end, while inside."""
-    former = {
-        number: signal.signal(number, lambda *_: stopping.set())
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield
-    finally:
-        for number, action in former.items():
-            signal.signal(number, action)
 
 
 def _leave(close: Callable[[], None]) -> None:

@@ -18,12 +18,15 @@ help: ## this list
 setup: $(STAMP) ## the virtual environment with all that is needed
 
 # Dependency groups need pip >= 25.1, which a fresh environment may not have.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(wildcard codec/*.toml codec/src/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable '.[local]' --group dev
+	@if ! command -v cargo >/dev/null; then echo "There is no cargo, so no compiled codec: fastavro does its work."; \
+		elif ! $(BIN)/python -m pip install --quiet --disable-pip-version-check ./codec; \
+		then echo "The compiled codec could not be built: fastavro does its work."; fi
 	@touch $@
 
 demo: setup ## real Kafka and Valkey, 20,000 updates, and what became of them
@@ -56,5 +59,5 @@ bench: setup ## throughput, latency and restore on this machine; ARGS=--json for
 
 clean: ## end the local stack; remove the environment, the caches and the local data
 	@if [ -x $(BIN)/session-processor ]; then $(BIN)/session-processor local down; fi
-	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist
+	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist codec/target
 	find processor tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +

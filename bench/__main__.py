@@ -20,7 +20,8 @@ from rich.table import Table
 from bench.scenarios import SCENARIOS, Advance, Figures, Size
 from bench.service import Place
 from processor import __version__
-from processor.bootstrap import CODEC
+from processor.avro.choice import chosen
+from processor.avro.schemas import load_schemas
 from processor.local import stack
 
 
@@ -101,7 +102,7 @@ def _machine() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "version": __version__,
-        "codec": CODEC,
+        "codec": chosen("auto", load_schemas()).name,
     }
 
 

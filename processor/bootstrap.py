@@ -11,8 +11,10 @@ from typing import Final
 import structlog
 
 from processor import __version__
+from processor.avro.choice import chosen
 from processor.avro.codec import SnapshotCodec, UpdateCodec
-from processor.avro.schemas import load_schemas
+from processor.avro.compiled import Compiled
+from processor.avro.schemas import Schemas, load_schemas
 from processor.config import Settings
 from processor.errors import ConfigError, ProcessorError
 from processor.flood import FloodLimits
@@ -52,7 +54,6 @@ from processor.telemetry.observer import Observer
 from processor.until_end import UntilEnd, frozen_ends, group_position
 
 FRAMING: Final = "single-object"
-CODEC: Final = "fastavro"
 _LEAVE_S: Final = 3.0
 
 _log: Final = structlog.get_logger(__name__)
@@ -93,7 +94,9 @@ def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
     """
     stopping = Event()
     health = Health()
-    metrics = Metrics(CODEC)
+    schemas = load_schemas(settings.schemas_dir)
+    codec = chosen(settings.codec, schemas)
+    metrics = Metrics(codec.name)
     observer = Observer(health, metrics)
     with (
         stopped_by_signals(stopping),
@@ -103,13 +106,22 @@ def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
         _log.info(
             "starting",
             version=__version__,
-            codec=CODEC,
+            codec=codec.name,
+            why=codec.why,
             group=settings.group_id,
             http=f"http://{endpoint.host}:{endpoint.port}",
         )
         try:
             _assemble(
-                settings, stopping, observer, metrics, closing, until_end=until_end, start=start
+                settings,
+                stopping,
+                observer,
+                metrics,
+                closing,
+                schemas=schemas,
+                compiled=codec.compiled,
+                until_end=until_end,
+                start=start,
             ).run()
         except Stopped:
             pass
@@ -127,13 +139,14 @@ def _assemble(
     metrics: Metrics,
     closing: ExitStack,
     *,
+    schemas: Schemas,
+    compiled: Compiled | None,
     until_end: bool,
     start: Start,
 ) -> Runner:
     """Put all parts together; waits for servers that are away. Raises Stopped."""
     cluster = cluster_of(settings)
-    schemas = load_schemas(settings.schemas_dir)
-    snapshots = SnapshotCodec(schemas.snapshots)
+    snapshots = SnapshotCodec(schemas.snapshots, compiled=compiled)
     patiently = Patience(stopping, observer)
 
     facts: TopicFacts = patiently(lambda: require(cluster, settings.max_snapshot_bytes))
@@ -173,7 +186,7 @@ def _assemble(
     halts = Halts(limits, time.monotonic, observer)
     records = RecordCache(settings.cache_bytes)
     pipeline = Pipeline(
-        decode=Decode(UpdateCodec(schemas.updates)),
+        decode=Decode(UpdateCodec(schemas.updates, compiled=compiled)),
         load=Load(records, cache, snapshots.read),
         fold=Fold(Encode(snapshots), settings.max_snapshot_bytes),
         publish=Publish(publication, settings.updates_topic, facts.max_letter_bytes),

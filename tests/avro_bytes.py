@@ -1,17 +1,28 @@
 """Bytes for tests of the codec: varints by hand, and records of any schema."""
 
 import json
+import random
 from io import BytesIO
 from typing import Any
 
+import pytest
 from fastavro import schemaless_writer
+from values import an_item, an_update
 
+from processor.avro.choice import chosen
 from processor.avro.framing import single_object
 from processor.avro.schemas import Known, Schema, load_schemas, read_schema
 
 SCHEMAS = load_schemas()
 HEADER = single_object(SCHEMAS.updates.reader.fingerprint)
 KEY = b"7:visit"
+FAST = chosen("auto", SCHEMAS).compiled
+"""The compiled codec, None where it is not installed: then tests of it are skipped."""
+needs_compiled = pytest.mark.skipif(FAST is None, reason="the compiled codec is not installed")
+CODECS = [
+    pytest.param(None, id="fastavro"),
+    pytest.param(FAST, id="compiled", marks=needs_compiled),
+]
 
 
 def varint(number: int) -> bytes:
@@ -60,3 +71,58 @@ def changed(known: Known, *more: dict[str, Any], **types: Any) -> Schema:
 def with_writer(known: Known, schema: Schema) -> Known:
     """Return what is known with one more writer."""
     return known._replace(writers={**known.writers, schema.fingerprint: schema})
+
+
+HUGE = 2**60
+ITEM_FIELDS = bytes(4) + varint(1)
+IDENTIFIERS = bytes(5) + varint(1)
+ATTRIBUTES = bytes(7) + varint(1)
+DISCOUNTS = bytes(8) + varint(1)
+HOSTILE = {
+    "a string of 2^60 bytes": HEADER + varint(HUGE) + b"abc",
+    "a string of -1 bytes": HEADER + varint(-1) + b"abc",
+    "a string of -2^63 bytes": HEADER + varint(-(2**63)) + b"abc",
+    "a string that is not UTF-8": HEADER + varint(1) + b"\xff" + (required() + bytes(9))[14:],
+    "a surrogate in UTF-8": HEADER + varint(3) + b"\xed\xa0\x80" + (required() + bytes(9))[14:],
+    "a varint that does not end": HEADER + b"\xff" * 100_000,
+    "a varint cut off": HEADER + b"\x80",
+    "a union's index beyond it": required() + varint(2) + bytes(8),
+    "a union's index of -3": required() + varint(-3) + bytes(8),
+    "a union's index of 2^60": required() + varint(HUGE) + bytes(8),
+    "an enum's index beyond it": required() + bytes(3) + varint(1) + varint(3) + bytes(5),
+    "an enum's index of -4": required() + bytes(3) + varint(1) + varint(-4) + bytes(5),
+    "2^60 items": required() + ITEM_FIELDS + varint(HUGE) + bytes(100),
+    "-2^60 items": required() + ITEM_FIELDS + varint(-HUGE) + bytes(100),
+    "-2^63 items": required() + ITEM_FIELDS + varint(-(2**63)) + bytes(2),
+    "2^60 identifiers": required() + IDENTIFIERS + varint(HUGE) + bytes(100),
+    "-2^60 identifiers": required() + IDENTIFIERS + varint(-HUGE) + varint(HUGE) + bytes(100),
+    "2^60 attributes": required() + ATTRIBUTES + varint(HUGE) + bytes(100),
+    "2^60 discounts": required() + DISCOUNTS + varint(HUGE) + bytes(100),
+    "a double cut off": required() + bytes(6) + varint(1) + b"1234567",
+}
+
+
+def mutated(value: bytes, chance: random.Random) -> bytes:
+    """Return the bytes with one to four small damages: flips, cuts, repeats, hostile varints."""
+    out = bytearray(value)
+    for _ in range(chance.randint(1, 4)):
+        start = chance.randrange(len(out) + 1)
+        end = min(len(out), start + chance.randint(0, 9))
+        number = chance.choice([-(2**63), -HUGE, -2, -1, 0, 1, 2, 3, 2**31, HUGE, 2**63 - 1])
+        out[start:end] = chance.choice(
+            [b"", chance.randbytes(end - start), out[start:end] * 2, varint(number)]
+        )
+    return bytes(out)
+
+
+FULL = an_update(
+    profile_id="p",
+    coupon="A",
+    referral="friend",
+    state="open",
+    cart_items=[an_item(category="mugs", weight=0.5, attributes={"a": "[1]"}), an_item()],
+    identifiers=["device", "é"],
+    total=12.5,
+    attributes={"page": '"/cart"', "gone": None},
+    discounts={"A": 1.5, "gone": None},
+)

@@ -1,6 +1,7 @@
-"""Between bytes and the domain's values, by fastavro.
+"""Between bytes and the domain's values: by the compiled codec where it can, else by fastavro.
 
-A value of this version's own schema is read as it stands; any other known writer's is resolved to
+Without a compiled codec, and for all that it leaves alone, fastavro decides. A value of this
+version's own schema is read as it stands; any other known writer's is resolved to
 the reader's schema. Hostile bytes can make fastavro raise, never loop or allocate beyond a small
 multiple of their length:
 
@@ -10,6 +11,7 @@ multiple of their length:
   2⁶⁰ doubles be skipped beyond the end. So what is resolved is read through `_Exact`.
 """
 
+from collections.abc import Callable
 from io import BytesIO
 from operator import itemgetter
 from typing import Any, Final, cast
@@ -17,6 +19,7 @@ from typing import Any, Final, cast
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 
+from processor.avro.compiled import Compiled
 from processor.avro.framing import (
     DecodeError,
     Framing,
@@ -25,6 +28,7 @@ from processor.avro.framing import (
     single_object,
 )
 from processor.avro.schemas import Known
+from processor.core.cart import SoundCart
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.errors import FailClosed
@@ -93,16 +97,29 @@ class _Exact(BytesIO):
 
 
 class _Records:
-    """Reads framed records of one kind as dicts."""
+    """Reads framed records of one kind as tuples of their values."""
 
-    def __init__(self, known: Known, ids: SchemaIds | None) -> None:
+    def __init__(
+        self,
+        known: Known,
+        ids: SchemaIds | None,
+        fast: Callable[[bytes, int], tuple[Any, ...] | None] | None,
+        values: Callable[[dict[str, Any]], tuple[Any, ...]],
+    ) -> None:
+        """Take `fast`, which reads own values that it knows; `values` makes a record a tuple."""
+        self._fast = fast
+        self._values = values
         self._framing = Framing(known.writers, ids)
         self._reader = known.reader
 
-    def read(self, value: bytes) -> dict[str, Any]:
-        """Return the record's fields by name. Raises DecodeError."""
+    def read(self, value: bytes) -> tuple[Any, ...]:
+        """Return the record's values in their order. Raises DecodeError."""
         writer, start = self._framing.split(value)
         own = writer.fingerprint == self._reader.fingerprint
+        if own and self._fast is not None:
+            read = self._fast(value, start)
+            if read is not None:
+                return read
         stream = BytesIO(value) if own else _Exact(value)
         stream.seek(start)
         try:
@@ -113,14 +130,17 @@ class _Records:
         left = len(value) - stream.tell()
         if left:
             raise DecodeError(f"{left} bytes are left over after the {writer.name}")
-        return cast("dict[str, Any]", record)
+        return self._values(cast("dict[str, Any]", record))
 
 
 class UpdateCodec:
     """SessionUpdates, framed."""
 
-    def __init__(self, known: Known, ids: SchemaIds | None = None) -> None:
-        self._records = _Records(known, ids)
+    def __init__(
+        self, known: Known, ids: SchemaIds | None = None, compiled: Compiled | None = None
+    ) -> None:
+        fast = compiled.read_update if compiled else None
+        self._records = _Records(known, ids, fast, _update_values)
         self._schema = known.reader.parsed
         self._header = single_object(known.reader.fingerprint)
 
@@ -129,7 +149,7 @@ class UpdateCodec:
 
         Raises DecodeError and nothing else, whatever the bytes; what `ids` raises passes through.
         """
-        return SessionUpdate._make((*_update_values(self._records.read(value)), offset))
+        return SessionUpdate._make((*self._records.read(value), offset))
 
     def write(self, update: SessionUpdate) -> bytes:
         """Return the update's bytes in single-object encoding; its offset is not among them."""
@@ -146,14 +166,26 @@ class SnapshotCodec:
     """
 
     def __init__(
-        self, known: Known, ids: SchemaIds | None = None, header: bytes | None = None
+        self,
+        known: Known,
+        ids: SchemaIds | None = None,
+        header: bytes | None = None,
+        compiled: Compiled | None = None,
     ) -> None:
-        self._records = _Records(known, ids)
+        self._fast = compiled
+        fast = compiled.read_snapshot if compiled else None
+        self._records = _Records(known, ids, fast, _session_values)
         self._schema = known.reader.parsed
         self._header = header or single_object(known.reader.fingerprint)
 
     def write(self, session: Session) -> bytes:
         """Return the snapshot's bytes, framing included: the same ones for the same session."""
+        if self._fast is not None:
+            written = self._fast.write_snapshot(session, self._header)
+            if written is not None:
+                return written
+        if isinstance(session.cart_items, SoundCart):
+            session = session._replace(cart_items=session.cart_items.unpacked())
         out = BytesIO()
         out.write(self._header)
         schemaless_writer(out, self._schema, dict(zip(SESSION_FIELDS, session, strict=True)))
@@ -162,7 +194,7 @@ class SnapshotCodec:
     def read(self, snapshot: bytes) -> Session:
         """Return the session. Raises FailClosed where the bytes are no snapshot that is known."""
         try:
-            return Session._make(_session_values(self._records.read(snapshot)))
+            return Session._make(self._records.read(snapshot))
         except UnknownSchemaError as error:
             raise FailClosed(
                 f"a snapshot was written with an unknown schema: {error}",

@@ -2,6 +2,8 @@
 
 import typer
 
+from processor.avro.choice import chosen
+from processor.avro.schemas import load_schemas
 from processor.cli.output import Json, emit, loaded_from
 from processor.config import effective
 
@@ -17,14 +19,16 @@ def _group() -> None:
 
 @app.command()
 def show(ctx: typer.Context, *, as_json: Json = False) -> None:
-    """Print each setting's effective value and its source; secrets are masked.
+    """Print each setting's effective value and its source, and the codec in use; secrets masked.
 
     Flags win over the environment, and that over the TOML file.
 
     Example: session-processor config show --group-id checkout --json
     """
-    rows = effective(loaded_from(ctx))
-    emit(
-        ({"setting": row.name, "value": row.value, "from": row.source} for row in rows),
-        as_json=as_json,
-    )
+    loaded = loaded_from(ctx)
+    rows = [
+        {"setting": row.name, "value": row.value, "from": row.source} for row in effective(loaded)
+    ]
+    codec = chosen(loaded.settings.codec, load_schemas(loaded.settings.schemas_dir))
+    rows.append({"setting": "codec in use", "value": codec.name, "from": codec.why})
+    emit(rows, as_json=as_json)

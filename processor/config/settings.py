@@ -142,6 +142,12 @@ class Settings(BaseSettings):
         description="a directory with further writer schemas (*.avsc)",
         examples=["/etc/session-processor/schemas"],
     )
+    codec: Annotated[Literal["auto", "compiled", "fastavro"], BeforeValidator(_lower)] = Field(
+        default="auto",
+        description="which codec reads and writes the present schemas: auto takes the compiled one "
+        "where it is installed",
+        examples=["auto"],
+    )
     schema_registry_url: Annotated[str | None, AfterValidator(_registry)] = Field(
         default=None, description="reserved for a schema registry; leave it unset", examples=[""]
     )

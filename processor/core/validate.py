@@ -1,9 +1,10 @@
 """Rule 3: values that no update may carry."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Final
 
+from processor.core.cart import SoundCart
 from processor.core.json_text import MAX_DEPTH, is_json_text
 from processor.core.money import cart_sum, without_negative_zero
 from processor.core.session import CartItem
@@ -24,7 +25,7 @@ def validate(update: SessionUpdate) -> SessionUpdate | str:
     """
     wrong = (
         _wrong_identity(update)
-        or (update.cart_items and _wrong_item(update.cart_items))
+        or _wrong_cart(update.cart_items)
         or (update.attributes and _wrong_json("attributes", update.attributes.items()))
         or (update.discounts and _wrong_discount(update))
     )
@@ -52,6 +53,10 @@ def _wrong_identity(update: SessionUpdate) -> str | None:
     if not 0 <= update.event_time <= MAX_EVENT_TIME:
         return f"eventTime is {update.event_time}, outside the years 1970 to 9999"
     return None
+
+
+def _wrong_cart(items: Sequence[CartItem] | None) -> str | None:
+    return None if items is None or isinstance(items, SoundCart) else _wrong_item(items)
 
 
 def _wrong_item(items: Iterable[CartItem]) -> str | None:

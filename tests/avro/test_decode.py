@@ -8,7 +8,22 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from avro_bytes import HEADER, KEY, SCHEMAS, changed, required, text, varint, with_writer, written
+from avro_bytes import (
+    FULL,
+    HEADER,
+    HOSTILE,
+    HUGE,
+    IDENTIFIERS,
+    KEY,
+    SCHEMAS,
+    changed,
+    mutated,
+    required,
+    text,
+    varint,
+    with_writer,
+    written,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Rejection, check, decode_update
@@ -25,7 +40,6 @@ from processor.stages.encode import Encode
 UPDATES = UpdateCodec(SCHEMAS.updates)
 PLAIN = UPDATES.write(an_update())
 NULLS = bytes(9)
-HUGE = 2**60
 
 
 def record(value: bytes | None, key: bytes | None = KEY) -> Record:
@@ -108,34 +122,6 @@ def test_rule_3_so_is_an_empty_id() -> None:
     assert reason(decode(required(integration_id="") + NULLS, b"7:")) is Reason.INVALID_VALUE
 
 
-ITEM_FIELDS = bytes(4) + varint(1)
-IDENTIFIERS = bytes(5) + varint(1)
-ATTRIBUTES = bytes(7) + varint(1)
-DISCOUNTS = bytes(8) + varint(1)
-HOSTILE = {
-    "a string of 2^60 bytes": HEADER + varint(HUGE) + b"abc",
-    "a string of -1 bytes": HEADER + varint(-1) + b"abc",
-    "a string of -2^63 bytes": HEADER + varint(-(2**63)) + b"abc",
-    "a string that is not UTF-8": HEADER + varint(1) + b"\xff" + PLAIN[14:],
-    "a surrogate in UTF-8": HEADER + varint(3) + b"\xed\xa0\x80" + PLAIN[14:],
-    "a varint that does not end": HEADER + b"\xff" * 100_000,
-    "a varint cut off": HEADER + b"\x80",
-    "a union's index beyond it": required() + varint(2) + bytes(8),
-    "a union's index of -3": required() + varint(-3) + bytes(8),
-    "a union's index of 2^60": required() + varint(HUGE) + bytes(8),
-    "an enum's index beyond it": required() + bytes(3) + varint(1) + varint(3) + bytes(5),
-    "an enum's index of -4": required() + bytes(3) + varint(1) + varint(-4) + bytes(5),
-    "2^60 items": required() + ITEM_FIELDS + varint(HUGE) + bytes(100),
-    "-2^60 items": required() + ITEM_FIELDS + varint(-HUGE) + bytes(100),
-    "-2^63 items": required() + ITEM_FIELDS + varint(-(2**63)) + bytes(2),
-    "2^60 identifiers": required() + IDENTIFIERS + varint(HUGE) + bytes(100),
-    "-2^60 identifiers": required() + IDENTIFIERS + varint(-HUGE) + varint(HUGE) + bytes(100),
-    "2^60 attributes": required() + ATTRIBUTES + varint(HUGE) + bytes(100),
-    "2^60 discounts": required() + DISCOUNTS + varint(HUGE) + bytes(100),
-    "a double cut off": required() + bytes(6) + varint(1) + b"1234567",
-}
-
-
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_bytes_are_undecodable_at_no_cost(value: bytes) -> None:
     tracemalloc.start()
@@ -192,32 +178,6 @@ def test_hostile_bytes_of_a_field_that_is_passed_over_are_undecodable(
     codec = UpdateCodec(with_writer(SCHEMAS.updates, writer))
     value = b"\xc3\x01" + writer.fingerprint + PLAIN[10:] + tail
     assert reason(decode(value, codec=codec)) is Reason.UNDECODABLE
-
-
-def mutated(value: bytes, chance: random.Random) -> bytes:
-    """Return the bytes with one to four small damages: flips, cuts, repeats, hostile varints."""
-    out = bytearray(value)
-    for _ in range(chance.randint(1, 4)):
-        start = chance.randrange(len(out) + 1)
-        end = min(len(out), start + chance.randint(0, 9))
-        number = chance.choice([-(2**63), -HUGE, -2, -1, 0, 1, 2, 3, 2**31, HUGE, 2**63 - 1])
-        out[start:end] = chance.choice(
-            [b"", chance.randbytes(end - start), out[start:end] * 2, varint(number)]
-        )
-    return bytes(out)
-
-
-FULL = an_update(
-    profile_id="p",
-    coupon="A",
-    referral="friend",
-    state="open",
-    cart_items=[an_item(category="mugs", weight=0.5, attributes={"a": "[1]"}), an_item()],
-    identifiers=["device", "é"],
-    total=12.5,
-    attributes={"page": '"/cart"', "gone": None},
-    discounts={"A": 1.5, "gone": None},
-)
 
 
 def verdict(value: bytes) -> str:

@@ -1,0 +1,439 @@
+//! The session processor's present schemas, SessionUpdate and CustomerSession, read and written
+//! without an interpreter of schemas.
+//!
+//! Whatever is not in the canonical form, or not of the exact Python types, gives None: the caller
+//! asks fastavro, whose answer stands.
+#![deny(unsafe_code)]
+
+mod cart;
+mod scan;
+
+use cart::{Item, MEASURES, plainly_json};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use scan::{Refused, Scan, put_long, put_sized};
+
+/// The CRC-64-AVRO fingerprints of the schemas whose layout is compiled here. Whoever changes the
+/// layout changes them too.
+const UPDATE: [u8; 8] = [0x77, 0x96, 0x00, 0xcc, 0x22, 0x91, 0xf9, 0xd3];
+const SNAPSHOT: [u8; 8] = [0xb6, 0x9f, 0x3d, 0x55, 0x3f, 0x75, 0xef, 0x6c];
+const STATES: [&str; 3] = ["open", "closed", "cancelled"];
+
+type Object = Py<PyAny>;
+
+/// Why a value is not read or written here: it is another's to decide, or Python raised.
+enum Stop {
+    Refused,
+    Raised(PyErr),
+}
+
+impl From<Refused> for Stop {
+    fn from(_: Refused) -> Self {
+        Stop::Refused
+    }
+}
+
+impl From<PyErr> for Stop {
+    fn from(error: PyErr) -> Self {
+        Stop::Raised(error)
+    }
+}
+
+type Done<T> = Result<T, Stop>;
+
+fn answer<T>(done: Done<T>) -> PyResult<Option<T>> {
+    match done {
+        Ok(value) => Ok(Some(value)),
+        Err(Stop::Refused) => Ok(None),
+        Err(Stop::Raised(error)) => Err(error),
+    }
+}
+
+/// What makes values: `cart(packed, count, sum)` keeps a cart's bytes, `is_json(text)` judges.
+struct Maker<'a, 'py> {
+    py: Python<'py>,
+    cart: &'a Bound<'py, PyAny>,
+    is_json: &'a Bound<'py, PyAny>,
+}
+
+impl<'py> Maker<'_, 'py> {
+    fn text(&self, scan: &mut Scan) -> Done<Object> {
+        Ok(PyString::new(self.py, scan.text()?).into_any().unbind())
+    }
+
+    fn long(&self, scan: &mut Scan) -> Done<Object> {
+        Ok(scan
+            .long()?
+            .into_pyobject(self.py)
+            .map_err(PyErr::from)?
+            .into_any()
+            .unbind())
+    }
+
+    fn int(&self, scan: &mut Scan) -> Done<Object> {
+        Ok(scan
+            .int()?
+            .into_pyobject(self.py)
+            .map_err(PyErr::from)?
+            .into_any()
+            .unbind())
+    }
+
+    fn double(&self, scan: &mut Scan) -> Done<Object> {
+        Ok(PyFloat::new(self.py, scan.double()?).into_any().unbind())
+    }
+
+    fn state(&self, scan: &mut Scan) -> Done<Object> {
+        Ok(PyString::intern(self.py, scan.symbol(&STATES)?)
+            .into_any()
+            .unbind())
+    }
+
+    fn optional(
+        &self,
+        scan: &mut Scan,
+        take: impl FnOnce(&mut Scan) -> Done<Object>,
+    ) -> Done<Object> {
+        if scan.present()? {
+            take(scan)
+        } else {
+            Ok(self.py.None())
+        }
+    }
+
+    fn identifiers(&self, scan: &mut Scan) -> Done<Object> {
+        let (count, found) = (scan.count()?, PyList::empty(self.py));
+        for _ in 0..count {
+            found.append(scan.text()?)?;
+        }
+        scan.end(count)?;
+        Ok(found.into_any().unbind())
+    }
+
+    fn map(
+        &self,
+        scan: &mut Scan,
+        mut value: impl FnMut(&mut Scan) -> Done<Object>,
+    ) -> Done<Object> {
+        let (count, found) = (scan.count()?, PyDict::new(self.py));
+        for _ in 0..count {
+            let key = scan.text()?;
+            found.set_item(key, value(scan)?)?;
+        }
+        scan.end(count)?;
+        if found.len() < count {
+            return Err(Stop::Refused); // a key stands twice
+        }
+        Ok(found.into_any().unbind())
+    }
+
+    /// Takes a cart: packed where all its items are sound, else as a list for others to judge.
+    fn cart(&self, scan: &mut Scan) -> Done<Object> {
+        let whole = scan.left;
+        let (count, mut sum, mut sound) = (scan.count()?, 0.0, true);
+        for _ in 0..count {
+            let item = Item::take(scan)?;
+            sum += item.price * f64::from(item.quantity);
+            sound = sound && item.sound();
+            for (_, text) in item.attributes.iter().flatten() {
+                sound = sound && (plainly_json(text) || self.is_json.call1((text,))?.extract()?);
+            }
+        }
+        scan.end(count)?;
+        let packed = &whole[..whole.len() - scan.left.len()];
+        if !sound {
+            return Ok(unpacked(self.py, packed)?.into_any().unbind());
+        }
+        Ok(self
+            .cart
+            .call1((PyBytes::new(self.py, packed), count, sum))?
+            .unbind())
+    }
+}
+
+/// Return an update's 13 fields; None where fastavro is to be asked.
+#[pyfunction]
+fn read_update<'py>(
+    value: &Bound<'py, PyBytes>,
+    start: usize,
+    cart: &Bound<'py, PyAny>,
+    is_json: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let py = value.py();
+    let make = Maker { py, cart, is_json };
+    answer(update(value.as_bytes(), start, &make))?
+        .map(|fields| PyTuple::new(py, fields))
+        .transpose()
+}
+
+fn update(value: &[u8], start: usize, make: &Maker) -> Done<[Object; 13]> {
+    let scan = &mut Scan {
+        left: value.get(start..).ok_or(Refused)?,
+    };
+    let fields = [
+        make.text(scan)?,
+        make.long(scan)?,
+        make.int(scan)?,
+        make.text(scan)?,
+        make.optional(scan, |scan| make.text(scan))?,
+        make.optional(scan, |scan| make.text(scan))?,
+        make.optional(scan, |scan| make.text(scan))?,
+        make.optional(scan, |scan| make.state(scan))?,
+        make.optional(scan, |scan| make.cart(scan))?,
+        make.optional(scan, |scan| make.identifiers(scan))?,
+        make.optional(scan, |scan| make.double(scan))?,
+        make.optional(scan, |scan| {
+            make.map(scan, |scan| make.optional(scan, |scan| make.text(scan)))
+        })?,
+        make.optional(scan, |scan| {
+            make.map(scan, |scan| make.optional(scan, |scan| make.double(scan)))
+        })?,
+    ];
+    whole(scan, fields)
+}
+
+/// Return a snapshot's 19 fields; None where fastavro is to be asked.
+#[pyfunction]
+fn read_snapshot<'py>(
+    value: &Bound<'py, PyBytes>,
+    start: usize,
+    cart: &Bound<'py, PyAny>,
+    is_json: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let py = value.py();
+    let make = Maker { py, cart, is_json };
+    answer(snapshot(value.as_bytes(), start, &make))?
+        .map(|fields| PyTuple::new(py, fields))
+        .transpose()
+}
+
+fn snapshot(value: &[u8], start: usize, make: &Maker) -> Done<[Object; 19]> {
+    let scan = &mut Scan {
+        left: value.get(start..).ok_or(Refused)?,
+    };
+    let fields = [
+        make.text(scan)?,
+        make.long(scan)?,
+        make.int(scan)?,
+        make.text(scan)?,
+        make.text(scan)?,
+        make.text(scan)?,
+        make.state(scan)?,
+        make.cart(scan)?,
+        make.identifiers(scan)?,
+        make.double(scan)?,
+        make.map(scan, |scan| make.text(scan))?,
+        PyBool::new(make.py, scan.boolean()?)
+            .to_owned()
+            .into_any()
+            .unbind(),
+        make.map(scan, |scan| make.double(scan))?,
+        make.optional(scan, |scan| make.state(scan))?,
+        make.long(scan)?,
+        make.long(scan)?,
+        make.text(scan)?,
+        make.long(scan)?,
+        PyBytes::new(make.py, scan.sized()?).into_any().unbind(),
+    ];
+    whole(scan, fields)
+}
+
+fn whole<T>(scan: &Scan, fields: T) -> Done<T> {
+    if scan.left.is_empty() {
+        Ok(fields)
+    } else {
+        Err(Stop::Refused)
+    }
+}
+
+/// Return the items of a packed cart as dicts.
+#[pyfunction]
+fn unpack<'py>(packed: &Bound<'py, PyBytes>) -> PyResult<Option<Bound<'py, PyList>>> {
+    answer(unpacked(packed.py(), packed.as_bytes()))
+}
+
+fn unpacked<'py>(py: Python<'py>, packed: &[u8]) -> Done<Bound<'py, PyList>> {
+    let scan = &mut Scan { left: packed };
+    let (count, items) = (scan.count()?, PyList::empty(py));
+    for _ in 0..count {
+        let (item, fields) = (Item::take(scan)?, PyDict::new(py));
+        fields.set_item("name", item.name)?;
+        fields.set_item("sku", item.sku)?;
+        fields.set_item("quantity", item.quantity)?;
+        fields.set_item("price", item.price)?;
+        fields.set_item("category", item.category)?;
+        for (name, measure) in MEASURES.iter().zip(item.measures) {
+            fields.set_item(name, measure)?;
+        }
+        match item.attributes {
+            None => fields.set_item("attributes", py.None())?,
+            Some(found) => {
+                let attributes = PyDict::new(py);
+                for (key, text) in found {
+                    attributes.set_item(key, text)?;
+                }
+                fields.set_item("attributes", attributes)?;
+            }
+        }
+        items.append(fields)?;
+    }
+    scan.end(count)?;
+    Ok(items)
+}
+
+/// Return a session's snapshot after the header; None where fastavro is to be asked.
+///
+/// `session` has the 19 fields in their order. Its cart is written if it is empty or has `packed`.
+#[pyfunction]
+fn write_snapshot<'py>(
+    session: &Bound<'py, PyTuple>,
+    header: &[u8],
+    cart: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let written = answer(write(session, header, cart))?;
+    Ok(written.map(|bytes| PyBytes::new(session.py(), &bytes)))
+}
+
+fn write<'py>(
+    session: &Bound<'py, PyTuple>,
+    header: &[u8],
+    cart: &Bound<'py, PyAny>,
+) -> Done<Vec<u8>> {
+    let py = session.py();
+    if session.len() != 19 {
+        return Err(Stop::Refused);
+    }
+    let field = |place: usize| session.get_item(place);
+    let mut bytes = Vec::with_capacity(512);
+    let out = &mut bytes;
+    out.extend_from_slice(header);
+    put_text(out, &field(0)?)?;
+    put_integer(out, &field(1)?)?;
+    let application: i32 = field(2)?
+        .downcast_exact::<PyInt>()
+        .map_err(refused)?
+        .extract()
+        .map_err(|_| Refused)?;
+    put_long(out, application.into());
+    for place in 3..6 {
+        put_text(out, &field(place)?)?;
+    }
+    put_state(out, &field(6)?)?;
+    let items = field(7)?;
+    if items.is_exact_instance(cart) {
+        let packed = items.getattr(pyo3::intern!(py, "packed"))?;
+        out.extend_from_slice(
+            packed
+                .downcast_exact::<PyBytes>()
+                .map_err(refused)?
+                .as_bytes(),
+        );
+    } else if items.len()? == 0 {
+        out.push(0);
+    } else {
+        return Err(Stop::Refused);
+    }
+    put_identifiers(out, &field(8)?)?;
+    put_double(out, &field(9)?)?;
+    put_map(out, &field(10)?, put_text)?;
+    out.push(
+        field(11)?
+            .downcast_exact::<PyBool>()
+            .map_err(refused)?
+            .is_true()
+            .into(),
+    );
+    put_map(out, &field(12)?, put_double)?;
+    let previous = field(13)?;
+    if previous.is_none() {
+        out.push(0);
+    } else {
+        out.push(2);
+        put_state(out, &previous)?;
+    }
+    put_integer(out, &field(14)?)?;
+    put_integer(out, &field(15)?)?;
+    put_text(out, &field(16)?)?;
+    put_integer(out, &field(17)?)?;
+    put_sized(
+        out,
+        field(18)?
+            .downcast_exact::<PyBytes>()
+            .map_err(refused)?
+            .as_bytes(),
+    );
+    Ok(bytes)
+}
+
+fn refused<T>(_: T) -> Refused {
+    Refused
+}
+
+fn put_text(out: &mut Vec<u8>, text: &Bound<PyAny>) -> Done<()> {
+    let text = text.downcast_exact::<PyString>().map_err(refused)?;
+    put_sized(out, text.to_str().map_err(refused)?.as_bytes());
+    Ok(())
+}
+
+fn put_integer(out: &mut Vec<u8>, number: &Bound<PyAny>) -> Done<()> {
+    let number = number.downcast_exact::<PyInt>().map_err(refused)?;
+    put_long(out, number.extract().map_err(refused::<PyErr>)?);
+    Ok(())
+}
+
+fn put_double(out: &mut Vec<u8>, number: &Bound<PyAny>) -> Done<()> {
+    let number = number.downcast_exact::<PyFloat>().map_err(refused)?;
+    out.extend_from_slice(&number.value().to_le_bytes());
+    Ok(())
+}
+
+fn put_state(out: &mut Vec<u8>, state: &Bound<PyAny>) -> Done<()> {
+    let state = state.downcast_exact::<PyString>().map_err(refused)?;
+    let state = state.to_str().map_err(refused)?;
+    let index = STATES
+        .iter()
+        .position(|known| *known == state)
+        .ok_or(Refused)?;
+    put_long(out, index as i64);
+    Ok(())
+}
+
+fn put_identifiers(out: &mut Vec<u8>, texts: &Bound<PyAny>) -> Done<()> {
+    let count = texts.len()?;
+    if count > 0 {
+        put_long(out, count as i64);
+        for text in texts.downcast_exact::<PyList>().map_err(refused)? {
+            put_text(out, &text)?;
+        }
+    }
+    out.push(0);
+    Ok(())
+}
+
+fn put_map(
+    out: &mut Vec<u8>,
+    map: &Bound<PyAny>,
+    put: fn(&mut Vec<u8>, &Bound<PyAny>) -> Done<()>,
+) -> Done<()> {
+    let map = map.downcast_exact::<PyDict>().map_err(refused)?;
+    if !map.is_empty() {
+        put_long(out, map.len() as i64);
+        for (key, value) in map {
+            put_text(out, &key)?;
+            put(out, &value)?;
+        }
+    }
+    out.push(0);
+    Ok(())
+}
+
+#[pymodule]
+fn session_processor_codec(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("UPDATE", PyBytes::new(py, &UPDATE))?;
+    module.add("SNAPSHOT", PyBytes::new(py, &SNAPSHOT))?;
+    module.add_function(wrap_pyfunction!(read_update, module)?)?;
+    module.add_function(wrap_pyfunction!(read_snapshot, module)?)?;
+    module.add_function(wrap_pyfunction!(unpack, module)?)?;
+    module.add_function(wrap_pyfunction!(write_snapshot, module)?)
+}

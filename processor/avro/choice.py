@@ -1,0 +1,44 @@
+"""Which codec is in use, and why."""
+
+from importlib import import_module
+from typing import Final, Literal, NamedTuple, cast
+
+from processor.avro.compiled import Compiled, Module
+from processor.avro.schemas import Schemas
+from processor.errors import ConfigError
+
+MODULE: Final = "session_processor_codec"
+
+
+class Choice(NamedTuple):
+    """The codec in use; without `compiled` it is fastavro alone. `why` is for people."""
+
+    name: str
+    why: str
+    compiled: Compiled | None
+
+
+def chosen(wanted: Literal["auto", "compiled", "fastavro"], schemas: Schemas) -> Choice:
+    """Return the codec to use. Raises ConfigError where the compiled one is demanded and missing.
+
+    The compiled layout is held to the fingerprints of both schemas: a changed schema is never read
+    by a layout that it does not have.
+    """
+    if wanted == "fastavro":
+        return Choice("fastavro", "PROCESSOR_CODEC says so", None)
+    try:
+        module = cast("Module", import_module(MODULE))
+    except ImportError:
+        why = "the compiled codec is not installed"
+    else:
+        updates, snapshots = schemas.updates.reader, schemas.snapshots.reader
+        if updates.fingerprint == module.UPDATE and snapshots.fingerprint == module.SNAPSHOT:
+            return Choice("compiled", "it is installed and fits the schemas", Compiled(module))
+        why = "the compiled codec that is installed is for other schemas"
+    if wanted == "compiled":
+        raise ConfigError(
+            f"PROCESSOR_CODEC is compiled, and {why}",
+            hint="Run `pip install ./codec` in the checkout (it needs cargo), or set "
+            "PROCESSOR_CODEC=auto.",
+        )
+    return Choice("fastavro", why, None)

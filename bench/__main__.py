@@ -18,10 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bench.scenarios import SCENARIOS, Advance, Figures, Size
-from bench.service import Place
+from bench.service import CODEC, Place
 from processor import __version__
 from processor.avro.choice import chosen
 from processor.avro.schemas import load_schemas
+from processor.config import Settings
 from processor.local import stack
 
 
@@ -102,7 +103,7 @@ def _machine() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "version": __version__,
-        "codec": chosen("auto", load_schemas()).name,
+        "codec": chosen(Settings(codec=os.environ.get(CODEC, "auto")).codec, load_schemas()).name,  # type: ignore[arg-type]  # it validates
     }
 
 

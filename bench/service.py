@@ -22,6 +22,8 @@ from processor.config import Settings
 from processor.kafka.topics import create
 from processor.local.ports import free_port
 
+CODEC = "PROCESSOR_CODEC"
+
 _ANSWER_S = 5.0
 _START_S = 120.0
 
@@ -61,8 +63,12 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Only what is given here: the caller's own PROCESSOR_ variables would skew the figures."""
-        own = {name: text for name, text in os.environ.items() if not name.startswith("PROCESSOR_")}
+        """Only what is given here, and the codec: the caller's others would skew the figures."""
+        own = {
+            name: text
+            for name, text in os.environ.items()
+            if not name.startswith("PROCESSOR_") or name == CODEC
+        }
         settings = self.settings
         names = ("bootstrap_servers", "redis_url", "group_id", "updates_topic", "sessions_topic")
         given = {f"PROCESSOR_{name.upper()}": str(getattr(settings, name)) for name in names}

@@ -14,6 +14,7 @@ MAX_INT: Final = 2**31 - 1
 MAX_EVENT_TIME: Final = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z in milliseconds since 1970."""
 
+_TOTAL: Final = SessionUpdate._fields.index("total")
 _MEASURES: Final = ("weight", "height", "width", "length", "position")
 
 
@@ -40,7 +41,10 @@ def validate(update: SessionUpdate) -> SessionUpdate | str:
             return "the sum of cartItems is not a finite number"
     elif not isfinite(total):
         return f"total is {total}, not a finite number"
-    return update._replace(total=without_negative_zero(total))
+    # `_replace` goes through each field by name, and this is done for every cart.
+    return SessionUpdate._make(
+        (*update[:_TOTAL], without_negative_zero(total), *update[_TOTAL + 1 :])
+    )
 
 
 def _wrong_identity(update: SessionUpdate) -> str | None:

@@ -75,10 +75,11 @@ class KafkaPublication:
             if record.topic is Topic.SESSIONS
         }
         reporting = set(last.values())
+        producer = self._live()
         for place, record in enumerate(records):
-            self._send(record, reports=self._name_each or place in reporting)
+            self._send(producer, record, reports=self._name_each or place in reporting)
 
-    def _send(self, record: Outgoing, *, reports: bool) -> None:
+    def _send(self, producer: Producer, record: Outgoing, *, reports: bool) -> None:
         topic = self._cluster.topics[record.topic]
         options: dict[str, object] = {"key": record.key}
         if record.partition is not None:
@@ -89,20 +90,26 @@ class KafkaPublication:
             options["headers"] = list(record.headers)
         if reports:
             options["on_delivery"] = self._delivered
+        try:
+            producer.produce(topic, record.value, **options)  # type: ignore[arg-type]
+        except BufferError:
+            self._send_when_there_is_room(producer, topic, record, options)
+        except KafkaException as exception:
+            raise _unsent(exception, topic, record) from exception
+
+    def _send_when_there_is_room(
+        self, producer: Producer, topic: str, record: Outgoing, options: dict[str, object]
+    ) -> None:
         start = monotonic()
         while True:
+            producer.poll(0.05)
             try:
-                self._live().produce(topic, record.value, **options)  # type: ignore[arg-type]
+                producer.produce(topic, record.value, **options)  # type: ignore[arg-type]
             except BufferError:
-                self._live().poll(0.05)
                 if monotonic() - start > self._patience():
                     raise BatchAborted("the producer's queue stayed full") from None
             except KafkaException as exception:
-                error: KafkaError = exception.args[0]
-                fault = sort_producer(
-                    error, f"publishing to {topic} the record of key {record.key!r}"
-                )
-                raise fault from exception
+                raise _unsent(exception, topic, record) from exception
             else:
                 return
 
@@ -197,6 +204,11 @@ class KafkaPublication:
                 f"{error.str()} ({error.name()})",
                 hint="Run `session-processor topics check`: its limits must let every record pass.",
             )
+
+
+def _unsent(exception: KafkaException, topic: str, record: Outgoing) -> Exception:
+    error: KafkaError = exception.args[0]
+    return sort_producer(error, f"publishing to {topic} the record of key {record.key!r}")
 
 
 def send_offsets(

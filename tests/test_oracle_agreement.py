@@ -7,6 +7,7 @@ from functools import cache
 from itertools import groupby
 
 import pytest
+from avro_bytes import FAST
 from first_sessions import not_exactly_one_first, winners
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from oracle import DeadLetter, Entry, Expected, Snapshot, bits, decode_session, 
 from oracle_json import is_json
 
 from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.compiled import Compiled
 from processor.avro.schemas import load_schemas
 from processor.core.json_text import is_json_text
 from processor.core.outcome import Reason
@@ -60,11 +62,13 @@ def as_log(stream: Sequence[Update]) -> list[Record]:
     return records
 
 
-def processed(records: Sequence[Record], limit: int, batch: int) -> dict[int, Expected]:
+def processed(
+    records: Sequence[Record], limit: int, batch: int, compiled: Compiled | None = None
+) -> dict[int, Expected]:
     """Fold the records through the stages, `batch` at a time, with dicts for Kafka and Redis."""
     schemas = load_schemas()
-    decode = Decode(UpdateCodec(schemas.updates))
-    fold = Fold(Encode(SnapshotCodec(schemas.snapshots)), limit)
+    decode = Decode(UpdateCodec(schemas.updates, compiled=compiled))
+    fold = Fold(Encode(SnapshotCodec(schemas.snapshots, compiled=compiled)), limit)
     sessions: dict[int, dict[bytes, Session | None]] = {}
     claims: dict[str, str] = {}
     results = {partition: Expected() for partition in range(PARTITIONS)}
@@ -97,9 +101,11 @@ def demanded(records: Sequence[Record], firsts: Mapping[str, bytes], limit: int)
 
 
 def agree(stream: Sequence[Update], limit: int, batch: int = 500) -> list[Expected]:
-    """Assert that both say the same, and return what they say."""
+    """Assert that both say the same, with either codec, and return what they say."""
     records = as_log(stream)
     got = processed(records, limit, batch)
+    if FAST is not None:
+        assert processed(records, limit, batch, FAST) == got
     output = {partition: result.snapshots for partition, result in got.items()}
     assert not_exactly_one_first(output) == []
     wanted = demanded(records, winners(output), limit)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from avro_bytes import (
+    CODECS,
     FULL,
     HEADER,
     HOSTILE,
@@ -30,6 +31,7 @@ from oracle import Rejection, check, decode_update
 from values import NOON, an_item, an_update, updates
 
 from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.compiled import Compiled
 from processor.core.fold import fold
 from processor.core.outcome import Accepted, Reason, Rejected
 from processor.core.update import SessionUpdate
@@ -189,13 +191,17 @@ def verdict(value: bytes) -> str:
     return "valid"
 
 
+@pytest.mark.parametrize("compiled", CODECS)
 @pytest.mark.parametrize("seed", range(4))
-def test_damaged_updates_are_rejected_or_valid_as_the_oracle_says(seed: int) -> None:
+def test_damaged_updates_are_rejected_or_valid_as_the_oracle_says(
+    seed: int, compiled: Compiled | None
+) -> None:
+    codec = UpdateCodec(SCHEMAS.updates, compiled=compiled)
     chance = random.Random(seed)
     whole, seen = UPDATES.write(FULL), Counter[str]()
     for _ in range(5_000):
         value = mutated(whole, chance)
-        outcome = decode(value)
+        outcome = decode(value, codec=codec)
         named = outcome.reason.value if isinstance(outcome, Rejected) else "valid"
         seen[named] += 1
         if named != Reason.KEY_MISMATCH:

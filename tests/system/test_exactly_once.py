@@ -4,6 +4,7 @@ import signal
 from itertools import islice
 from random import Random
 
+import pytest
 import redis
 from system.deployment import Deployment
 from system.saboteur import POINTS
@@ -11,11 +12,14 @@ from system.saboteur import POINTS
 from processor.demo.stream import updates
 
 UPDATES = 52_000
+CODECS = ("auto", "fastavro")
+"""With the compiled codec, where it is installed, and without."""
 
 
-def test_an_undisturbed_run_equals_the_oracle(deployment: Deployment) -> None:
+@pytest.mark.parametrize("codec", CODECS)
+def test_an_undisturbed_run_equals_the_oracle(deployment: Deployment, codec: str) -> None:
     deployment.produce(updates(6_000, seed=1, partition=deployment.partition))
-    process = deployment.run("--until-end")
+    process = deployment.run("--until-end", codec=codec)
     assert process.wait(60) == 0, process.log[-3000:]
     oracle = deployment.assert_exact()
     reasons = {letter.reason for each in oracle.values() for letter in each.dead_letters}
@@ -23,7 +27,10 @@ def test_an_undisturbed_run_equals_the_oracle(deployment: Deployment) -> None:
 
 
 def test_kills_at_every_point_and_a_flushed_redis_change_nothing(flushable: Deployment) -> None:
-    """Two processes; one is killed at each point in turn, at a random batch; Redis is flushed."""
+    """Two processes; one is killed at each point in turn, at a random batch; Redis is flushed.
+
+    The codecs take turns, so that each reads what the other wrote.
+    """
     seed = 20_261_123
     print(f"seed {seed}")  # noqa: T201  pytest shows it with a failure
     random = Random(seed)
@@ -32,7 +39,9 @@ def test_kills_at_every_point_and_a_flushed_redis_change_nothing(flushable: Depl
     random.shuffle(points)
     steady = flushable.run(max_batch="300")
     for turn, point in enumerate(points):
-        doomed = flushable.run_sabotaged(point, random.randint(2, 9), max_batch="150")
+        doomed = flushable.run_sabotaged(
+            point, random.randint(2, 9), max_batch="150", codec=CODECS[turn % 2]
+        )
         doomed.await_log("partition ready")
         flushable.produce(islice(stream, UPDATES // (len(points) + 1)))
         assert doomed.wait(60) == -signal.SIGKILL, doomed.log[-3000:]
@@ -43,7 +52,7 @@ def test_kills_at_every_point_and_a_flushed_redis_change_nothing(flushable: Depl
         if turn == 1:
             steady.signal(signal.SIGKILL)
             steady.wait()
-            steady = flushable.run(max_batch="300")
+            steady = flushable.run(max_batch="300", codec="fastavro")
     flushable.produce(stream)
     second = flushable.run()
     flushable.await_processed()

@@ -37,7 +37,9 @@ def engine_answers() -> bool:
 
 def as_variables(properties: dict[str, str]) -> dict[str, str]:
     """Return a broker's properties as the variables that Kafka's own image makes them from."""
-    doubled = {name.replace("_", "__").replace("-", "___"): each for name, each in properties.items()}
+    doubled = {
+        name.replace("_", "__").replace("-", "___"): each for name, each in properties.items()
+    }
     return {f"KAFKA_{name.replace('.', '_').upper()}": each for name, each in doubled.items()}
 
 

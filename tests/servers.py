@@ -172,7 +172,7 @@ SOURCES: dict[str, Source] = {
 
 
 def source(choice: str, variable: str) -> Source:
-    """Return what `--servers` forces; else what the environment names, Docker if it answers, local."""
+    """Return what `--servers` forces; else what the environment names, then Docker, then local."""
     if choice == "auto" and os.environ.get(variable):
         choice = "env"
     elif choice == "auto":

@@ -30,5 +30,7 @@ def test_what_is_asked_for_is_locked(file: str, asked: str) -> None:
 
 @pytest.mark.parametrize("file", ["runtime.lock", "build.lock"])
 def test_each_has_hashes(file: str) -> None:
-    entries = re.split(r"^(?=\S+==)", (ROOT / "deploy" / "image" / file).read_text(), flags=re.M)
+    entries = re.split(
+        r"^(?=\S+==)", (ROOT / "deploy" / "image" / file).read_text(), flags=re.MULTILINE
+    )
     assert all("--hash=sha256:" in entry for entry in entries if "==" in entry)

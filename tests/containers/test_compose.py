@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
+from confluent_kafka import Consumer, TopicPartition
 from containers.compose_stack import ROOT, Stack, docker
 
+TOPIC = "session-updates"
 SESSIONS = 40
 KEYS = [f"cart-{number}" for number in range(SESSIONS)]
 ALERTS = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text()
@@ -50,7 +52,7 @@ def _await(told: Callable[[], bool]) -> None:
 
 
 def _get(address: str) -> str:
-    with urlopen(f"http://{address}", timeout=10) as answer:  # noqa: S310  our own address
+    with urlopen(f"http://{address}", timeout=10) as answer:
         return str(answer.read().decode())
 
 
@@ -78,12 +80,13 @@ def test_of_three_processes_one_is_killed_and_nothing_is_lost_or_repeated(
 
 def test_the_demo_profile_sends_a_stream_once(stack: Stack) -> None:
     demo = ("run", "--rm", "demo", "demo", "--send-only", "--updates", "1000")
+    before = _input_end(stack)
     stack.compose("--profile", "demo", *demo)
+    sent = _input_end(stack)
+    assert sent >= before + 1000
     stack.compose("--profile", "demo", *demo)
-    told = json.loads(stack.command("offsets", "show", "--json").splitlines()[0])
-    assert told
+    assert _input_end(stack) == sent
     _await(lambda: _processed(stack) >= 1000)
-    assert _processed(stack) < 2000 + SESSIONS * 16
 
 
 def test_each_series_of_an_alert_is_one_that_the_service_tells(stack: Stack) -> None:
@@ -133,6 +136,18 @@ def test_what_is_published_is_for_this_machine_alone(stack: Stack) -> None:
 
 def _metrics(stack: Stack) -> list[str]:
     return [_get(f"{stack.published(each)}/metrics") for each in stack.containers("processor")]
+
+
+def _input_end(stack: Stack) -> int:
+    """Return how many offsets the input has, over all its partitions."""
+    asking = {"bootstrap.servers": f"127.0.0.1:{stack.kafka_port}", "group.id": "none"}
+    consumer = Consumer(asking)
+    try:
+        found = consumer.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
+        ends = [consumer.get_watermark_offsets(TopicPartition(TOPIC, each)) for each in found]
+    finally:
+        consumer.close()
+    return sum(high for _, high in ends)
 
 
 def _processed(stack: Stack) -> float:

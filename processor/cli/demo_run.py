@@ -73,7 +73,7 @@ def servers(directory: Path, tell: Callable[[str], None]) -> Iterator[Settings]:
 
 
 def produce(cluster: "Cluster", count: int, seed: int, bar: Progress) -> None:
-    """Send the stream's updates, as if a shop had been open until now."""
+    """Send the stream's updates, as if a shop had been open until now; none that was sent before."""
     from processor.demo.stream import updates
     from processor.kafka.send import UpdateSender
 
@@ -84,9 +84,11 @@ def produce(cluster: "Cluster", count: int, seed: int, bar: Progress) -> None:
         Outgoing(Topic.UPDATES, None, min(each.timestamp, now), each.key, each.value, each.headers)
         for each in updates(count, seed=seed, start=now - count * _MEAN_GAP_MS)
     )
-    sender = UpdateSender(cluster, "demo", "murmur2_random")
+    sender = UpdateSender(cluster, f"demo.{seed}", "murmur2_random")
     try:
-        done = sender.open()
+        done = min(sender.open(), count)
+        bar.update(task, completed=done)
+        stream = islice(stream, done, None)
         while chunk := list(islice(stream, _CHUNK)):
             sender.send(chunk, done, done + len(chunk))
             done += len(chunk)

@@ -73,7 +73,7 @@ def servers(directory: Path, tell: Callable[[str], None]) -> Iterator[Settings]:
 
 
 def produce(cluster: "Cluster", count: int, seed: int, bar: Progress) -> None:
-    """Send the stream's updates, as if a shop had been open until now; none that was sent before."""
+    """Send the stream's updates, as if a shop had been open until now; none twice."""
     from processor.demo.stream import updates
     from processor.kafka.send import UpdateSender
 
@@ -88,8 +88,8 @@ def produce(cluster: "Cluster", count: int, seed: int, bar: Progress) -> None:
     try:
         done = min(sender.open(), count)
         bar.update(task, completed=done)
-        stream = islice(stream, done, None)
-        while chunk := list(islice(stream, _CHUNK)):
+        left = islice(stream, done, None)
+        while chunk := list(islice(left, _CHUNK)):
             sender.send(chunk, done, done + len(chunk))
             done += len(chunk)
             bar.update(task, completed=done)

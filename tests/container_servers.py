@@ -52,15 +52,18 @@ class Kafka(DockerContainer):
 
     def __init__(self, image: str = KAFKA_IMAGE) -> None:
         super().__init__(image)
-        self.with_exposed_ports(9092)
+        _publish(self, 9092)
         self.with_envs(
             **as_variables(
                 {
                     **DEVELOPMENT_PROPERTIES,
                     "controller.listener.names": "CONTROLLER",
                     "controller.quorum.voters": "1@localhost:9093",
-                    "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
-                    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                    "inter.broker.listener.name": "INNER",
+                    "listeners": "HOST://:9092,INNER://:19092,CONTROLLER://:9093",
+                    "listener.security.protocol.map": (
+                        "HOST:PLAINTEXT,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT"
+                    ),
                     "log.dirs": "/var/lib/kafka/data",
                     "node.id": "1",
                     "process.roles": "broker,controller",
@@ -78,7 +81,8 @@ class Kafka(DockerContainer):
     def start(self) -> Self:
         """Start the broker and return when it answers."""
         super().start()
-        advertised = f"PLAINTEXT://{self.bootstrap_servers}"
+        # The broker's transactions talk to the broker itself, which the host's port cannot serve.
+        advertised = f"HOST://{self.bootstrap_servers},INNER://localhost:19092"
         script = f"export KAFKA_ADVERTISED_LISTENERS={advertised}\nexec /etc/kafka/docker/run\n"
         self.copy_into_container(script.encode(), _START, 0o755)
         client = AdminClient({"bootstrap.servers": self.bootstrap_servers}, logger=_silence)
@@ -97,11 +101,17 @@ def kafka_container() -> Iterator[str]:
 def valkey_container() -> Iterator[str]:
     """Yield the URL of a Valkey that goes with the block."""
     options = ["valkey-server", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
-    with DockerContainer(REDIS_IMAGE).with_exposed_ports(6379).with_command(options) as valkey:
+    with _publish(DockerContainer(REDIS_IMAGE).with_command(options), 6379) as valkey:
         url = f"redis://127.0.0.1:{valkey.get_exposed_port(6379)}/0"
         with redis.Redis.from_url(url) as client:
             _await(lambda: bool(client.ping()), valkey, redis.ConnectionError)
         yield url
+
+
+def _publish(container: DockerContainer, port: int) -> DockerContainer:
+    """Give the port a free one of 127.0.0.1: the library's own way opens it to the network."""
+    container.ports[str(port)] = ("127.0.0.1",)  # type: ignore[assignment]
+    return container
 
 
 def _await(answers: Callable[[], bool], server: DockerContainer, away: type[Exception]) -> None:

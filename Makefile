@@ -10,10 +10,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := processor tests $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast lint format types check bench clean
+.PHONY: help setup demo test fast lint format types check containers lock bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## the virtual environment with all that is needed
 
@@ -53,6 +53,16 @@ check: setup ## lint, format check, types, tests: what a change must pass
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(PYTEST) $(ARGS)
+
+containers: setup ## the image and compose, exercised; needs a Docker engine
+	$(BIN)/python -m pytest --containers tests/containers $(ARGS)
+
+# For every platform, so that one lock file serves all; the versions of the file stay where they can.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
+
+lock: setup ## renew the image's lock files; make lock ARGS=--upgrade for newer versions
+	$(LOCK) $(ARGS) pyproject.toml --output-file deploy/image/runtime.lock
+	$(LOCK) $(ARGS) deploy/image/build.in --output-file deploy/image/build.lock
 
 bench: setup ## throughput, latency and restore on this machine; ARGS=--json for programs
 	$(BIN)/python -m bench $(ARGS)

@@ -3,7 +3,9 @@
 A test that takes one of these fixtures is marked `servers` by that alone.
 """
 
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,7 +29,12 @@ from processor.local.valkey import LocalValkey
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
 
-_SERVER_FIXTURES = {"kafka", "valkey", "private_kafka", "private_valkey", "places"}
+# A shell that runs the tests in the background has them, and so what they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_SHARED_SERVERS = {"kafka", "valkey"}
+_SERVER_FIXTURES = {*_SHARED_SERVERS, "private_kafka", "private_valkey", "places"}
+_CONTAINERS = Path(__file__).parent / "containers"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,14 +43,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["auto", *SOURCES],
         default="auto",
         help=f"where Kafka and Redis come from; auto: {BOOTSTRAP_VARIABLE} and {REDIS_VARIABLE} "
-        "where set, else the local stack",
+        "where set, else Docker where an engine answers, else the local stack",
+    )
+    parser.addoption(
+        "--containers",
+        action="store_true",
+        help="run the tests of the image and of compose, which need a Docker engine, and no others",
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and _SERVER_FIXTURES & set(item.fixturenames):
             item.add_marker("servers")
+        if isinstance(item, pytest.Function) and _SHARED_SERVERS & set(item.fixturenames):
+            item.add_marker("shared")
+    asked = config.getoption("--containers")
+    others = [item for item in items if (_CONTAINERS in item.path.parents) != asked]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from container_servers import engine_answers, kafka_container, valkey_container
 
 from processor.local.kafka import LocalKafka
 from processor.local.valkey import LocalValkey
@@ -149,11 +150,31 @@ class LocalServers:
             server.kill()
 
 
-SOURCES: dict[str, Source] = {"env": EnvServers(), "local": LocalServers()}
+class DockerServers:
+    """Servers in containers of this run, in the public images."""
+
+    @contextmanager
+    def kafka(self, _places: Places) -> Iterator[str]:
+        with kafka_container() as bootstrap_servers:
+            yield bootstrap_servers
+
+    @contextmanager
+    def valkey(self, _places: Places) -> Iterator[str]:
+        with valkey_container() as url:
+            yield url
+
+
+SOURCES: dict[str, Source] = {
+    "env": EnvServers(),
+    "docker": DockerServers(),
+    "local": LocalServers(),
+}
 
 
 def source(choice: str, variable: str) -> Source:
-    """Return what `--servers` forces; else the environment if it names this server, else local."""
-    if choice == "auto":
-        choice = "env" if os.environ.get(variable) else "local"
+    """Return what `--servers` forces; else what the environment names, then Docker, then local."""
+    if choice == "auto" and os.environ.get(variable):
+        choice = "env"
+    elif choice == "auto":
+        choice = "docker" if engine_answers() else "local"
     return SOURCES[choice]

@@ -14,7 +14,7 @@ from rich.text import Text
 from processor.cli.dead_letters import letter_page
 from processor.cli.demo_run import PARTITIONS, Pace, process, produce, servers
 from processor.cli.demo_tally import Fields, Tally, tally, worth_showing
-from processor.cli.output import Json, note, out, print_json, progress_bar
+from processor.cli.output import Json, given_to, note, out, print_json, progress_bar
 from processor.cli.reach import answering
 from processor.cli.session_view import line, page, printable
 from processor.config import Settings
@@ -34,6 +34,7 @@ _MEANING: Final = {
 
 
 def command(
+    ctx: typer.Context,
     *,
     updates: Annotated[
         int, typer.Option(min=1_000, metavar="N", help="How many updates to produce.")
@@ -42,19 +43,29 @@ def command(
     state_dir: Annotated[
         Path, typer.Option(metavar="DIRECTORY", help="Where its servers live while it lasts.")
     ] = _STATE_DIR,
+    send_only: Annotated[
+        bool,
+        typer.Option("--send-only", help="Only send the updates, to the Kafka of the settings."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the whole on a real Kafka and a real Valkey, started for this and then removed.
 
     Creates the topics, produces a stream of a shop's updates with all that goes wrong in one, runs
     the service until it has caught up, and shows what became of it. The servers are its own and
-    the settings are not asked: it touches nothing of yours.
+    the settings are not asked: it touches nothing of yours. With --send-only it sends the stream to
+    the input topic that the settings name, no update twice, and starts nothing.
 
     Example: session-processor demo --updates 50000
     """
     from processor.bootstrap import cluster_of
     from processor.kafka import topics
 
+    if send_only:
+        with answering(), progress_bar(as_json=as_json) as bar:
+            produce(cluster_of(given_to(ctx).load().settings), updates, seed, bar)
+        note(f"{updates:,} updates are in the input topic", as_json=as_json)
+        return
     start = time.monotonic()
 
     def tell(text: str) -> None:

@@ -73,7 +73,7 @@ def servers(directory: Path, tell: Callable[[str], None]) -> Iterator[Settings]:
 
 
 def produce(cluster: "Cluster", count: int, seed: int, bar: Progress) -> None:
-    """Send the stream's updates, as if a shop had been open until now."""
+    """Send the stream's updates, as if a shop had been open until now; none twice."""
     from processor.demo.stream import updates
     from processor.kafka.send import UpdateSender
 
@@ -84,10 +84,12 @@ def produce(cluster: "Cluster", count: int, seed: int, bar: Progress) -> None:
         Outgoing(Topic.UPDATES, None, min(each.timestamp, now), each.key, each.value, each.headers)
         for each in updates(count, seed=seed, start=now - count * _MEAN_GAP_MS)
     )
-    sender = UpdateSender(cluster, "demo", "murmur2_random")
+    sender = UpdateSender(cluster, f"demo.{seed}", "murmur2_random")
     try:
-        done = sender.open()
-        while chunk := list(islice(stream, _CHUNK)):
+        done = min(sender.open(), count)
+        bar.update(task, completed=done)
+        left = islice(stream, done, None)
+        while chunk := list(islice(left, _CHUNK)):
             sender.send(chunk, done, done + len(chunk))
             done += len(chunk)
             bar.update(task, completed=done)

@@ -17,7 +17,7 @@ from processor.local.ports import free_port
 from processor.local.server import LocalServer, Progress, silent
 
 # A single broker cannot replicate; the rest keeps a development broker small and its groups prompt.
-_PROPERTIES = {
+DEVELOPMENT_PROPERTIES = {
     "auto.create.topics.enable": "false",
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",  # a broker that crashed waits so long for its own ghost
@@ -140,7 +140,7 @@ class LocalKafka(LocalServer):
             "log.dirs": str(self._logs),
             "node.id": "1",
             "process.roles": "broker,controller",
-            **_PROPERTIES,
+            **DEVELOPMENT_PROPERTIES,
             **self.properties,
         }
         lines = [f"{name}={_escaped(value)}\n" for name, value in sorted(settings.items())]

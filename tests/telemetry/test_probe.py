@@ -1,0 +1,25 @@
+"""The image's health check, against the real endpoint."""
+
+from prometheus_client import CollectorRegistry
+
+from processor.config import Settings
+from processor.telemetry.health import STARTUP, Health
+from processor.telemetry.http import open_endpoint
+from processor.telemetry.probe import PORT, ask
+
+
+def test_it_says_what_the_endpoint_says() -> None:
+    health = Health()
+    with open_endpoint("127.0.0.1", 0, CollectorRegistry(), health) as endpoint:
+        ready, said = ask(endpoint.port)
+        assert not ready
+        assert "starting" in said
+        health.clear(STARTUP)
+        assert ask(endpoint.port)[0]
+    ready, said = ask(endpoint.port)
+    assert not ready
+    assert str(endpoint.port) in said
+
+
+def test_its_port_is_that_of_the_settings() -> None:
+    assert Settings.model_fields["http_port"].default == PORT

@@ -322,18 +322,21 @@ class Deployment:
         asked = admin.list_offsets(places, isolation_level=isolation)
         return {place.partition: future.result().offset for place, future in asked.items()}
 
+    def _is_settled(self, topic: str) -> bool:
+        try:
+            stable = self._end(topic, IsolationLevel.READ_COMMITTED)
+            return stable == self._end(topic, IsolationLevel.READ_UNCOMMITTED)
+        except KafkaException as exception:
+            if exception.args[0].retriable():  # a leader of a new topic that does not know it yet
+                return False
+            raise
+
     def read(self, topic: str) -> dict[int, list[Entry]]:
         """Return the committed records of each partition, in order.
 
         A transaction that a dead process left open hides what follows it, until it times out.
         """
-        eventually(
-            f"no transaction is open in {topic}",
-            lambda: (
-                self._end(topic, IsolationLevel.READ_COMMITTED)
-                == self._end(topic, IsolationLevel.READ_UNCOMMITTED)
-            ),
-        )
+        eventually(f"no transaction is open in {topic}", lambda: self._is_settled(topic))
         found: dict[int, list[Entry]] = {each: [] for each in range(self.partitions)}
         with self._consumer() as consumer:
             consumer.assign([TopicPartition(topic, each, 0) for each in found])

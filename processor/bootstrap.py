@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from threading import Event, Thread
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -25,7 +25,7 @@ from processor.kafka.publication import KafkaPublication
 from processor.kafka.scan import KafkaScan
 from processor.kafka.subscription import KafkaSubscription
 from processor.kafka.topics import TopicFacts, require
-from processor.ownership import Ownership, Start
+from processor.ownership import Ownership, Start, first_position
 from processor.pacing import Pacing
 from processor.patience import Patience, Stopped
 from processor.pipeline import Owned, Pipeline
@@ -36,7 +36,10 @@ from processor.redis.connection import Server
 from processor.redis.directory import RedisDirectory
 from processor.redis.keys import Keys
 from processor.redis.sessions import RedisSessionCache
-from processor.restore import Restore, claims_stream, rebuild_claims
+from processor.replay.plan import Plan
+from processor.replay.seed import Seed
+from processor.replay.seed import first_position as replayed_from
+from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.runner import Runner
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
@@ -57,6 +60,15 @@ FRAMING: Final = "single-object"
 _LEAVE_S: Final = 3.0
 
 _log: Final = structlog.get_logger(__name__)
+
+
+class Replaying(NamedTuple):
+    """What makes the service a replay."""
+
+    plan: Plan
+    live: Settings
+    max_rate: float | None
+    """In records a second."""
 
 
 def cluster_of(settings: Settings) -> Cluster:
@@ -132,6 +144,34 @@ def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
     return 0
 
 
+def fold_again(own: Settings, replaying: Replaying) -> bool:
+    """Run the service as a replay; return whether it came to its end, and was not stopped before.
+
+    `own` are the replay's settings. No endpoint is opened. Raises ProcessorError.
+    """
+    stopping = Event()
+    schemas = load_schemas(own.schemas_dir)
+    codec = chosen(own.codec, schemas)
+    metrics = Metrics(codec.name)
+    with stopped_by_signals(stopping), ExitStack() as closing:
+        try:
+            _assemble(
+                own,
+                stopping,
+                Observer(Health(), metrics),
+                metrics,
+                closing,
+                schemas=schemas,
+                compiled=codec.compiled,
+                until_end=True,
+                start="earliest",
+                replaying=replaying,
+            ).run()
+        except Stopped:
+            return False
+        return not stopping.is_set()
+
+
 def _assemble(
     settings: Settings,
     stopping: Event,
@@ -143,6 +183,7 @@ def _assemble(
     compiled: Compiled | None,
     until_end: bool,
     start: Start,
+    replaying: Replaying | None = None,
 ) -> Runner:
     """Put all parts together; waits for servers that are away. Raises Stopped."""
     cluster = cluster_of(settings)
@@ -167,13 +208,28 @@ def _assemble(
     ownership = Ownership(
         stream=stream,
         topics=cluster.topics.__getitem__,
-        start=start,
+        first=first_position(start, coordination)
+        if replaying is None
+        else replayed_from(replaying.plan, coordination),
         subscription=subscription,
         publication=publication,
         coordination=coordination,
         scan=scan,
         clock=time.monotonic,
     )
+    seed: Seed | None = None
+    inherited: ClaimsSource | None = None
+    if replaying is not None:
+        live = KafkaScan(cluster_of(replaying.live))
+        inherited = ClaimsSource(live, replaying.plan.claims_ends)
+        seed = Seed(
+            plan=replaying.plan,
+            input_offset=lambda value: snapshots.read(value).input_offset,
+            live=live,
+            subscription=subscription,
+            publication=publication,
+            ownership=ownership,
+        )
     restore = Restore(
         stream=stream,
         cache=cache,
@@ -202,23 +258,30 @@ def _assemble(
 
     def take_over(partition: int) -> Generator[bool, None, Owned]:
         position = yield from ownership.take_over(partition)
+        if seed is not None:
+            position = yield from seed(partition, position)
         directory.describe(stream.partitions, schemas.snapshots.texts())
         stamp = yield from restore(partition, position, publication.identity())
         return Owned(position, stamp)
 
     end: UntilEnd | None = None
     if until_end:
-        ends = patiently(lambda: frozen_ends(coordination, stream.partitions))
+        ends = (
+            patiently(lambda: frozen_ends(coordination, stream.partitions))
+            if replaying is None
+            else replaying.plan.ends(stream.partitions)
+        )
         end = UntilEnd(
             ends, subscription, lambda each: group_position(each, ends[each], coordination, scan)
         )
-    pacing = Pacing(settings.min_commit_interval)
+    max_rate = None if replaying is None else replaying.max_rate
+    pacing = Pacing(settings.min_commit_interval, max_rate)
     takeovers = Takeovers(
         subscription=subscription,
         publication=publication,
         pipeline=pipeline,
         take_over=take_over,
-        rebuild_claims=lambda: rebuild_claims(stream, claims, coordination, scan),
+        rebuild_claims=lambda: rebuild_claims(stream, claims, coordination, scan, inherited),
         observer=observer,
         pacing=pacing,
         halts=halts,
@@ -229,13 +292,15 @@ def _assemble(
         pipeline=pipeline,
         cache=cache,
         claims=claims,
-        claims_stream=claims_stream(stream),
+        claims_stream=claims_stream(stream, inherited),
         takeovers=takeovers,
         pacing=pacing,
         halts=halts,
         stopping=stopping,
         observer=observer,
-        max_batch=settings.max_batch,
+        max_batch=settings.max_batch
+        if max_rate is None
+        else max(1, min(settings.max_batch, int(max_rate))),
         until_end=end,
     )
 

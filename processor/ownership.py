@@ -11,7 +11,6 @@ from processor.errors import FailClosed
 from processor.ports.log import (
     Committed,
     Coordination,
-    Extent,
     Publication,
     Scan,
     Subscription,
@@ -19,7 +18,7 @@ from processor.ports.log import (
 )
 from processor.settling import settled
 from processor.standing import REPAIR, Found, Trouble, no_offset, partition_name, stand
-from processor.stream import CommitMetadata, Stream
+from processor.stream import CommitMetadata, Promoted, Stream
 
 Start = Literal["earliest", "latest"] | int
 """Where a virgin partition starts: an end of the log, or a time in milliseconds since 1970."""
@@ -31,6 +30,13 @@ class Position(NamedTuple):
     offset: int
     output: int
     epoch: int
+    promoted: Promoted | None = None
+    seeding: int | None = None
+    """As in `CommitMetadata`."""
+
+
+First = Callable[[int], Position]
+"""Returns where a partition begins that has no history. Asks the brokers."""
 
 
 class Ownership:
@@ -41,7 +47,7 @@ class Ownership:
         *,
         stream: Stream,
         topics: Callable[[Topic], str],
-        start: Start,
+        first: First,
         subscription: Subscription,
         publication: Publication,
         coordination: Coordination,
@@ -50,7 +56,7 @@ class Ownership:
     ) -> None:
         self._stream = stream
         self._topics = topics
-        self._start = start
+        self._first = first
         self._subscription = subscription
         self._publication = publication
         self._coordination = coordination
@@ -95,21 +101,28 @@ class Ownership:
     def metadata(self, position: Position) -> str:
         """Return the text to commit with a position under the present producer."""
         return CommitMetadata(
-            self._publication.identity(), position.output, self._stream, position.epoch
+            self._publication.identity(),
+            position.output,
+            self._stream,
+            position.epoch,
+            position.promoted,
+            position.seeding,
         ).encode()
 
     def _checked(
         self, partition: int, committed: Committed | None
     ) -> Generator[bool, None, Position]:
-        updates = self._coordination.extent(Topic.UPDATES, partition)
         if committed is None:
             yield from self._require_virgin(partition)
-            return Position(self._first_offset(partition, updates), 0, 0)
+            return self._first(partition)
+        updates = self._coordination.extent(Topic.UPDATES, partition)
         output = self._coordination.extent(Topic.SESSIONS, partition)
         standing = stand(Found(partition, committed, updates, output), self._stream, self._topics)
         if isinstance(standing, Trouble):
             raise FailClosed(standing.message, hint=standing.hint)
-        return Position(committed.offset, standing.output, standing.epoch)
+        return Position(
+            committed.offset, standing.output, standing.epoch, standing.promoted, standing.seeding
+        )
 
     def _require_virgin(self, partition: int) -> Generator[bool, None, None]:
         """Raise FailClosed if anything was ever published for the partition."""
@@ -120,9 +133,16 @@ class Ownership:
                     raise FailClosed(no_offset(partition, topic, self._topics), hint=REPAIR)
                 yield False
 
-    def _first_offset(self, partition: int, updates: Extent) -> int:
-        if self._start == "earliest":
-            return updates.start
-        if self._start == "latest":
-            return updates.stable_end
-        return self._coordination.offset_at(partition, self._start)
+
+def first_position(start: Start, coordination: Coordination) -> First:
+    """Return what begins partitions at an end of the log or at a time."""
+
+    def first(partition: int) -> Position:
+        updates = coordination.extent(Topic.UPDATES, partition)
+        if start == "earliest":
+            return Position(updates.start, 0, 0)
+        if start == "latest":
+            return Position(updates.stable_end, 0, 0)
+        return Position(coordination.offset_at(partition, start), 0, 0)
+
+    return first

@@ -12,8 +12,10 @@ _LONGEST_BACKOFF_S: Final = 5.0
 class Pacing:
     """Says when; waits for nothing itself. `busy` is whether partitions are being taken over."""
 
-    def __init__(self, min_commit_interval: float) -> None:
+    def __init__(self, min_commit_interval: float, max_rate: float | None = None) -> None:
+        """Take the least seconds between two commits, and the most records a second."""
         self._min_commit_interval = min_commit_interval
+        self._max_rate = max_rate
         self.backoff = _FIRST_BACKOFF_S
         self._step_from = 0.0
         self._take_from = 0.0
@@ -27,9 +29,12 @@ class Pacing:
         left = self._take_from - time.monotonic()
         return min(left, TASK_WAIT_S if busy else IDLE_WAIT_S)
 
-    def committed(self) -> None:
-        """Let the least interval between two commits begin."""
-        self._take_from = time.monotonic() + self._min_commit_interval
+    def committed(self, records: int) -> None:
+        """Let the least interval between two commits begin, and the time that so many may take."""
+        now = time.monotonic()
+        # What a slow batch was late by is not made up for: the rate holds at any time.
+        due = max(self._take_from, now - 1) + records / self._max_rate if self._max_rate else now
+        self._take_from = max(now + self._min_commit_interval, due)
 
     def rest(self, *, busy: bool) -> None:
         """Step nothing for a while that doubles, up to a few seconds, and take nothing for a bit.

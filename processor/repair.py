@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from processor.ports.log import Committed, Extent
 from processor.standing import Fault, Trouble, changes
-from processor.stream import CommitMetadata, Stream
+from processor.stream import CommitMetadata, Promoted, Stream
 
 Action = Literal["keep", "virgin", "set"]
 
@@ -55,6 +55,8 @@ class Step(NamedTuple):
     """Input offsets, from and to, whose updates were never answered and have expired."""
     notes: tuple[str, ...]
     """What else is lost or repeated."""
+    promoted: Promoted | None = None
+    """What stays known of the last replay that was made live."""
 
 
 _CLAIMS_GONE: Final = (
@@ -101,6 +103,7 @@ def decide(found: Situation, stream: Stream) -> Step:
         found.output.stable_end,
         lost,
         tuple(notes),
+        None if found.metadata is None else found.metadata.promoted,
     )
 
 

@@ -3,8 +3,8 @@
 Generators, as in `processor.ownership`: True is progress, False is waiting.
 """
 
-from collections.abc import Callable, Generator
-from typing import Final, Protocol
+from collections.abc import Callable, Generator, Mapping
+from typing import Final, NamedTuple, Protocol
 
 from processor.ownership import Position
 from processor.ports.claims import Claims
@@ -158,21 +158,34 @@ class Restore:
         return Stamp(stamp.generation, write.checkpoint)
 
 
-def claims_stream(stream: Stream) -> str:
-    """Return what the claims of a stream are known by."""
-    return f"{stream.cluster}/{stream.claims}"
+class ClaimsSource(NamedTuple):
+    """A claims topic, read to its ends."""
+
+    scan: Scan
+    ends: Mapping[int, int]
+
+
+def claims_stream(stream: Stream, inherited: ClaimsSource | None = None) -> str:
+    """Return what the claims of a stream are known by: with more inherited, others stand."""
+    own = f"{stream.cluster}/{stream.claims}"
+    return own if inherited is None else f"{own}+{sum(inherited.ends.values())}"
 
 
 def rebuild_claims(
-    stream: Stream, claims: Claims, coordination: Coordination, scan: Scan
+    stream: Stream,
+    claims: Claims,
+    coordination: Coordination,
+    scan: Scan,
+    inherited: ClaimsSource | None = None,
 ) -> Generator[bool, None, None]:
     """Bring the claims in Redis to what the claims topic says (DESIGN, "Truth and cache" 9).
 
-    The generation is flipped first; then each partition is read to its end as it was after that,
-    open transactions waited out: an owner that flushed a claim before sees its generation stand,
-    and its claim is below that end; one that flushes later sees it gone, and folds again.
+    In a replay the live claims are `inherited`; its own are of other profiles. The generation is
+    flipped first; then each partition is read to its end as it was after that, open transactions
+    waited out: an owner that flushed a claim before sees its generation stand, and its claim is
+    below that end; one that flushes later sees it gone, and folds again.
     """
-    name = claims_stream(stream)
+    name = claims_stream(stream, inherited)
     while (generation := claims.begin(name)) is None:
         yield False
         if claims.stream() == name:
@@ -181,8 +194,17 @@ def rebuild_claims(
         partition: coordination.extent(Topic.CLAIMS, partition).end
         for partition in range(coordination.partitions(Topic.CLAIMS))
     }
-    for partition, end in ends.items():
-        for records in scan.read(Topic.CLAIMS, partition, 0, end):
+    for source in (inherited, ClaimsSource(scan, ends)):
+        if source is not None:
+            yield from _fill_claims(claims, generation, source)
+    claims.finish(generation)
+
+
+def _fill_claims(
+    claims: Claims, generation: str, source: ClaimsSource
+) -> Generator[bool, None, None]:
+    for partition, end in source.ends.items():
+        for records in source.scan.read(Topic.CLAIMS, partition, 0, end):
             claims.fill(
                 generation,
                 {
@@ -192,4 +214,3 @@ def rebuild_claims(
                 },
             )
             yield bool(records)
-    claims.finish(generation)

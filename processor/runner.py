@@ -176,7 +176,7 @@ class Runner:
             self._pacing.recovered()
             self._observer.back("redis")
             self._observer.back("kafka")
-            self._pacing.committed()
+            self._pacing.committed(len(records))
             self._observer.processed(records)
             if not complete:
                 self._rewind()

@@ -11,7 +11,7 @@ Topics = Callable[[Topic], str]
 
 REPAIR: Final = (
     "Stop all processes of the group and run `session-processor offsets show`, then "
-    "`session-processor offsets repair`; to fold records again, use `session-processor replay`."
+    "`session-processor offsets repair`; to fold records again, use `session-processor replay run`."
 )
 
 _NEWER: Final = (

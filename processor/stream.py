@@ -35,6 +35,14 @@ class Stream(NamedTuple):
     """How output values are framed."""
 
 
+class Promoted(NamedTuple):
+    """The last replay that was made live in a partition."""
+
+    name: str
+    offset: int
+    """The input offset up to which its result replaced what had been published."""
+
+
 class CommitMetadata(NamedTuple):
     """What the committed offset's metadata holds (DESIGN, "Truth and cache" 3)."""
 
@@ -44,10 +52,14 @@ class CommitMetadata(NamedTuple):
     """The partition's next output offset."""
     stream: Stream
     epoch: int
+    promoted: Promoted | None = None
+    seeding: int | None = None
+    """In a replay whose starting state is being copied: the next offset of the live output."""
 
     def encode(self) -> str:
         """Return the text, about 260 bytes: brokers take 4,096."""
         stream = self.stream
+        rare: dict[str, object] = {"promoted": self.promoted, "seeding": self.seeding}
         return _text(
             id=self.identity,
             out=self.output,
@@ -55,6 +67,7 @@ class CommitMetadata(NamedTuple):
             partitions=stream.partitions,
             framing=stream.framing,
             epoch=self.epoch,
+            **{name: value for name, value in rare.items() if value is not None},
         )
 
     @classmethod
@@ -72,8 +85,16 @@ class CommitMetadata(NamedTuple):
                 int(fields["partitions"]),
                 str(fields["framing"]),
             )
-            return cls(str(fields["id"]), int(fields["out"]), stream, int(fields["epoch"]))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            promoted, seeding = fields.get("promoted"), fields.get("seeding")
+            return cls(
+                str(fields["id"]),
+                int(fields["out"]),
+                stream,
+                int(fields["epoch"]),
+                None if promoted is None else Promoted(str(promoted[0]), int(promoted[1])),
+                None if seeding is None else int(seeding),
+            )
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
 
 

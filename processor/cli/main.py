@@ -8,7 +8,18 @@ import structlog
 import typer
 from typer.main import get_command
 
-from processor.cli import config, dead_letters, demo, local, offsets, produce, run, sessions, topics
+from processor.cli import (
+    config,
+    dead_letters,
+    demo,
+    local,
+    offsets,
+    produce,
+    replay,
+    run,
+    sessions,
+    topics,
+)
 from processor.cli.given import hoisted, takes_settings
 from processor.cli.output import JSON_FLAG, tell
 from processor.errors import ProcessorError
@@ -28,6 +39,7 @@ app.command("run")(run.command)
 app.command("produce")(produce.command)
 app.add_typer(sessions.app)
 app.add_typer(dead_letters.app)
+app.add_typer(replay.app)
 app.command("demo")(demo.command)
 app.add_typer(topics.app)
 app.add_typer(offsets.app)

@@ -205,7 +205,8 @@ def _commits(steps: "list[Step]", stream: "Stream", epoch: int, group: str) -> d
     identity = f"{group}-{uuid4().hex}"
     return {
         step.partition: Committed(
-            step.offset, CommitMetadata(identity, step.output, stream, epoch).encode()
+            step.offset,
+            CommitMetadata(identity, step.output, stream, epoch, step.promoted).encode(),
         )
         for step in steps
         if step.offset is not None

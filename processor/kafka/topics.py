@@ -16,6 +16,7 @@ from processor.kafka.clients import Cluster, common
 from processor.kafka.faults import sort, sorting
 from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
 from processor.kafka.topic_needs import (
+    LONGEST_MS,
     MANY_PARTITIONS,
     RECORD_LIMIT,
     USUAL_RECORD_BYTES,
@@ -92,13 +93,17 @@ def inspect(cluster: Cluster, max_snapshot_bytes: int) -> list[Finding]:
 
 
 def create(
-    cluster: Cluster, max_snapshot_bytes: int, partitions: int | None = None
+    cluster: Cluster,
+    max_snapshot_bytes: int,
+    partitions: int | None = None,
+    sessions: Mapping[str, str] | None = None,
 ) -> list[Created]:
     """Make those of the topics that are absent; return when the brokers know of all four.
 
     A topic that exists is never changed. Its partition count is what the new ones get when none is
     given (12 when there is none); one that contradicts it is refused before anything is made.
-    Replication is the broker's default. Raises TopicError, LogUnavailable and Forbidden.
+    Replication is the broker's default; `sessions` are further settings of the output.
+    Raises TopicError, LogUnavailable and Forbidden.
     """
     admin = _admin(cluster)
     found = _states(admin, cluster)
@@ -109,11 +114,19 @@ def create(
             # The dead letters' limit follows the input's, which the broker may have chosen.
             updates = _states(admin, cluster).get(Topic.UPDATES)
             limit = (updates.settings if updates else {}).get(RECORD_LIMIT, USUAL_RECORD_BYTES)
-            _make(admin, name, count, settings_for(topic, max_snapshot_bytes, int(limit)))
+            settings = settings_for(topic, max_snapshot_bytes, int(limit))
+            if topic is Topic.SESSIONS:
+                settings.update(sessions or {})
+            make(admin, name, count, settings)
             _wait_until_known(admin, cluster, topic)
         there = found.get(topic)
         made.append(Created(name, there.partitions if there else count, there is None))
     return made
+
+
+def create_kept_whole(cluster: Cluster, max_snapshot_bytes: int, partitions: int) -> None:
+    """Make those of a replay's topics that are absent; nothing is compacted out of its output."""
+    create(cluster, max_snapshot_bytes, partitions, {"min.compaction.lag.ms": LONGEST_MS})
 
 
 def states(cluster: Cluster) -> dict[Topic, TopicState]:
@@ -151,7 +164,8 @@ def _count(cluster: Cluster, found: Mapping[Topic, TopicState], wanted: int | No
     return MANY_PARTITIONS if wanted is None else wanted
 
 
-def _make(admin: AdminClient, name: str, partitions: int, settings: dict[str, str]) -> None:
+def make(admin: AdminClient, name: str, partitions: int, settings: dict[str, str]) -> None:
+    """Make one topic, unless it is there. Raises TopicError, LogUnavailable and Forbidden."""
     doing = f"creating topic {name}"
     new = NewTopic(name, partitions, _BROKER_DEFAULT, config=settings)
     try:

@@ -4,27 +4,31 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
+import pytest
 from first_sessions import not_exactly_one_first, winners
 from oracle import DeadLetter, Entry, Expected, Snapshot, expected
 
 from fakes.log import FakeBroker, FakeCoordination, FakePublication, FakeScan, FakeSubscription
 from fakes.redis import FakeClaims, FakeSessionCache
 from fakes.redis_server import FakeServer
+from processor import pacing, runner, takeovers, until_end
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.demo.stream import Mix, Update, updates
 from processor.flood import FloodLimits
 from processor.halts import Halts
-from processor.ownership import Ownership, Start
+from processor.ownership import Ownership, Start, first_position
 from processor.pacing import Pacing
 from processor.pipeline import Owned, Pipeline
 from processor.ports.log import Membership, Outgoing, Record, Topic
 from processor.record_cache import RecordCache
 from processor.redis.keys import CHECKPOINT, Keys
-from processor.restore import Restore, claims_stream, rebuild_claims
+from processor.replay import seed
+from processor.replay.plan import Plan
+from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.runner import Runner
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
@@ -97,6 +101,13 @@ class Until(Event):
         return self._holds()
 
 
+class Replay(NamedTuple):
+    """What a service is to fold again, and of what stream."""
+
+    plan: Plan
+    live: FakeBroker
+
+
 @dataclass
 class World:
     """A broker, a Redis, and the services that run there."""
@@ -113,8 +124,9 @@ class World:
         start: Start = "earliest",
         until_end: bool = False,
         claims: FakeClaims | None = None,
+        replay: "Replay | None" = None,
     ) -> "Service":
-        return Service(self, limits or Limits(), start, claims, until_end=until_end)
+        return Service(self, limits or Limits(), start, claims, replay, until_end=until_end)
 
     def feed(self, stream: Iterable[Update]) -> None:
         for key, value, headers, timestamp, partition in stream:
@@ -196,11 +208,13 @@ class Service:
         limits: Limits,
         start: Start,
         claims: FakeClaims | None,
+        replay: Replay | None,
         *,
         until_end: bool,
     ) -> None:
         broker = world.broker
         self.world = world
+        self.replay = replay
         self.health = Health()
         self.metrics = Metrics("fastavro")
         self.subscription = FakeSubscription(broker)
@@ -213,7 +227,9 @@ class Service:
         self.ownership = Ownership(
             stream=STREAM,
             topics=lambda topic: topic.value,
-            start=start,
+            first=seed.first_position(replay.plan, self.coordination)
+            if replay
+            else first_position(start, self.coordination),
             subscription=self.subscription,
             publication=self.publication,
             coordination=self.coordination,
@@ -230,7 +246,7 @@ class Service:
             tombstones_kept_ms=DAY_MS,
         )
         self.halts = Halts(limits.flood, broker.monotonic, observer)
-        snapshots = SnapshotCodec(SCHEMAS.snapshots)
+        self._snapshots = snapshots = SnapshotCodec(SCHEMAS.snapshots)
         self.pipeline = Pipeline(
             decode=Decode(UpdateCodec(SCHEMAS.updates)),
             load=Load(self.records, self.cache, snapshots.read, limits.load),
@@ -264,6 +280,16 @@ class Service:
 
     def take_over(self, partition: int) -> Generator[bool, None, Owned]:
         position = yield from self.ownership.take_over(partition)
+        if self.replay is not None:
+            copied = seed.Seed(
+                plan=self.replay.plan,
+                input_offset=lambda value: self._snapshots.read(value).input_offset,
+                live=FakeScan(self.replay.live),
+                subscription=self.subscription,
+                publication=self.publication,
+                ownership=self.ownership,
+            )
+            position = yield from copied(partition, position)
         stamp = yield from self.restore(partition, position, self.publication.identity())
         return Owned(position, stamp)
 
@@ -274,15 +300,23 @@ class Service:
             pipeline=self.pipeline,
             take_over=self.take_over,
             rebuild_claims=lambda: rebuild_claims(
-                STREAM, self.claims, self.coordination, self.scan
+                STREAM, self.claims, self.coordination, self.scan, self._inherited()
             ),
             observer=observer,
             pacing=pacing,
             halts=self.halts,
         )
 
+    def _inherited(self) -> ClaimsSource | None:
+        if self.replay is None:
+            return None
+        return ClaimsSource(FakeScan(self.replay.live), self.replay.plan.claims_ends)
+
     def _until_end(self) -> UntilEnd:
-        ends = frozen_ends(self.coordination, PARTITIONS)
+        if self.replay is None:
+            ends = frozen_ends(self.coordination, PARTITIONS)
+        else:
+            ends = {each: range_.end for each, range_ in self.replay.plan.ranges.items()}
         return UntilEnd(
             ends,
             self.subscription,
@@ -323,6 +357,12 @@ class Service:
         while (membership := self.subscription.confirmed()) is None:
             self.subscription.take(1, 0)
         return membership
+
+
+def loop_in_time_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the loop's time that of the world's broker."""
+    for module in (pacing, runner, takeovers, until_end):
+        monkeypatch.setattr(module, "time", world.broker)
 
 
 def outcomes(results: Mapping[int, Expected]) -> Counter[str]:

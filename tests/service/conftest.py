@@ -1,13 +1,10 @@
 import pytest
-from fakes.service import World
-
-from processor import pacing, runner, takeovers, until_end
+from fakes.service import World, loop_in_time_of
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A world in which the loop's time is its broker's."""
     made = World()
-    for module in (pacing, runner, takeovers, until_end):
-        monkeypatch.setattr(module, "time", made.broker)
+    loop_in_time_of(made, monkeypatch)
     return made

@@ -484,7 +484,8 @@ def test_the_commit_tells_owner_and_next_output_offset(world: World) -> None:
     for partition, (offset, text) in world.broker.committed.items():
         metadata = CommitMetadata.decode(text, STREAM.cluster)
         last = world.records(Topic.SESSIONS, partition)[-1]
-        assert metadata == (service.publication.identity(), last.offset + 1, STREAM, 0)
+        mine = service.publication.identity()
+        assert metadata == CommitMetadata(mine, last.offset + 1, STREAM, 0)
         assert offset == world.broker.extent(Topic.UPDATES, partition).end
 
 

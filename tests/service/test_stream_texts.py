@@ -9,7 +9,7 @@ from fakes.service import STREAM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.stream import FORMAT, Checkpoint, CommitMetadata, ForeignText
+from processor.stream import FORMAT, Checkpoint, CommitMetadata, ForeignText, Promoted
 
 METADATA = CommitMetadata("group-nonce", 42, STREAM, 3)
 CHECKPOINT = Checkpoint("cluster", "id-1", "id-2", 1, "group-nonce", 7, 9, 1_700_000_000_000, 2)
@@ -23,6 +23,8 @@ def changed(text: str | bytes, **changes: Any) -> str:
 
 def test_what_is_written_is_read() -> None:
     assert CommitMetadata.decode(METADATA.encode(), STREAM.cluster) == METADATA
+    rare = METADATA._replace(promoted=Promoted("night", 9), seeding=0)
+    assert CommitMetadata.decode(rare.encode(), STREAM.cluster) == rare
     assert Checkpoint.decode(CHECKPOINT.encode()) == CHECKPOINT
 
 
@@ -67,6 +69,7 @@ def test_a_checkpoint_that_lacks_a_field_is_foreign(field: str) -> None:
         {"epoch": []},
         {"partitions": {}},
         {"out": float("inf")},
+        {"promoted": []},
     ],
     ids=str,
 )

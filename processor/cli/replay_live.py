@@ -1,0 +1,85 @@
+"""What the `replay` commands ask of the servers."""
+
+import time
+from collections.abc import Mapping
+
+from processor.avro.codec import SnapshotCodec
+from processor.avro.schemas import load_schemas
+from processor.bootstrap import cluster_of, stream_of
+from processor.config import Settings
+from processor.kafka.coordination import KafkaCoordination
+from processor.kafka.offsets import KafkaOffsets
+from processor.kafka.replays import KafkaReplays
+from processor.kafka.scan import KafkaScan
+from processor.redis.connection import Server
+from processor.redis.keys import Keys
+from processor.redis.removal import remove
+from processor.replay.exact import Seen
+from processor.replay.names import replayed
+from processor.replay.plan import Plan, Range
+from processor.replay.survey import LiveSurvey
+from processor.until_end import group_position
+
+
+class Live:
+    """The live service, seen from beside it, and its replays. Raises what the ports raise."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        cluster = cluster_of(settings)
+        self._coordination = KafkaCoordination(cluster)
+        self._scan = KafkaScan(cluster)
+        self._stream = stream_of(self._coordination)
+        self._snapshots = SnapshotCodec(load_schemas(settings.schemas_dir).snapshots)
+        self.survey = LiveSurvey(self._stream, self._coordination, self._scan)
+        self.replays = KafkaReplays(cluster)
+
+    def offset_at(self, partition: int, timestamp: int) -> int:
+        """Return the first input offset at or after the time."""
+        return self._coordination.offset_at(partition, timestamp)
+
+    def seen(self, snapshot: bytes) -> Seen:
+        """Return a snapshot's input offset and version."""
+        session = self._snapshots.read(snapshot)
+        return Seen(session.input_offset, session.version)
+
+    def begin(self, name: str, ranges: Mapping[int, Range], outputs: Mapping[int, int]) -> Plan:
+        """Write a new replay's plan; return what stands."""
+        plan = Plan(
+            name=name,
+            created=time.time_ns() // 1_000_000,
+            stream=self._stream,
+            ranges=ranges,
+            output_ends=outputs,
+            claims_ends=self.survey.claims_ends(),
+        )
+        return self.replays.begin(plan, cluster_of(self._own(name)))
+
+    def make_topics(self, plan: Plan, own: Settings) -> None:
+        """Make those of the replay's topics that are absent."""
+        self.replays.make_topics(plan, cluster_of(own), own.max_snapshot_bytes)
+
+    def places(self, plan: Plan, own: Settings) -> dict[int, int | None]:
+        """Return up to where the replay has come in each of its partitions, None: not begun."""
+        coordination = KafkaCoordination(cluster_of(own))
+        found = {
+            partition: group_position(partition, each.end, coordination, self._scan)
+            for partition, each in plan.ranges.items()
+        }
+        return {partition: None if at < 0 else at for partition, at in found.items()}
+
+    def require_stopped(self, own: Settings) -> None:
+        """Raise FailClosed where a process is at the replay."""
+        KafkaOffsets(cluster_of(own)).require_stopped()
+
+    def drop(self, name: str, own: Settings) -> list[str]:
+        """Remove what the replay made; return its topics."""
+        server = Server.from_url(own.redis_url)
+        try:
+            remove(server, Keys(own.redis_prefix), self._stream.partitions)
+        finally:
+            server.close()
+        return self.replays.drop(name, cluster_of(own))
+
+    def _own(self, name: str) -> Settings:
+        return replayed(self._settings, name)

@@ -1,0 +1,90 @@
+"""What a replay is to do, as it is kept beside it: read by whoever goes on with it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from processor.errors import FailClosed
+from processor.stream import Stream
+
+FORMAT: Final = 1
+
+
+class Range(NamedTuple):
+    """The input offsets of one partition, from `start` to below `end`."""
+
+    start: int
+    end: int
+
+    @property
+    def offsets(self) -> int:
+        """How many there are; markers are among them."""
+        return self.end - self.start
+
+
+class Plan(NamedTuple):
+    """A replay's bounds, frozen when it was begun, and what they were taken of."""
+
+    name: str
+    created: int
+    """In milliseconds since 1970."""
+    stream: Stream
+    """The live stream: with other topics under the same names the bounds mean nothing."""
+    ranges: Mapping[int, Range]
+    """By input partition; one that is not among them is left out."""
+    output_ends: Mapping[int, int]
+    """Of the live output: the starting state is in the snapshots below them."""
+    claims_ends: Mapping[int, int]
+    """Of the live claims: those below stand in the replay."""
+    promoted: bool = False
+
+    @property
+    def offsets(self) -> int:
+        """How many input offsets are to be passed."""
+        return sum(each.offsets for each in self.ranges.values())
+
+    def ends(self, partitions: int) -> dict[int, int]:
+        """Return up to where each partition of the input goes; one that is left out, to nowhere."""
+        return {
+            partition: self.ranges[partition].end if partition in self.ranges else 0
+            for partition in range(partitions)
+        }
+
+    def encode(self) -> bytes:
+        """Return the plan as JSON."""
+        fields = {
+            "format": FORMAT,
+            **self._asdict(),
+            "stream": self.stream._asdict(),
+        }
+        return json.dumps(fields, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, value: bytes) -> "Plan":
+        """Read a plan. Raises FailClosed for what this version cannot read."""
+        try:
+            fields: dict[str, Any] = json.loads(value)
+            found = fields.pop("format")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise FailClosed(
+                "the plan of the replay is not one of the session processor",
+                hint="somebody else wrote into its topic: drop the replay and begin another",
+            ) from error
+        if found != FORMAT:
+            raise FailClosed(
+                "the plan of the replay has a format that this version cannot read",
+                hint="use the version that began it, or drop it and begin another",
+            )
+        return cls(
+            name=fields["name"],
+            created=fields["created"],
+            stream=Stream(**fields["stream"]),
+            ranges={int(each): Range(*of) for each, of in fields["ranges"].items()},
+            output_ends=_by_partition(fields["output_ends"]),
+            claims_ends=_by_partition(fields["claims_ends"]),
+            promoted=fields["promoted"],
+        )
+
+
+def _by_partition(found: Mapping[str, int]) -> dict[int, int]:
+    return {int(partition): offset for partition, offset in found.items()}

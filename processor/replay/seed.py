@@ -1,0 +1,126 @@
+"""The starting state of a replay: copied from the live output into the replay's own.
+
+A generator, as in `processor.ownership`: True is progress, False is waiting.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Final
+
+from processor.ownership import Ownership, Position
+from processor.ports.log import (
+    Committed,
+    Coordination,
+    Outgoing,
+    Publication,
+    Record,
+    Scan,
+    Subscription,
+    Topic,
+)
+from processor.replay.plan import Plan
+
+_BATCH: Final = 5_000
+_BATCH_BYTES: Final = 16 * 1024 * 1024
+
+
+def first_position(plan: Plan, coordination: Coordination) -> Callable[[int], Position]:
+    """Return where partitions of a replay begin: with all to copy, unless nothing came before.
+
+    One that is left out stands at the input's end, and goes nowhere.
+    """
+
+    def first(partition: int) -> Position:
+        if partition not in plan.ranges:
+            return Position(coordination.extent(Topic.UPDATES, partition).stable_end, 0, 0)
+        start = plan.ranges[partition].start
+        return Position(start, 0, 0, seeding=0 if start else None)
+
+    return first
+
+
+class Seed:
+    """Copies, of one partition at a time, each live snapshot of an input offset below the start.
+
+    The last one of a key is its state; those before it are left out where they come close to it. A
+    transaction commits how far it has come with what it copied, under the group's membership: so
+    nobody copies after another has begun to process.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        input_offset: Callable[[bytes], int],
+        live: Scan,
+        subscription: Subscription,
+        publication: Publication,
+        ownership: Ownership,
+    ) -> None:
+        """Take what returns a snapshot's input offset, and a reader of the live topics."""
+        self._plan = plan
+        self._input_offset = input_offset
+        self._live = live
+        self._subscription = subscription
+        self._publication = publication
+        self._ownership = ownership
+
+    def __call__(self, partition: int, position: Position) -> Generator[bool, None, Position]:
+        """Copy what is left to copy; return the position after it.
+
+        Raises what committing raises, and FailClosed for a snapshot that cannot be read; then the
+        partition is to be taken over anew.
+        """
+        if position.seeding is None:
+            return position
+        end = self._plan.output_ends[partition]
+        records = self._live.read(Topic.SESSIONS, partition, position.seeding, end)
+        for done, batch in self._batches(partition, records):
+            if batch:
+                position = yield from self._commit(partition, position, batch, done)
+            yield bool(batch)
+        return (yield from self._commit(partition, position, (), None))
+
+    def _batches(
+        self, partition: int, chunks: Iterator[Sequence[Record]]
+    ) -> Iterator[tuple[int, Sequence[Outgoing]]]:
+        """Yield the live offset after each batch, with its last snapshot of each key."""
+        start = self._plan.ranges[partition].start
+        batch: dict[bytes | None, Outgoing] = {}
+        size = done = 0
+        for chunk in chunks:
+            for record in chunk:
+                done = record.offset + 1
+                if record.value is not None and self._input_offset(record.value) >= start:
+                    continue
+                batch[record.key] = _copy(record)
+                size += len(record.value or b"")
+            if len(batch) >= _BATCH or size >= _BATCH_BYTES:
+                yield done, [*batch.values()]
+                batch, size = {}, 0
+            else:
+                yield done, ()
+        if batch:
+            yield done, [*batch.values()]
+
+    def _commit(
+        self,
+        partition: int,
+        position: Position,
+        batch: Sequence[Outgoing],
+        seeding: int | None,
+    ) -> Generator[bool, None, Position]:
+        while (membership := self._subscription.confirmed()) is None:
+            yield False
+        self._publication.begin()
+        self._publication.send(batch)
+        ends = self._publication.flush()
+        after = position._replace(output=ends.get(partition, position.output), seeding=seeding)
+        committed = Committed(after.offset, self._ownership.metadata(after))
+        self._publication.commit({partition: committed}, membership)
+        return after
+
+
+def _copy(record: Record) -> Outgoing:
+    return Outgoing(
+        Topic.SESSIONS, record.partition, record.timestamp, record.key, record.value, record.headers
+    )

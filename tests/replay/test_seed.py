@@ -1,0 +1,120 @@
+"""A replay on the fakes: from anywhere, whatever happens, it publishes what was published."""
+
+from random import Random
+
+import pytest
+from fakes.service import (
+    HARSH,
+    PARTITIONS,
+    STREAM,
+    Limits,
+    Replay,
+    World,
+    loop_in_time_of,
+    partition_of,
+)
+
+from processor.avro.codec import SnapshotCodec
+from processor.avro.schemas import load_schemas
+from processor.demo.stream import updates
+from processor.ports.log import Outgoing, ProducerLost, Record, Topic
+from processor.replay.plan import Plan, Range
+from processor.stream import CommitMetadata
+
+SNAPSHOTS = SnapshotCodec(load_schemas().snapshots)
+
+
+def live(count: int = 600) -> World:
+    world = World()
+    world.feed(updates(count, seed=5, mix=HARSH, partition=partition_of))
+    world.service().run_until_processed()
+    return world
+
+
+def planned(world: World, starts: dict[int, int]) -> Plan:
+    broker = world.broker
+    every = range(PARTITIONS)
+    return Plan(
+        "night",
+        0,
+        STREAM,
+        {p: Range(starts[p], broker.committed[p].offset) for p in every},
+        {p: broker.extent(Topic.SESSIONS, p).stable_end for p in every},
+        {p: broker.extent(Topic.CLAIMS, p).end for p in every},
+    )
+
+
+def isolated(world: World) -> World:
+    """Return a world with the same input and nothing else."""
+    other = World()
+    for partition in range(PARTITIONS):
+        for each in world.records(Topic.UPDATES, partition):
+            copy = Outgoing(
+                Topic.UPDATES, partition, each.timestamp, each.key, each.value, each.headers
+            )
+            other.broker.append(copy)
+    return other
+
+
+def after(records: list[Record], start: int) -> list[tuple[bytes | None, bytes | None]]:
+    return [
+        (each.key, each.value)
+        for each in records
+        if SNAPSHOTS.read(each.value or b"").input_offset >= start
+    ]
+
+
+def assert_same(world: World, other: World, plan: Plan) -> None:
+    for partition, bounds in plan.ranges.items():
+        published = world.records(Topic.SESSIONS, partition)
+        again = other.records(Topic.SESSIONS, partition)
+        assert after(again, bounds.start) == after(published, bounds.start)
+        assert other.stored(partition) == world.stored(partition)
+
+
+def random_starts(world: World, seed: int) -> dict[int, int]:
+    random = Random(seed)
+    return {p: random.randint(0, world.broker.committed[p].offset) for p in range(PARTITIONS)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_replay_from_anywhere_publishes_what_was_published(seed: int) -> None:
+    world = live()
+    plan = planned(world, random_starts(world, seed))
+    other = isolated(world)
+    other.service(replay=Replay(plan, world.broker), until_end=True).run_until(lambda: False)
+    assert_same(world, other, plan)
+
+
+def test_from_nothing_nothing_is_copied() -> None:
+    world = live()
+    plan = planned(world, dict.fromkeys(range(PARTITIONS), 0))
+    other = isolated(world)
+    other.service(replay=Replay(plan, world.broker), until_end=True).run_until(lambda: False)
+    assert_same(world, other, plan)
+    for partition in range(PARTITIONS):
+        again = [each.value for each in other.records(Topic.SESSIONS, partition)]
+        assert again == [each.value for each in world.records(Topic.SESSIONS, partition)]
+
+
+@pytest.mark.parametrize("step", ["flush", "commit", "committed"])
+@pytest.mark.parametrize("time", range(4))
+def test_whoever_loses_its_producer_is_followed_by_one_that_goes_on(
+    step: str, time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = live()
+    plan = planned(world, random_starts(world, 9))
+    other = isolated(world)
+    loop_in_time_of(other, monkeypatch)
+
+    def lost() -> None:
+        raise ProducerLost("it is lost")
+
+    for _ in range(time):
+        other.broker.at(step, lambda: None)
+    other.broker.at(step, lost)
+    service = other.service(Limits(max_batch=20), replay=Replay(plan, world.broker), until_end=True)
+    service.run_until(lambda: False)
+    assert_same(world, other, plan)
+    for committed in other.broker.committed.values():
+        assert CommitMetadata.decode(committed.metadata, STREAM.cluster).seeding is None

@@ -34,6 +34,13 @@ UntilTime = Annotated[
 ]
 UntilOffset = Annotated[str | None, typer.Option(metavar="P:O,…", help="End before these offsets.")]
 
+MaxRate = Annotated[
+    float | None,
+    typer.Option(
+        min=1, metavar="N", help="Process so many records a second at the most, each process."
+    ),
+]
+
 _PLACE: Final = re.compile(r"([0-9]{1,9}):([0-9]{1,18})")
 _WITHOUT_GROUP: Final = 3
 _WITH_GROUP: Final = 4

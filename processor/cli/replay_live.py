@@ -1,24 +1,34 @@
 """What the `replay` commands ask of the servers."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from processor.avro.codec import SnapshotCodec
+from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
 from processor.avro.schemas import load_schemas
 from processor.bootstrap import cluster_of, stream_of
 from processor.config import Settings
+from processor.errors import NotFound
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.offsets import KafkaOffsets
 from processor.kafka.replays import KafkaReplays
 from processor.kafka.scan import KafkaScan
+from processor.ports.log import Record, Topic
 from processor.redis.connection import Server
 from processor.redis.keys import Keys
 from processor.redis.removal import remove
 from processor.replay.exact import Seen
-from processor.replay.names import replayed
+from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan, Range
+from processor.replay.promote import Numbering
 from processor.replay.survey import LiveSurvey
 from processor.until_end import group_position
+
+
+def unknown(name: str) -> NotFound:
+    """Return what is raised for a name that no replay has."""
+    return NotFound(
+        f"there is no replay {name!r}", hint="`session-processor replay list` lists those there are"
+    )
 
 
 class Live:
@@ -31,6 +41,7 @@ class Live:
         self._scan = KafkaScan(cluster)
         self._stream = stream_of(self._coordination)
         self._snapshots = SnapshotCodec(load_schemas(settings.schemas_dir).snapshots)
+        self.numbering = Numbering(self._version, self._renumbered)
         self.survey = LiveSurvey(self._stream, self._coordination, self._scan)
         self.replays = KafkaReplays(cluster)
 
@@ -42,6 +53,33 @@ class Live:
         """Return a snapshot's input offset and version."""
         session = self._snapshots.read(snapshot)
         return Seen(session.input_offset, session.version)
+
+    def fields(self, snapshot: bytes) -> Mapping[str, object]:
+        """Return a snapshot's fields by their names in the schema."""
+        return dict(zip(SESSION_FIELDS, self._snapshots.read(snapshot), strict=True))
+
+    def known(self, name: str) -> Plan:
+        """Return the replay's plan. Raises NotFound."""
+        found = self.replays.read(valid(name))
+        if found is None:
+            raise unknown(name)
+        return found
+
+    def output_end(self, partition: int) -> int:
+        """Return where the live output ends now."""
+        return self._coordination.extent(Topic.SESSIONS, partition).stable_end
+
+    def snapshots(self, partition: int, end: int) -> Iterator[Sequence[Record]]:
+        """Yield what was published live below `end`, in chunks, some of them empty."""
+        return self._scan.read(Topic.SESSIONS, partition, 0, end)
+
+    def replayed_snapshots(
+        self, own: Settings, partition: int
+    ) -> tuple[Iterator[Sequence[Record]], int]:
+        """Return what a replay published, in such chunks, and where it ends."""
+        cluster = cluster_of(own)
+        end = KafkaCoordination(cluster).extent(Topic.SESSIONS, partition).stable_end
+        return KafkaScan(cluster).read(Topic.SESSIONS, partition, 0, end), end
 
     def begin(self, name: str, ranges: Mapping[int, Range], outputs: Mapping[int, int]) -> Plan:
         """Write a new replay's plan; return what stands."""
@@ -80,6 +118,12 @@ class Live:
         finally:
             server.close()
         return self.replays.drop(name, cluster_of(own))
+
+    def _version(self, snapshot: bytes) -> int:
+        return self._snapshots.read(snapshot).version
+
+    def _renumbered(self, snapshot: bytes, version: int) -> bytes:
+        return self._snapshots.write(self._snapshots.read(snapshot)._replace(version=version))
 
     def _own(self, name: str) -> Settings:
         return replayed(self._settings, name)

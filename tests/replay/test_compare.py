@@ -1,0 +1,102 @@
+"""Pairs of snapshots, on both sides of a replay."""
+
+from collections.abc import Mapping, Sequence
+
+from processor.ports.log import Record
+from processor.replay.compare import Comparison, Difference, Kind
+from processor.replay.exact import Seen
+from processor.replay.plan import Range
+
+Told = tuple[str, int, int, str]
+"""A key, an input offset, a version and a state."""
+
+
+def records(told: Sequence[Told]) -> list[Record]:
+    return [
+        Record(0, at, -1, key.encode(), f"{offset} {version} {state}".encode(), ())
+        for at, (key, offset, version, state) in enumerate(told)
+    ]
+
+
+def seen(value: bytes) -> Seen:
+    offset, version, _ = value.split()
+    return Seen(int(offset), int(version))
+
+
+def fields(value: bytes) -> Mapping[str, object]:
+    offset, version, state = value.decode().split()
+    return {"inputOffset": int(offset), "version": int(version), "state": state}
+
+
+def compared(
+    live: Sequence[Told],
+    again: Sequence[Told],
+    bounds: Range = Range(0, 100),  # noqa: B008  a tuple
+    *,
+    last_only: bool = False,
+) -> tuple[list[Difference], dict[str, int]]:
+    comparison = Comparison(bounds, seen, fields, last_only=last_only)
+    comparison.live(records(live))
+    comparison.again(records(again))
+    found = list(comparison.differences())
+    comparison.close()
+    return found, {kind.value: count for kind, count in comparison.counts.items()}
+
+
+def test_equal_but_for_the_version() -> None:
+    live = [("a", 1, 1, "open"), ("b", 2, 7, "open"), ("a", 3, 2, "closed")]
+    again = [("a", 1, 1, "open"), ("b", 2, 1, "open"), ("a", 3, 2, "closed")]
+    assert compared(live, again) == ([], {"equal": 3})
+
+
+def test_each_kind_of_difference() -> None:
+    live = [("a", 1, 1, "open"), ("a", 3, 2, "closed"), ("b", 5, 1, "open"), ("c", 8, 1, "open")]
+    again = [
+        ("a", 1, 1, "open"),
+        ("a", 3, 2, "cancelled"),
+        ("b", 6, 1, "open"),
+        ("c", 8, 1, "open"),
+    ]
+    found, counts = compared(live, again)
+    assert found == [
+        Difference(Kind.CHANGED, b"a", 3, {"state": ("closed", "cancelled")}),
+        Difference(Kind.MISSING, b"b", 5, {}),
+        Difference(Kind.EXTRA, b"b", 6, {}),
+    ]
+    assert counts == {"equal": 2, "changed": 1, "missing": 1, "extra": 1}
+
+
+def test_only_the_range_is_compared() -> None:
+    live = [("a", 1, 1, "open"), ("a", 30, 2, "closed"), ("a", 70, 3, "cancelled")]
+    again = [("a", 1, 1, "other"), ("a", 30, 2, "closed")]
+    assert compared(live, again, Range(20, 60)) == ([], {"equal": 1})
+
+
+def test_the_last_written_of_a_pair_counts() -> None:
+    live = [("a", 1, 1, "open"), ("a", 1, 2, "closed")]
+    assert compared(live, [("a", 1, 1, "closed")])[1] == {"equal": 1}
+
+
+def test_a_gap_in_the_live_versions_is_compaction_and_no_more_than_the_gap() -> None:
+    again = [("a", offset, version, "open") for version, offset in enumerate((1, 2, 3, 4), 1)]
+    live = [("a", 4, 3, "open")]
+    found, counts = compared(live, again)
+    assert counts == {"equal": 1, "compacted": 2, "extra": 1}
+    assert [each.kind for each in found] == [Kind.EXTRA]
+    # Without a later live snapshot nothing can have removed one.
+    assert compared([("a", 1, 1, "open")], again)[1] == {"equal": 1, "extra": 3}
+    # One past the end of the range tells as well.
+    later = [("a", 90, 5, "open")]
+    assert compared(later, again, Range(0, 50))[1] == {"compacted": 4}
+
+
+def test_once_made_live_the_last_states_are_compared() -> None:
+    live = [("a", 1, 1, "open"), ("a", 5, 2, "wrong"), ("a", 5, 3, "right"), ("b", 2, 1, "open")]
+    again = [("a", 1, 1, "open"), ("a", 5, 2, "right"), ("b", 2, 1, "open")]
+    assert compared(live, again, last_only=True) == ([], {"equal": 2})
+    again[1] = ("a", 4, 2, "right")
+    (found,), _ = compared(live, again, last_only=True)
+    assert found.fields == {"inputOffset": (5, 4)}
+    gone = [("a", 200, 9, "open")]
+    assert compared(gone, again, last_only=True)[1] == {"compacted": 1, "extra": 1}
+    assert compared(live, [], last_only=True)[1] == {"missing": 2}

@@ -1,0 +1,169 @@
+"""The runbooks of docs/operations.md: each command is run as it is written there."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from confluent_kafka import TopicPartition
+from system.deployment import Deployment, Process, eventually
+
+from processor.demo.stream import Update, updates
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def commands(title: str) -> list[str]:
+    """Return what follows a prompt in a section, up to the next heading."""
+    text = OPERATIONS.read_text("utf-8")
+    heading = rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ )"
+    (section,) = re.findall(heading, text, re.MULTILINE | re.DOTALL)
+    found: list[str] = re.findall(r"^ *\$ (.*)$", section, re.MULTILINE)
+    assert found, title
+    return found
+
+
+class Shell:
+    """Runs what a runbook says. A service that was started runs until another one is to."""
+
+    def __init__(self, deployment: Deployment, directory: Path) -> None:
+        self.deployment = deployment
+        self.environment = dict(deployment.environment)
+        self.service: Process | None = None
+        self.answers: dict[str, subprocess.CompletedProcess[str]] = {}
+        self._directory = directory
+
+    def run(self, line: str) -> None:
+        words = shlex.split(line, comments=True)
+        match words:
+            case ["export", *settings]:
+                for setting in settings:
+                    name, _, to = setting.partition("=")
+                    self.environment[name] = to
+            case ["unset", *names]:
+                for name in names:
+                    self.environment.pop(name, None)
+            case ["session-processor", "run"]:
+                self.start()
+            case ["session-processor", *arguments]:
+                self.answers[line] = self._command(arguments)
+            case _:
+                pytest.fail(f"what is this? {line}")
+
+    def start(self) -> None:
+        self.stop()
+        self.deployment.environment = dict(self.environment)
+        self.service = self.deployment.run()
+        eventually("the service is ready", self.service.ready)
+
+    def stop(self) -> None:
+        if self.service is not None:
+            self.service.terminate()
+            self.service = None
+
+    def _command(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        if arguments[:2] == ["replay", "promote"] or "--extend" in arguments:
+            self.stop()  # as the step says
+        done = subprocess.run(
+            [sys.executable, "-m", "processor", *arguments],
+            env=self.environment,
+            cwd=self._directory,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == 0 or "diff" in arguments, f"{arguments}: {done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+
+@pytest.fixture
+def shell(deployment: Deployment, tmp_path: Path) -> Iterator[Shell]:
+    """A service that has processed something, and is stopped."""
+    deployment.produce(updates(800, seed=77, partition=deployment.partition))
+    assert deployment.run("--until-end").wait(60) == 0
+    made = Shell(deployment, tmp_path)
+    yield made
+    made.stop()
+
+
+def follow(shell: Shell, title: str) -> None:
+    for line in commands(title):
+        shell.run(line)
+
+
+def settled(shell: Shell) -> None:
+    """See that the service that runs has done everything, exactly."""
+    assert shell.service is not None
+    shell.stop()
+    rest = shell.deployment.run("--until-end")
+    assert rest.wait(60) == 0, rest.log[-3000:]
+    shell.deployment.assert_exact()
+
+
+def test_a_producer_sent_wrong_totals(shell: Shell, tmp_path: Path) -> None:
+    shell.start()
+    told = [{"applicationId": 1, "integrationId": "wrong", "total": total} for total in (1000, 10)]
+    (tmp_path / "wrong.jsonl").write_text(json.dumps(told[0]))
+    (tmp_path / "corrections.jsonl").write_text(json.dumps(told[1]))
+    shell.run("session-processor produce wrong.jsonl")
+    follow(shell, "A producer sent wrong totals for two hours")
+    answer = shell.answers["session-processor replay diff wrong-totals --examples 20"]
+    assert answer.returncode == 0, answer.stdout
+    settled(shell)
+    found = shell.deployment.command("sessions", "get", "1:wrong", "--json")
+    assert json.loads(found.stdout)["total"] == 10
+
+
+def test_a_bug_in_the_fold(shell: Shell) -> None:
+    follow(shell, "A bug in the fold")
+    answer = shell.answers["session-processor replay diff mended"]
+    assert "equal" in answer.stderr
+    settled(shell)
+
+
+def test_redis_was_lost(shell: Shell) -> None:
+    client = redis.Redis.from_url(shell.deployment.redis_url)
+    lost = list(client.scan_iter(f"*{shell.deployment.names.prefix}*"))
+    assert lost
+    client.delete(*lost)
+    client.close()
+    follow(shell, "Redis was lost")
+    settled(shell)
+
+
+def test_offsets_were_deleted(shell: Shell) -> None:
+    asked = shell.deployment.admin.delete_consumer_groups([shell.deployment.names.group])
+    for future in asked.values():
+        future.result()
+    follow(shell, "Offsets were deleted or reset")
+    settled(shell)
+
+
+def test_a_flood_of_dead_letters(shell: Shell) -> None:
+    garbage = [Update(b"1:x", b"\xff%d" % each, (), 1_717_200_000_000, 3) for each in range(40)]
+    shell.deployment.produce(garbage)
+    assert shell.deployment.run("--until-end").wait(60) == 0
+    follow(shell, "A flood of dead letters")
+    shown = shell.answers["session-processor dead-letters show 3:17"]
+    assert "undecodable" in shown.stdout + shown.stderr
+    settled(shell)
+
+
+def test_more_partitions_are_needed(shell: Shell) -> None:
+    deployment = shell.deployment
+    before = deployment.committed()
+    deployment.produce(updates(100, seed=78, partition=deployment.partition))
+    follow(shell, "More partitions are needed")
+    assert sum(deployment.committed().values()) > sum(before.values())
+    deployment.assert_exact()
+    with deployment._consumer() as consumer:
+        for topic in ("session-updates-2", "customer-sessions-2"):
+            end = consumer.get_watermark_offsets(TopicPartition(topic, 23), timeout=10)
+            assert end == (0, 0)

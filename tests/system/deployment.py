@@ -297,6 +297,17 @@ class Deployment:
                 place = TopicPartition(topic, partition)
                 yield partition, consumer.get_watermark_offsets(place, timeout=10)
 
+    def holds_records(self, topic: str) -> bool:
+        """Whether the topic is there and something was written to it."""
+        if topic not in self.admin.list_topics(timeout=10).topics:
+            return False
+        try:
+            return any(end for _, (_, end) in self._extents(topic))
+        except KafkaException as exception:
+            if exception.args[0].retriable():  # a leader of a new topic that does not know it yet
+                return False
+            raise
+
     @contextmanager
     def _consumer(self) -> Iterator[Consumer]:
         consumer = Consumer(

@@ -79,31 +79,28 @@ def test_replays_during_live_traffic_publish_what_was_published(deployment: Depl
     deployment.await_processed()
     doomed = replaying(deployment, "--name", "all", "--from-earliest", "--max-rate", "1500")
     topic = f"{deployment.names.sessions}.replay.all"
-    eventually(
-        "the replay has published",
-        lambda: (
-            topic in deployment.admin.list_topics(timeout=10).topics
-            and any(end for _, (_, end) in deployment._extents(topic))
-        ),
-    )
+    eventually("the replay has published", lambda: deployment.holds_records(topic))
     doomed.signal(signal.SIGKILL)
     doomed.wait()
     assert any(each["left"] for each in status(deployment, "all").values())
     deployment.produce(islice(stream, 2_000))
     two = [replaying(deployment, "--name", "all") for _ in range(2)]
     random = Random(31)
-    done = deployment.committed()
-    starts = ",".join(f"{each}:{random.randrange(1, done[each])}" for each in done)
-    replay(deployment, "run", "--name", "some", "--from-offset", starts)
+    for name in ("one", "two", "three"):
+        done = deployment.committed()
+        starts = ",".join(f"{each}:{random.randrange(1, done[each] * 3 // 4)}" for each in done)
+        replay(deployment, "run", "--name", name, "--from-offset", starts)
+        assert assert_same(deployment, name) > 300
+        replay(deployment, "diff", name)
     for each in two:
         assert each.wait(60) == 0, each.log[-3000:]
     assert assert_same(deployment, "all") > 3_000
-    assert assert_same(deployment, "some") > 500
+    replay(deployment, "diff", "all")
     deployment.produce(stream)
     deployment.await_processed()
-    replay(deployment, "run", "--name", "some", "--extend")
-    assert status(deployment, "some")[0]["end"] == deployment.committed()[0]
-    assert_same(deployment, "some")
+    replay(deployment, "run", "--name", "one", "--extend")
+    assert status(deployment, "one")[0]["end"] == deployment.committed()[0]
+    assert_same(deployment, "one")
     live.terminate()
     deployment.assert_exact()
 

@@ -4,18 +4,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Final
-from uuid import uuid4
 
 import typer
 
 from processor.cli import choosing
 from processor.cli.documents import print_text
 from processor.cli.letters import Letters, letter_document, update_reader
+from processor.cli.new_file import new_file
 from processor.cli.output import Json, emit_one, note, progress_bar, settings_from
 from processor.cli.reach import answering
-from processor.errors import InputError
 
 _STANDARD_OUTPUT: Final = "-"
 
@@ -77,24 +75,5 @@ def _written(file: str) -> Iterator[Callable[[str], object]]:
             # Who read the pipe has seen enough; nothing more can be flushed into it at the exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
-    target = Path(file)
-    _refuse_existing(target)
-    unfinished = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
-    try:
-        with unfinished.open("x", encoding="utf-8") as lines:
-            yield lambda text: lines.write(text + "\n")
-            lines.flush()
-            os.fsync(lines.fileno())
-        _refuse_existing(target)
-        unfinished.rename(target)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be written: {error.strerror}", hint="name a file that can be made"
-        ) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _refuse_existing(target: Path) -> None:
-    if os.path.lexists(target):
-        raise InputError(f"{target} exists", hint="name a new file, or remove it first")
+    with new_file(file) as lines:
+        yield lambda text: lines.write(f"{text}\n".encode())

@@ -1,4 +1,4 @@
-"""`sessions`: look one up in Redis, or watch them change."""
+"""`sessions`: look one up in Redis, watch them change, or export them."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from processor.cli import sessions_export
 from processor.cli.documents import json_document, print_text
 from processor.cli.output import Json, note, out, print_json, settings_from
 from processor.cli.reach import answering
@@ -17,8 +18,11 @@ from processor.errors import InputError, NotFound
 from processor.ports.log import Record, Topic
 
 app = typer.Typer(
-    name="sessions", no_args_is_help=True, help="Sessions: look one up, or watch them change."
+    name="sessions",
+    no_args_is_help=True,
+    help="Sessions: look one up, watch them change, or export them.",
 )
+app.command("export")(sessions_export.command)
 
 
 @app.command()

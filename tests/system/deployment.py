@@ -42,6 +42,12 @@ from processor.demo.stream import Update
 
 _SABOTEUR = Path(__file__).with_name("saboteur.py")
 _LATEST_TIMESTAMP = str(2**63 - 1)
+# What a broker answers of a topic that was made a moment ago.
+_NOT_LED_YET = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 
 
 def eventually(what: str, holds: Callable[[], bool], timeout: float = 60.0) -> None:
@@ -304,7 +310,7 @@ class Deployment:
         try:
             return any(end for _, (_, end) in self._extents(topic))
         except KafkaException as exception:
-            if exception.args[0].retriable():  # a leader of a new topic that does not know it yet
+            if exception.args[0].code() in _NOT_LED_YET:
                 return False
             raise
 
@@ -338,7 +344,7 @@ class Deployment:
             stable = self._end(topic, IsolationLevel.READ_COMMITTED)
             return stable == self._end(topic, IsolationLevel.READ_UNCOMMITTED)
         except KafkaException as exception:
-            if exception.args[0].retriable():  # a leader of a new topic that does not know it yet
+            if exception.args[0].code() in _NOT_LED_YET:
                 return False
             raise
 

@@ -1,0 +1,118 @@
+"""`sessions export`: published snapshots as one Avro file."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from typing import Annotated, Final, Literal, NamedTuple
+
+import typer
+
+from processor.cli.new_file import new_file
+from processor.cli.output import Json, emit_one, progress_bar, settings_from
+from processor.cli.reach import answering
+from processor.config import Settings
+from processor.ports.log import Extent, Record, Topic
+
+Passed = Callable[[int], object]
+"""Told how many offsets were passed."""
+
+_MEMBERS: Final = "CREATE TABLE latest (key BLOB PRIMARY KEY, at INTEGER, value BLOB) WITHOUT ROWID"
+
+
+class Tally(NamedTuple):
+    """What was read of a topic."""
+
+    sessions: int
+    tombstones: int
+
+
+def command(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A new file, as sessions.avro.")],
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every snapshot that the topic has, not the latest ones.")
+    ] = False,
+    compression: Annotated[
+        Literal["deflate", "none"], typer.Option(help="How the file's blocks are compressed.")
+    ] = "deflate",
+    as_json: Json = False,
+) -> None:
+    """Write sessions from the output topic to a file: an Avro object container.
+
+    Each session's latest snapshot; with --all every snapshot that compaction has left, by partition
+    and output offset. Only what is committed, up to the ends that the topic has at the start. The
+    record is CustomerSession with outputPartition and outputOffset after its own fields.
+
+    A session whose last record is a tombstone is left out; with --all its earlier snapshots stay,
+    and the tombstones are counted. The file must not exist. It has its name when it is complete.
+
+    Example: session-processor sessions export sessions.avro
+    """
+    from processor.avro.container import SnapshotContainer
+    from processor.avro.schemas import load_schemas
+
+    settings = settings_from(ctx)
+    known = load_schemas(settings.schemas_dir).snapshots
+    sessions = tombstones = 0
+    with answering(), new_file(file) as writing, progress_bar(as_json=as_json) as bar:
+        log = _Log(settings)
+        extents = log.extents()
+        about = {
+            "session-processor.topic": settings.sessions_topic,
+            "session-processor.ends": ",".join(str(each.stable_end) for each in extents.values()),
+        }
+        container = SnapshotContainer(writing, known, about, deflate=compression == "deflate")
+        total = sum(each.stable_end - each.start for each in extents.values())
+        task = bar.add_task("reading", total=total)
+        for partition, extent in extents.items():
+            records = log.read(partition, extent, lambda count: bar.advance(task, count))
+            for record in records if every else _latest(records):
+                if record.value is None:
+                    tombstones += 1
+                else:
+                    container.add(record.value, record.partition, record.offset)
+                    sessions += 1
+        container.close()
+    told = {"snapshots" if every else "sessions": sessions, "tombstones": tombstones, "file": file}
+    emit_one(told, as_json=as_json)
+
+
+class _Log:
+    """The output topic, read up to the ends that it has now."""
+
+    def __init__(self, settings: Settings) -> None:
+        from processor.bootstrap import cluster_of
+        from processor.kafka.coordination import KafkaCoordination
+        from processor.kafka.scan import KafkaScan
+
+        cluster = cluster_of(settings)
+        self._coordination = KafkaCoordination(cluster)
+        self._scan = KafkaScan(cluster)
+
+    def extents(self) -> Mapping[int, Extent]:
+        """Return each partition's offsets."""
+        partitions = range(self._coordination.partitions(Topic.SESSIONS))
+        return {each: self._coordination.extent(Topic.SESSIONS, each) for each in partitions}
+
+    def read(self, partition: int, extent: Extent, passed: Passed) -> Iterator[Record]:
+        """Yield the committed records of a partition."""
+        at = extent.start
+        for chunk in self._scan.read(Topic.SESSIONS, partition, extent.start, extent.stable_end):
+            yield from chunk
+            if chunk:
+                passed(chunk[-1].offset + 1 - at)
+                at = chunk[-1].offset + 1
+        passed(extent.stable_end - at)
+
+
+def _latest(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the last record of each key, by offset; what is remembered is on disk."""
+    from processor.replay.spill import scratch
+
+    with closing(scratch()) as database:
+        database.execute(_MEMBERS)
+        partition = 0
+        for partition, offset, _, key, value, _ in records:
+            database.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?)", (key, offset, value))
+        for key, offset, value in database.execute("SELECT key, at, value FROM latest ORDER BY at"):
+            yield Record(partition, offset, -1, key, value, ())

@@ -1,0 +1,67 @@
+"""`contract/`: the vectors are the oracle's, and the real stages say the same of each."""
+
+import json
+from typing import Any
+
+import golden
+import pytest
+from avro_bytes import CODECS
+
+from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.compiled import Compiled
+from processor.avro.schemas import load_schemas
+from processor.core.outcome import Reason
+from processor.core.session import Session
+from processor.ports.log import Record
+from processor.stages.decode import Decode
+from processor.stages.encode import Encode
+from processor.stages.fold import Fold
+
+VECTORS = json.loads((golden.CONTRACT / "vectors.json").read_text())
+
+
+def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[tuple[str, str | None]]:
+    """Return what the real stages make of each record, one batch after another."""
+    known = load_schemas()
+    decode = Decode(UpdateCodec(known.updates, compiled=compiled))
+    encode = Encode(SnapshotCodec(known.snapshots, compiled=compiled))
+    fold = Fold(encode, case["maxSnapshotBytes"])
+    claims: dict[str, str] = {}
+    sessions: dict[bytes, Session | None] = {}
+    told: list[tuple[str, str | None]] = []
+    for vector in case["records"]:
+        key = bytes.fromhex(vector["key"])
+        value = None if vector["value"] is None else bytes.fromhex(vector["value"])
+        record = Record(0, vector["offset"], 0, key, value, ())
+        sessions.setdefault(key, None)
+        done = fold([record], [decode(record)], {0: sessions}, claims)
+        claims |= done.claims
+        if done.snapshots:
+            _, sessions[key], snapshot = done.snapshots[0]
+            told.append(("accepted", snapshot.hex()))
+        else:
+            told.append((str(done.letters[0][1].reason) if done.letters else "duplicate", None))
+    return told
+
+
+@pytest.mark.parametrize("compiled", CODECS)
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
+def test_the_stages_agree_with_a_vector(case: dict[str, Any], compiled: Compiled | None) -> None:
+    wanted = [(vector["outcome"], vector["snapshot"]) for vector in case["records"]]
+    assert stages_on(case, compiled) == wanted
+
+
+def test_the_files_are_what_the_oracle_says_now() -> None:
+    for name, text in golden.texts().items():
+        assert (golden.CONTRACT / name).read_text("utf-8") == text, f"{name}: make contract"
+
+
+def test_every_outcome_has_vectors() -> None:
+    outcomes = {vector["outcome"] for case in VECTORS for vector in case["records"]}
+    assert outcomes == {*map(str, Reason), "accepted", "duplicate"}
+
+
+def test_a_rejection_is_told_by_the_cases_name() -> None:
+    for case in VECTORS:
+        if case["name"] in set(Reason):
+            assert case["name"] in {vector["outcome"] for vector in case["records"]}

@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := processor tests $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast lint format types check containers lock bench clean
+.PHONY: help setup demo test fast lint format types check containers contract lock bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ check: setup ## lint, format check, types, tests: what a change must pass
 
 containers: setup ## the image and compose, exercised; needs a Docker engine
 	$(BIN)/python -m pytest --containers tests/containers $(ARGS)
+
+contract: setup ## write the golden vectors of contract/ anew
+	$(BIN)/python tests/golden.py
 
 # For every platform, so that one lock file serves all; the versions of the file stay where they can.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate

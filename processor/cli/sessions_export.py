@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -15,14 +15,10 @@ from processor.ports.log import Extent, Record, Topic
 Passed = Callable[[int], object]
 """Told how many offsets were passed."""
 
-_MEMBERS: Final = "CREATE TABLE latest (key BLOB PRIMARY KEY, at INTEGER, value BLOB) WITHOUT ROWID"
-
-
-class Tally(NamedTuple):
-    """What was read of a topic."""
-
-    sessions: int
-    tombstones: int
+_LATEST: Final = (
+    "CREATE TABLE latest (key BLOB PRIMARY KEY, partition INTEGER, at INTEGER, value BLOB)"
+    " WITHOUT ROWID"
+)
 
 
 def command(
@@ -110,9 +106,9 @@ def _latest(records: Iterator[Record]) -> Iterator[Record]:
     from processor.replay.spill import scratch
 
     with closing(scratch()) as database:
-        database.execute(_MEMBERS)
-        partition = 0
-        for partition, offset, _, key, value, _ in records:
-            database.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?)", (key, offset, value))
-        for key, offset, value in database.execute("SELECT key, at, value FROM latest ORDER BY at"):
-            yield Record(partition, offset, -1, key, value, ())
+        database.execute(_LATEST)
+        for record in records:
+            row = record.key, record.partition, record.offset, record.value
+            database.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?)", row)
+        for key, partition, at, value in database.execute("SELECT * FROM latest ORDER BY at"):
+            yield Record(partition, at, -1, key, value, ())

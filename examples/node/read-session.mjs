@@ -1,0 +1,23 @@
+// Prints a session from Redis as JSON: node read-session.mjs REDIS_URL PREFIX APPLICATION:INTEGRATION
+import avro from "avsc";
+import { createClient, RESP_TYPES } from "redis";
+
+const [url, prefix, key] = process.argv.slice(2);
+const redis = await createClient({ url }).connect();
+const bytes = redis.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+
+const [layout, partitions] = await redis.hmGet(`${prefix}:meta`, ["layout", "partitions"]);
+if (layout !== "1") throw new Error("not the layout that this program knows");
+const all = [...Array(Number(partitions)).keys()];
+// Step 1: each partition's generation. Step 2: the session in it, beside its checkpoint.
+const current = await Promise.all(all.map((p) => redis.get(`{${prefix}:${p}}:current`)));
+const found = await Promise.all(
+  all.map((p) => bytes.hmGet(`{${prefix}:${p}}:sessions:${current[p]}`, ["", key])),
+);
+const place = found.find(([checkpoint, snapshot]) => checkpoint && snapshot);
+if (!place) throw new Error("no such session");
+const snapshot = place[1];
+const schema = await redis.hGet(`${prefix}:schemas`, snapshot.subarray(2, 10).toString("hex"));
+const session = avro.Type.forSchema(JSON.parse(schema)).fromBuffer(snapshot.subarray(10));
+console.log(JSON.stringify(session));
+redis.destroy();

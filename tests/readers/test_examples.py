@@ -1,0 +1,112 @@
+"""The programs of `examples/` read what the processor published."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import SCHEMAS
+from readers.conftest import Published
+
+SCHEMA = SCHEMAS / "CustomerSession.avsc"
+
+
+def run(command: Sequence[str], where: Path) -> str:
+    done = subprocess.run(
+        command, cwd=where, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
+    return done.stdout
+
+
+def copied(example: Path, to: Path) -> Path:
+    """Return a copy to build in: what a tool leaves behind stays out of the checkout."""
+    return Path(shutil.copytree(example, to / example.name))
+
+
+def needs(*tools: str) -> pytest.MarkDecorator:
+    absent = [tool for tool in tools if shutil.which(tool) is None]
+    return pytest.mark.skipif(bool(absent), reason=f"needs {', '.join(absent)}")
+
+
+def told(lines: str) -> list[tuple[str, int, float]]:
+    """Return of each line the session, its version and its total."""
+    return sorted(map(_in_short, map(json.loads, lines.splitlines())))
+
+
+def _in_short(session: Mapping[str, Any]) -> tuple[str, int, float]:
+    key = f"{session['applicationId']}:{session['integrationId']}"
+    return key, session["version"], session["total"]
+
+
+def demanded(published: Published) -> list[tuple[str, int, float]]:
+    return sorted(map(_in_short, published.sessions))
+
+
+def latest(published: Published) -> Mapping[str, Any]:
+    """Return a session with a cart, as it is now."""
+    return max(
+        (
+            each
+            for each in published.latest
+            if each["cartItems"] and each["integrationId"].isascii()
+        ),
+        key=lambda each: each["version"],
+    )
+
+
+def test_python_without_a_registry(published: Published, examples: Path) -> None:
+    program = str(examples / "python" / "read_topic.py")
+    arguments = [published.deployment.bootstrap, published.deployment.names.sessions, str(SCHEMA)]
+    assert told(run([sys.executable, program, *arguments], examples)) == demanded(published)
+
+
+@needs("mvn", "javac")
+def test_java_with_avros_own_library(published: Published, examples: Path, tmp_path: Path) -> None:
+    where = copied(examples / "java", tmp_path)
+    run(["mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath"], where)
+    command = ["java", "-cp", (where / "classpath").read_text(), "ReadSessions.java"]
+    said = run(
+        [
+            *command,
+            published.deployment.bootstrap,
+            published.deployment.names.sessions,
+            str(SCHEMA),
+        ],
+        where,
+    )
+    assert told(said) == demanded(published)
+
+
+@needs("go")
+def test_go_reads_a_session_from_redis(
+    published: Published, examples: Path, tmp_path: Path
+) -> None:
+    where = copied(examples / "go", tmp_path)
+    assert_reads(published, ["go", "run", "."], where)
+
+
+@needs("node", "npm")
+def test_node_reads_a_session_from_redis(
+    published: Published, examples: Path, tmp_path: Path
+) -> None:
+    where = copied(examples / "node", tmp_path)
+    run(["npm", "install", "--silent", "--no-package-lock"], where)
+    assert_reads(published, ["node", "read-session.mjs"], where)
+
+
+def assert_reads(published: Published, command: Sequence[str], where: Path) -> None:
+    session = latest(published)
+    key = f"{session['applicationId']}:{session['integrationId']}"
+    said = run(
+        [*command, published.deployment.redis_url, published.deployment.names.prefix, key], where
+    )
+    assert told(said) == [_in_short(session)]
+    (item, *_), (wanted, *_) = json.loads(said)["cartItems"], session["cartItems"]
+    assert [item[name] for name in ("name", "sku", "price")] == [
+        wanted[name] for name in ("name", "sku", "price")
+    ]

@@ -1,0 +1,180 @@
+"""`sessions export`, and docs/analytics.md run as it is written."""
+
+import json
+import re
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.cimpl import NewTopic
+from oracle import bits
+from readers.conftest import Published
+
+ANALYTICS = Path(__file__).parents[2] / "docs" / "analytics.md"
+PLACE = ("outputPartition", "outputOffset")
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    with file.open("rb") as exported:
+        return [dict(each) for each in fastavro.reader(exported) if isinstance(each, dict)]
+
+
+def plain(session: dict[str, Any]) -> Any:
+    """Return the session without its place, times in milliseconds, doubles as their bytes."""
+    return bits(
+        {
+            name: round(value.timestamp() * 1000) if isinstance(value, datetime) else value
+            for name, value in session.items()
+            if name not in PLACE
+        }
+    )
+
+
+def ordered(sessions: list[dict[str, Any]]) -> list[Any]:
+    chosen = sorted(sessions, key=lambda s: (s["applicationId"], s["integrationId"], s["version"]))
+    return list(map(plain, chosen))
+
+
+def test_the_latest_and_every_snapshot(published: Published, tmp_path: Path) -> None:
+    for options, wanted in (([], published.latest), (["--all"], published.sessions)):
+        file = tmp_path / f"{len(options)}.avro"
+        done = published.deployment.command("sessions", "export", str(file), *options, "--json")
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert len(wanted) in told.values()
+        assert told["tombstones"] == 0
+        exported = read(file)
+        assert ordered(exported) == ordered(wanted)
+        places = [tuple(each[name] for name in PLACE) for each in exported]
+        assert places == sorted(set(places))
+
+
+def test_uncompressed_it_says_the_same(published: Published, tmp_path: Path) -> None:
+    for name in ("deflate", "none"):
+        done = published.deployment.command(
+            "sessions", "export", str(tmp_path / name), "--compression", name
+        )
+        assert done.returncode == 0, done.stderr
+    assert read(tmp_path / "deflate") == read(tmp_path / "none")
+    assert (tmp_path / "deflate").stat().st_size < (tmp_path / "none").stat().st_size
+
+
+def test_a_file_that_exists_is_left_alone(published: Published, tmp_path: Path) -> None:
+    file = tmp_path / "mine.avro"
+    file.write_text("precious")
+    done = published.deployment.command("sessions", "export", str(file))
+    assert done.returncode == 8
+    assert "exists" in done.stderr
+    assert file.read_text() == "precious"
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.avro"]
+
+
+def test_a_topic_that_is_not_there_leaves_no_file(published: Published, tmp_path: Path) -> None:
+    done = published.deployment.command(
+        "sessions", "export", str(tmp_path / "x.avro"), "--sessions-topic", "never-made"
+    )
+    assert done.returncode == 4
+    assert not list(tmp_path.iterdir())
+
+
+def test_tombstones_are_counted_and_their_sessions_left_out(
+    published: Published, tmp_path: Path
+) -> None:
+    """On a copy of the topic, so that the other tests have it as it was."""
+    snapshots = published.sessions
+    gone = snapshots[-1]
+    key = f"{gone['applicationId']}:{gone['integrationId']}"
+    topic = f"copy-{published.deployment.names.suffix}"
+    producer = Producer({"bootstrap.servers": published.deployment.bootstrap})
+    made = NewTopic(topic, 1, 1, config={"message.timestamp.after.max.ms": str(2**63 - 1)})
+    published.deployment.admin.create_topics([made])[topic].result()
+    logs = published.deployment.read(published.deployment.names.sessions)
+    for each in chain.from_iterable(logs.values()):
+        producer.produce(topic, each.value, each.key)
+    producer.produce(topic, None, key)
+    assert producer.flush(30) == 0
+    for options, left in (([], {"sessions": len(published.latest) - 1}), (["--all"], {})):
+        file = tmp_path / f"{len(options)}.avro"
+        done = published.deployment.command(
+            "sessions", "export", str(file), *options, "--json", "--sessions-topic", topic
+        )
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["tombstones"] == 1
+        assert told | left == told
+        keys = {f"{each['applicationId']}:{each['integrationId']}" for each in read(file)}
+        assert (key in keys) == bool(options)
+
+
+@pytest.fixture(scope="module")
+def analysed(
+    published: Published, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
+    """What the page's programs found, by the library that found it."""
+    where = tmp_path_factory.mktemp("analytics")
+    text = ANALYTICS.read_text("utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        for line in re.findall(r"^\$ session-processor (.*?)(?: +#.*)?$", text, re.MULTILINE):
+            done = published.deployment.command(*line.split())
+            assert done.returncode == 0, done.stderr
+        found: dict[str, dict[str, Any]] = {}
+        for heading, section in re.findall(
+            r"^## (ClickHouse|DuckDB)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL
+        ):
+            names: dict[str, Any] = {}
+            for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+                exec(block, names)  # noqa: S102  the page's own program
+            found[heading] = names
+    return found
+
+
+def rows(answer: Any) -> list[tuple[Any, ...]]:
+    if isinstance(answer, list):
+        return [tuple(str(e) if hasattr(e, "isoformat") else e for e in row) for row in answer]
+    return [tuple(json.loads(line).values()) for line in str(answer).splitlines()]
+
+
+@pytest.mark.parametrize("library", ["ClickHouse", "DuckDB"])
+def test_the_pages_queries_find_what_the_oracle_says(
+    analysed: dict[str, dict[str, Any]], published: Published, library: str
+) -> None:
+    found = analysed[library]
+    now = published.latest
+    assert [row[:2] for row in rows(found["by_state"])] == sorted(
+        Counter(each["state"] for each in now).items(),
+        key=lambda row: row[0] if library == "DuckDB" else _STATES.index(row[0]),
+    )
+    pieces: defaultdict[str, int] = defaultdict(int)
+    for session in now:
+        for item in session["cartItems"] if session["state"] == "closed" else ():
+            pieces[item["sku"]] += item["quantity"]
+    ranked = sorted(pieces.items(), key=lambda row: (-row[1], row[0]))[:10]
+    assert [(sku, int(count)) for sku, count in rows(found["top_articles"])] == ranked
+    days = Counter(
+        datetime.fromtimestamp(each["updated"] / 1000, UTC).date().isoformat()
+        for each in published.sessions
+        if each["state"] == "closed" and each["previousState"] == "open"
+    )
+    assert dict(rows(found["closed_a_day"])) == days
+    devices = Counter(
+        json.loads(each["attributes"]["device"]) for each in now if "device" in each["attributes"]
+    )
+    assert dict(rows(found["devices"])) == devices
+    assert sum(days.values()) > 5
+    assert len(devices) > 1
+
+
+_STATES = ["open", "closed", "cancelled"]
+
+
+def test_the_last_states_of_a_history_are_the_latest(
+    analysed: dict[str, dict[str, Any]], published: Published
+) -> None:
+    told = rows(analysed["ClickHouse"]["last_states"])
+    assert dict(told) == Counter(each["state"] for each in published.latest)

@@ -1,19 +1,16 @@
 """What can be set, what each setting may be, and what contradicts what."""
 
-import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from processor.config import checks
 from processor.config import kafka as properties
 
 ENV_PREFIX: Final = "PROCESSOR_"
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _MIB: Final = 1024 * 1024
 
 
@@ -22,65 +19,12 @@ def env_name(field: str) -> str:
     return ENV_PREFIX + field.upper()
 
 
-def _servers(value: str) -> str:
-    if not value or not all(part.strip() for part in value.split(",")):
-        raise ValueError("a server's address is empty")
-    return value
-
-
-def _redis_url(value: str) -> str:
-    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("it does not begin with redis://, rediss:// or unix://")
-    return value
-
-
-def _redis_prefix(value: str) -> str:
-    if not value or "{" in value or "}" in value:
-        raise ValueError("it is empty or has braces, which mark the hash slot in a Redis key")
-    return value
-
-
-def _topic(value: str) -> str:
-    if not _TOPIC.fullmatch(value) or value in {".", ".."}:
-        raise ValueError("a topic's name has 1 to 249 letters, digits, '.', '_' and '-'")
-    return value
-
-
-def _host(value: str) -> str:
-    try:
-        ip_address(value)
-    except ValueError:
-        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value):
-            raise ValueError("it is neither an address nor a host's name") from None
-    return value
-
-
-def _registry(value: str | None) -> str | None:
-    if value is not None:
-        raise ValueError(
-            "this version does not speak to a schema registry yet; values are read and written "
-            "in Avro's single-object encoding"
-        )
-    return value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _kafka(value: dict[str, properties.Property]) -> dict[str, properties.Property]:
-    refused = properties.refusal(value)
-    if refused:
-        raise ValueError(refused)
-    return value
-
-
-_Topic = Annotated[str, AfterValidator(_topic)]
+_Topic = Annotated[str, AfterValidator(checks.topic)]
 _Kafka = Annotated[
     dict[str, properties.Property],
     NoDecode,
     BeforeValidator(properties.parsed),
-    AfterValidator(_kafka),
+    AfterValidator(checks.kafka),
 ]
 
 
@@ -99,12 +43,12 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
+    bootstrap_servers: Annotated[str, AfterValidator(checks.servers)] = Field(
         default="127.0.0.1:9092",
         description="the Kafka brokers to ask first, as HOST:PORT, several with commas",
         examples=["broker-1:9092,broker-2:9092"],
     )
-    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+    redis_url: Annotated[str, AfterValidator(checks.redis_url)] = Field(
         default="redis://127.0.0.1:6379/0",
         description="where Redis is",
         examples=["redis://redis:6379/0"],
@@ -116,7 +60,7 @@ class Settings(BaseSettings):
         description="the consumer group, shared by all processes of one service",
         examples=["session-processor"],
     )
-    redis_prefix: Annotated[str, AfterValidator(_redis_prefix)] = Field(
+    redis_prefix: Annotated[str, AfterValidator(checks.redis_prefix)] = Field(
         default_factory=lambda given: given["group_id"],
         description="the beginning of every Redis key (the group id by default)",
         examples=["session-processor"],
@@ -142,16 +86,18 @@ class Settings(BaseSettings):
         description="a directory with further writer schemas (*.avsc)",
         examples=["/etc/session-processor/schemas"],
     )
-    codec: Annotated[Literal["auto", "compiled", "fastavro"], BeforeValidator(_lower)] = Field(
-        default="auto",
-        description="which codec reads and writes the present schemas: auto takes the compiled one "
-        "where it is installed",
-        examples=["auto"],
+    codec: Annotated[Literal["auto", "compiled", "fastavro"], BeforeValidator(checks.lower)] = (
+        Field(
+            default="auto",
+            description="which codec reads and writes the present schemas: auto takes the compiled "
+            "one where it is installed",
+            examples=["auto"],
+        )
     )
-    schema_registry_url: Annotated[str | None, AfterValidator(_registry)] = Field(
+    schema_registry_url: Annotated[str | None, AfterValidator(checks.registry)] = Field(
         default=None, description="reserved for a schema registry; leave it unset", examples=[""]
     )
-    http_host: Annotated[str, AfterValidator(_host)] = Field(
+    http_host: Annotated[str, AfterValidator(checks.host)] = Field(
         default="127.0.0.1",
         description="the address that serves /metrics, /livez and /readyz",
         examples=["127.0.0.1"],
@@ -231,15 +177,15 @@ class Settings(BaseSettings):
         description="the most bytes of sessions that the process itself caches",
         examples=["67108864"],
     )
-    log_format: Annotated[Literal["auto", "human", "json"], BeforeValidator(_lower)] = Field(
+    log_format: Annotated[Literal["auto", "human", "json"], BeforeValidator(checks.lower)] = Field(
         default="auto",
         description="how logs are written: auto is human on a terminal and JSON otherwise",
         examples=["json"],
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
-        Field(
-            default="info", description="the least severe level that is logged", examples=["info"]
-        )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(checks.lower)
+    ] = Field(
+        default="info", description="the least severe level that is logged", examples=["info"]
     )
 
     @classmethod

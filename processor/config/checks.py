@@ -1,0 +1,71 @@
+"""What a setting's text may be; each check returns the value or raises ValueError, for people."""
+
+import re
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from processor.config.kafka import Property, refusal
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+def servers(value: str) -> str:
+    """Refuse an empty address."""
+    if not value or not all(part.strip() for part in value.split(",")):
+        raise ValueError("a server's address is empty")
+    return value
+
+
+def redis_url(value: str) -> str:
+    """Refuse a URL that is not of Redis."""
+    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("it does not begin with redis://, rediss:// or unix://")
+    return value
+
+
+def redis_prefix(value: str) -> str:
+    """Refuse a prefix that cannot stand in the braces of a hash slot."""
+    if not value or "{" in value or "}" in value:
+        raise ValueError("it is empty or has braces, which mark the hash slot in a Redis key")
+    return value
+
+
+def topic(value: str) -> str:
+    """Refuse a name that no topic may have."""
+    if not _TOPIC.fullmatch(value) or value in {".", ".."}:
+        raise ValueError("a topic's name has 1 to 249 letters, digits, '.', '_' and '-'")
+    return value
+
+
+def host(value: str) -> str:
+    """Refuse what is neither an address nor a name."""
+    try:
+        ip_address(value)
+    except ValueError:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value):
+            raise ValueError("it is neither an address nor a host's name") from None
+    return value
+
+
+def registry(value: str | None) -> str | None:
+    """Refuse any registry, as yet."""
+    if value is not None:
+        raise ValueError(
+            "this version does not speak to a schema registry yet; values are read and written "
+            "in Avro's single-object encoding"
+        )
+    return value
+
+
+def lower(value: object) -> object:
+    """Return a text in lower case, anything else as it is."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def kafka(value: dict[str, Property]) -> dict[str, Property]:
+    """Refuse properties that the processor sets itself."""
+    refused = refusal(value)
+    if refused:
+        raise ValueError(refused)
+    return value

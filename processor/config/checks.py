@@ -49,13 +49,18 @@ def host(value: str) -> str:
 
 
 def registry(value: str | None) -> str | None:
-    """Refuse any registry, as yet."""
-    if value is not None:
+    """Refuse what is no address of a web server, and one with a password in it."""
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "," in value:
+        raise ValueError("it is not one address that begins with http:// or https://")
+    if parts.username or parts.password:
         raise ValueError(
-            "this version does not speak to a schema registry yet; values are read and written "
-            "in Avro's single-object encoding"
+            "it holds a user or a password: give PROCESSOR_SCHEMA_REGISTRY_USER and "
+            "PROCESSOR_SCHEMA_REGISTRY_PASSWORD"
         )
-    return value
+    return value.rstrip("/")
 
 
 def lower(value: object) -> object:

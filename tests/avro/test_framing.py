@@ -13,6 +13,7 @@ from processor.avro.framing import (
     single_object,
 )
 from processor.avro.schemas import Schema
+from processor.ports.registry import SchemaId
 
 READER = SCHEMAS.updates.reader
 WRITERS = SCHEMAS.updates.writers
@@ -22,7 +23,7 @@ class Registry:
     def __init__(self, **schemas: Schema) -> None:
         self.schemas = schemas
 
-    def schema(self, schema_id: int) -> Schema | None:
+    def schema(self, schema_id: SchemaId) -> Schema | None:
         return self.schemas.get(f"id_{schema_id}")
 
 

@@ -1,6 +1,6 @@
 """`schemas`: registering them, and whether a changed one goes together with those there are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
@@ -77,11 +77,12 @@ def check(
 ) -> None:
     """Say whether schemas go together with those that values were and are written with.
 
-    With a schema registry the registry is asked, by the level that a subject has there, and what
-    breaks is named by comparing with each of the subject's versions. Without one, or of a subject
-    that has no version yet, the comparison is with the schemas of this version and those in
-    schemas/history, both ways: backward, the changed schema reads what was written; forward, what
-    reads now reads what the changed one will write. Exits with 13 where something breaks.
+    Backward: the changed schema reads what was written, which the service needs of both. Forward:
+    who reads with the present schema reads what the changed one will write, which readers need of
+    CustomerSession. With a schema registry also what the level of the subject asks, in comparison
+    with the subject's last version (all of them for a TRANSITIVE level), and the registry has its
+    say. Without one, or for a subject without versions, the comparison is with the schemas of this
+    version and those in schemas/history. Exits with 13 where something breaks.
 
     Example: session-processor schemas check --directory schemas
     """
@@ -104,6 +105,7 @@ class _Topic(NamedTuple):
     subject: str
     schema: "Schema"
     known: "Known"
+    needed: Sequence[str]
 
 
 class _Row(NamedTuple):
@@ -131,13 +133,16 @@ def _topics(settings: Settings, directory: Path | None = None) -> list[_Topic]:
     from processor.ports.registry import subject
 
     schemas = load_schemas(settings.schemas_dir)
-    pairs = (settings.updates_topic, schemas.updates), (settings.sessions_topic, schemas.snapshots)
+    parts = (
+        (settings.updates_topic, schemas.updates, (_BACKWARD,)),
+        (settings.sessions_topic, schemas.snapshots, _FULL),
+    )
     topics = []
-    for topic, known in pairs:
+    for topic, known, needed in parts:
         schema = known.reader
         if directory is not None:
             schema = read_schema_file(directory / f"{schema.name.rpartition('.')[2]}.avsc")
-        topics.append(_Topic(subject(topic), schema, known))
+        topics.append(_Topic(subject(topic), schema, known, needed))
     return topics
 
 
@@ -151,7 +156,7 @@ def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
 
 
 def _by_registry(registry: "ConfluentRegistry", topic: _Topic) -> Iterator[_Row]:
-    """Compare with a subject's versions as far as its level asks; the registry has the last word.
+    """Compare with a subject's versions; where nothing breaks, the registry has the last word.
 
     Yields nothing where the subject has no version.
     """
@@ -161,7 +166,8 @@ def _by_registry(registry: "ConfluentRegistry", topic: _Topic) -> Iterator[_Row]
     if not versions:
         return
     level = registry.level(topic.subject)
-    directions = _DIRECTIONS[level.removesuffix("_TRANSITIVE")]
+    asked = _DIRECTIONS.get(level.removesuffix("_TRANSITIVE"), _FULL)
+    directions = dict.fromkeys((*topic.needed, *asked))
     compared = versions if level.endswith("_TRANSITIVE") else versions[-1:]
     found = False
     for version in compared:
@@ -177,20 +183,20 @@ def _by_registry(registry: "ConfluentRegistry", topic: _Topic) -> Iterator[_Row]
     if not found:
         taken = registry.takes(topic.subject, topic.schema.text)
         what = "" if taken else "the registry refuses it, and does not say why"
-        yield _Row(topic.schema.name, f"{topic.subject} by its registry", level, what)
+        yield _Row(topic.schema.name, f"{topic.subject} in the registry", level, what)
 
 
 def _by_history(topic: _Topic) -> Iterator[_Row]:
     for key, former in topic.known.writers.items():
         against = "this version's" if former is topic.known.reader else f"fingerprint {key.hex()}"
         if former.canonical != topic.schema.canonical:
-            yield from _compared(topic.schema, former, against, _FULL)
+            yield from _compared(topic.schema, former, against, topic.needed)
     if len(topic.known.writers) == 1 and topic.known.reader.canonical == topic.schema.canonical:
         yield _Row(topic.schema.name, "this version's", "same", "")
 
 
 def _compared(
-    changed: "Schema", former: "Schema", against: str, directions: Sequence[str]
+    changed: "Schema", former: "Schema", against: str, directions: Iterable[str]
 ) -> Iterator[_Row]:
     from processor.avro.compatibility import breaks
 

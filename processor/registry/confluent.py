@@ -3,6 +3,7 @@
 The client is imported when one is made: a service without a registry does not load it.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -37,6 +38,8 @@ class ConfluentRegistry:
         """Connect to nothing yet. Raises ConfigError for what the client does not take."""
         from confluent_kafka.schema_registry import SchemaRegistryClient
 
+        for library in ("httpx", "httpx2"):  # each request is a line else
+            logging.getLogger(library).setLevel(logging.WARNING)
         conf: dict[str, Any] = {"url": access.url, "timeout": timeout, "max.retries": 0}
         if access.user is not None:
             conf["basic.auth.user.info"] = f"{access.user}:{access.password or ''}"

@@ -48,13 +48,12 @@ class RegisteredIds:
         self,
         registry: Registry,
         clock: Callable[[], float],
-        own: Mapping[int, Schema] | None = None,
+        own: Mapping[SchemaId, Schema] | None = None,
         capacity: int = CAPACITY,
     ) -> None:
         self._registry = registry
         self._clock = clock
-        self._own: dict[SchemaId, Schema] = {}
-        self._own.update(own or {})
+        self._own = dict(own or {})
         self._answers: dict[SchemaId, _Answer] = {}
         self._quiet_until = 0.0
         self._backoff = _FIRST_BACKOFF_S

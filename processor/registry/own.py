@@ -8,7 +8,7 @@ from processor.avro.schemas import Schema, SchemaError, read_schema
 from processor.config import Settings
 from processor.errors import ConfigError
 from processor.ports.log import Record, Scan, Topic
-from processor.ports.registry import Registered, Registry, subject
+from processor.ports.registry import Registered, Registry, SchemaId, subject
 from processor.registry.confluent import Access, ConfluentRegistry
 
 SINGLE_OBJECT: Final = "single-object"
@@ -43,7 +43,7 @@ class Own(NamedTuple):
     header: bytes
     texts: dict[str, str]
     """The JSON of each version, by its number in decimal."""
-    schemas: Mapping[int, Schema]
+    schemas: Mapping[SchemaId, Schema]
 
 
 def own(registry: Registry, topic: str, writer: Schema) -> Own:
@@ -59,7 +59,11 @@ def own(registry: Registry, topic: str, writer: Schema) -> Own:
             f"the schema registry does not have this version's {writer.name} under {name}",
             hint="Run `session-processor schemas register`; `schemas check` tells what it breaks.",
         )
-    schemas = {each.schema_id: schema for each in versions if (schema := _usable(each))}
+    schemas: dict[SchemaId, Schema] = {}
+    for each in versions:
+        schema = _usable(each)
+        if schema is not None:
+            schemas[each.schema_id] = schema
     texts = {str(each.schema_id): each.text for each in versions}
     return Own(confluent(found.schema_id), texts, schemas)
 

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
@@ -12,8 +14,6 @@ import oracle
 import pytest
 import redis
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.avro import AvroDeserializer
-from confluent_kafka.serialization import MessageField, SerializationContext
 from first_sessions import winners
 from oracle import Entry, Snapshot, decode_session, expected
 from servers import KafkaAddress, Names, RedisAddress
@@ -180,13 +180,19 @@ def committed_records(deployment: Deployment) -> int:
 
 def _read_by_others(deployment: Deployment, registered: Subjects, output: list[Entry]) -> None:
     """Confluent's own deserializer takes either place of the id."""
-    read = AvroDeserializer(registered.client)
-    for each in output:
-        headers = list(each.headers)
-        context = SerializationContext(deployment.names.sessions, MessageField.VALUE, headers)
-        fields = read(each.value, context)
-        framed = plain(each, registered.session, oracle.FRAME).value or b""
-        assert fields["version"] == decode_session(framed)["version"]
+    program = Path(__file__).parents[2] / "examples" / "python" / "read_topic_registry.py"
+    url = deployment.environment["PROCESSOR_SCHEMA_REGISTRY_URL"]
+    said = subprocess.run(
+        [sys.executable, str(program), deployment.bootstrap, deployment.names.sessions, url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    events = [json.loads(line)["lastEventId"] for line in said.stdout.split("\n") if line]
+    framed = (plain(each, registered.session, oracle.FRAME).value or b"" for each in output)
+    assert sorted(events) == sorted(decode_session(each)["lastEventId"] for each in framed)
 
 
 def _read_by_commands(deployment: Deployment, output: list[Entry]) -> None:

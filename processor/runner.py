@@ -110,6 +110,8 @@ class Runner:
         progress = self._pacing.may_step() and self._step()
         if self._keeps_commit_interval() or self._stopping.is_set():
             return
+        if self._gate is not None:
+            self._takeovers.resume(self._gate.take_due())
         taken = consume(self._subscription, self._max_batch, self._wait(progress=progress))
         records = taken.records
         if taken.rebalance is not None:
@@ -125,8 +127,6 @@ class Runner:
             running = self._takeovers.flowing()
             records = [each for each in records if each.partition in running]
             self._process(self._admitted(self._gate, records), taken.membership)
-        if self._gate is not None:
-            self._takeovers.resume(self._gate.take_due())
         if self._halts.any_unpaused():
             self._subscription.pause(self._halts.take_unpaused())
         if time.monotonic() >= self._check_at and not self._stopping.is_set():

@@ -41,7 +41,7 @@ func main() {
 		}
 		snapshot := []byte(found[1].(string))
 		name, datum := hex.EncodeToString(snapshot[2:10]), snapshot[10:] // single-object encoding
-		if snapshot[0] == 0 {                                           // a schema registry's id
+		if snapshot[0] == 0 {                                            // a schema registry's id
 			name, datum = fmt.Sprint(binary.BigEndian.Uint32(snapshot[1:5])), snapshot[5:]
 		}
 		text := client.HGet(ctx, prefix+":schemas", name).Val()

@@ -172,6 +172,7 @@ def test_from_the_first_record_on_and_through_a_change_of_the_framing(
     assert_readable_in_redis(deployment, elsewhere, output)
     _read_by_others(deployment, registered, output)
     _read_by_commands(deployment, output)
+    _folded_again_alike(deployment)
 
 
 def committed_records(deployment: Deployment) -> int:
@@ -207,6 +208,48 @@ def _read_by_commands(deployment: Deployment, output: list[Entry]) -> None:
     )
     assert watched.returncode == 0, watched.stderr
     assert watched.stdout.count("\n") == len(versions)
+
+
+def _folded_again_alike(deployment: Deployment) -> None:
+    """A replay publishes under the same id, and what it is compared with has both places."""
+    made = deployment.command("replay", "run", "--name", "again", "--from-earliest")
+    assert made.returncode == 0, made.stderr
+    same = deployment.command("replay", "diff", "again")
+    assert same.returncode == 0, same.stdout + same.stderr
+
+
+def test_what_the_commands_send_names_the_registrys_id(
+    deployment: Deployment, registered: Subjects, tmp_path: Path
+) -> None:
+    names = deployment.names
+    lines = tmp_path / "updates.jsonl"
+    lines.write_text('{"applicationId": 1, "integrationId": "a"}\n')
+    for arguments in (("produce", str(lines)), ("demo", "--send-only", "--updates", "1000")):
+        sent = deployment.command(*arguments)
+        assert sent.returncode == 0, sent.stderr
+    values = [each.value or b"" for log in deployment.read(names.updates).values() for each in log]
+    named = [each for each in values if each.startswith(prefix(registered.update))]
+    assert len(values) > len(named) > 950  # the demo sends what cannot be read, too
+    assert not any(each.startswith(UPDATE_FRAME) for each in values)
+
+
+def test_a_letter_whose_id_stands_in_a_header_can_be_read_and_sent_again(
+    deployment: Deployment, registered: Subjects
+) -> None:
+    names = deployment.names
+    update = in_plain(registered.update, "e-1", "a")
+    held = ((HEADER, (update.value or b"")[:5]),)
+    wrong = update._replace(key=b"1:b", value=(update.value or b"")[5:], headers=held, partition=0)
+    deployment.produce([wrong])
+    settle(deployment.run("--until-end"))
+    shown = deployment.command("dead-letters", "show", "0:0", "--json")
+    letter = json.loads(shown.stdout)
+    assert (letter["reason"], letter["update"]["eventId"]) == ("key-mismatch", "e-1")
+    again = deployment.command("dead-letters", "redrive", "--reason", "key-mismatch", "--yes")
+    assert again.returncode == 0, again.stderr
+    (first, second) = deployment.read(names.updates)[0]
+    assert second.value == first.value
+    assert (HEADER, prefix(registered.update)) in second.headers
 
 
 def wider() -> str:

@@ -19,7 +19,11 @@ def servers(value: str) -> str:
 
 def redis_url(value: str) -> str:
     """Refuse a URL that is not of Redis."""
-    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+    try:
+        scheme = urlsplit(value).scheme
+    except ValueError:  # its message may repeat a part of the password
+        raise ValueError("it is not a URL") from None
+    if scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("it does not begin with redis://, rediss:// or unix://")
     return value
 

@@ -102,8 +102,13 @@ class Server:
                 protocol=2,  # nothing of RESP3 is used, and some proxies do not speak it
                 retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
             )
-        except ValueError as error:
-            raise ConfigError(f"PROCESSOR_REDIS_URL is not a Redis URL: {error}") from error
+        except ValueError:
+            # The library's words may be a part of the password, where it holds a "/" or a "#".
+            raise ConfigError(
+                "PROCESSOR_REDIS_URL is not a Redis URL",
+                hint="percent-encode what is special in its user and password: "
+                "redis://user:p%2Fss@redis:6379/0",
+            ) from None
         if client.get_encoder().decode_responses:
             raise ConfigError("PROCESSOR_REDIS_URL asks for decode_responses; snapshots are bytes")
         return cls(client)

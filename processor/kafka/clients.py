@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
+from processor.kafka.permissions import Kind, Operation, Permission
 from processor.ports.log import Topic
 
 Properties = Mapping[str, str | int | float | bool]
@@ -28,6 +29,22 @@ class Cluster(NamedTuple):
     """What the user sets for every client, `bootstrap.servers` among it."""
     group: str
     topics: Mapping[Topic, str]
+
+    def on_topic(self, topic: Topic, operation: Operation) -> Permission:
+        """Return the permission to do something with a topic."""
+        return self.permission(operation, "topic", self.topics[topic])
+
+    def on_group(self, operation: Operation) -> Permission:
+        """Return the permission to do something with the group."""
+        return self.permission(operation, "group", self.group)
+
+    def on_ids(self) -> Permission:
+        """Return the permission to publish in transactions, and to fence others that do."""
+        return self.permission("WRITE", "transactional id", f"{self.group}-*")
+
+    def permission(self, operation: Operation, kind: Kind, name: str) -> Permission:
+        """Return a permission of the user that these properties connect as."""
+        return Permission(operation, kind, name, str(self.properties.get("sasl.username", "")))
 
 
 def _quiet(_error: KafkaError) -> None:

@@ -1,6 +1,6 @@
 """The transactional producer: `Publication` on confluent-kafka."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Thread
 from time import monotonic
 from typing import Final
@@ -9,8 +9,10 @@ from uuid import uuid4
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from processor.errors import UnpublishableError
+from processor.kafka.authorized import denied
 from processor.kafka.clients import MAX_REQUEST_BYTES, Cluster, transactional
 from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
+from processor.kafka.permissions import Permission
 from processor.ports.log import (
     BatchAborted,
     Committed,
@@ -60,7 +62,9 @@ class KafkaPublication:
         """Open a transaction."""
         self._ends = {}
         self._refused = None
-        persist(lambda _: self._live().begin_transaction(), "beginning", self._patience)
+        persist(
+            lambda _: self._live().begin_transaction(), "beginning", self._patience, self._needs()
+        )
         self._open = True
 
     def send(self, records: Sequence[Outgoing]) -> None:
@@ -95,7 +99,7 @@ class KafkaPublication:
         except BufferError:
             self._send_when_there_is_room(producer, topic, record, options)
         except KafkaException as exception:
-            raise _unsent(exception, topic, record) from exception
+            raise self._unsent(exception, topic, record) from exception
 
     def _send_when_there_is_room(
         self, producer: Producer, topic: str, record: Outgoing, options: dict[str, object]
@@ -109,7 +113,7 @@ class KafkaPublication:
                 if monotonic() - start > self._patience():
                     raise BatchAborted("the producer's queue stayed full") from None
             except KafkaException as exception:
-                raise _unsent(exception, topic, record) from exception
+                raise self._unsent(exception, topic, record) from exception
             else:
                 return
 
@@ -129,7 +133,7 @@ class KafkaPublication:
         try:
             return self._live().flush(1.0)
         except KafkaException as exception:
-            raise sort_producer(exception.args[0], "flushing") from exception
+            raise sort_producer(exception.args[0], "flushing", self._needs()) from exception
         except SystemError as error:
             # confluent-kafka raises its fatal error where a delivery report returns.
             raise ProducerLost(f"flushing: {error.__cause__ or error}") from error
@@ -146,8 +150,9 @@ class KafkaPublication:
                 lambda wait: send_offsets(producer, positions, membership, wait),
                 "sending offsets",
                 self._patience,
+                self._needs(),
             )
-            persist(producer.commit_transaction, "committing", self._patience)
+            persist(producer.commit_transaction, "committing", self._patience, self._needs())
         except (BatchAborted, ProducerLost):
             self._name_each = True
             raise
@@ -158,7 +163,7 @@ class KafkaPublication:
         """Abort the open transaction, if there is one."""
         if self._open:
             self._open = False
-            persist(self._live().abort_transaction, "aborting", self._patience)
+            persist(self._live().abort_transaction, "aborting", self._patience, self._needs())
 
     def replace(self) -> None:
         """Go on under a fresh id. The former one's transaction is fenced by whoever it holds up."""
@@ -169,7 +174,9 @@ class KafkaPublication:
         with sorting("making a producer"):
             producer = Producer(properties)
         try:
-            persist(producer.init_transactions, "starting a producer", self._patience)
+            persist(
+                producer.init_transactions, "starting a producer", self._patience, self._needs()
+            )
         except (BatchAborted, ProducerLost) as lost:
             raise LogUnavailable(str(lost)) from lost
         self._producer, self._identity = producer, identity
@@ -179,6 +186,21 @@ class KafkaPublication:
         if self._producer is not None:
             self._producer.purge()
             self._producer = None
+
+    def _needs(self) -> Iterator[Permission]:
+        """Yield what publishing must be allowed; of topics, what the brokers do not allow."""
+        cluster = self._cluster
+        yield cluster.on_ids()
+        yield cluster.on_group("READ")
+        written = (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
+        topics = [cluster.on_topic(each, "WRITE") for each in written]
+        yield from denied(cluster, [*topics, cluster.on_topic(Topic.UPDATES, "READ")])
+
+    def _unsent(self, exception: KafkaException, topic: str, record: Outgoing) -> Exception:
+        error: KafkaError = exception.args[0]
+        needed = self._cluster.on_topic(record.topic, "WRITE")
+        doing = f"publishing to {topic} the record of key {record.key!r}"
+        return sort_producer(error, doing, [needed])
 
     def _live(self) -> Producer:
         if self._producer is None:
@@ -204,11 +226,6 @@ class KafkaPublication:
                 f"{error.str()} ({error.name()})",
                 hint="Run `session-processor topics check`: its limits must let every record pass.",
             )
-
-
-def _unsent(exception: KafkaException, topic: str, record: Outgoing) -> Exception:
-    error: KafkaError = exception.args[0]
-    return sort_producer(error, f"publishing to {topic} the record of key {record.key!r}")
 
 
 def send_offsets(

@@ -28,17 +28,19 @@ class KafkaScan:
             return
         name = self._cluster.topics[topic]
         doing = f"reading {name} partition {partition}"
+        # The client looks for the group's coordinator, though it reads outside of the group.
+        needs = (self._cluster.on_topic(topic, "READ"), self._cluster.on_group("DESCRIBE"))
         place = TopicPartition(name, partition, start)
-        with sorting(doing):
+        with sorting(doing, *needs):
             consumer = Consumer(scanner(self._cluster))
         # A fetch that the broker refuses as out of range, as it may for a moment while a
         # transaction is fenced, resets to the beginning: what was yielded must not come again.
         following = start
         try:
-            with sorting(doing):
+            with sorting(doing, *needs):
                 consumer.assign([place])
             while True:
-                with sorting(doing):
+                with sorting(doing, *needs):
                     messages = consumer.consume(_CHUNK, _MOMENT)
                 chunk = []
                 for message in messages:
@@ -49,11 +51,11 @@ class KafkaScan:
                             chunk.append(to_record(message))
                             following = offset + 1
                     elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-                        fault = sort(error, doing)
+                        fault = sort(error, doing, needs)
                         if not isinstance(fault, LogUnavailable):
                             raise fault
                 yield chunk
-                with sorting(doing):
+                with sorting(doing, *needs):
                     position = consumer.position([place])[0].offset
                 if position >= end:
                     return

@@ -68,6 +68,7 @@ class LocalKafka(LocalServer):
     """
 
     name: ClassVar[str] = "Kafka"
+    listener: ClassVar[str] = "PLAINTEXT"
 
     def __init__(
         self,
@@ -110,6 +111,10 @@ class LocalKafka(LocalServer):
         """What a client's `bootstrap.servers` should say."""
         return f"127.0.0.1:{self.port}"
 
+    def client(self) -> dict[str, str]:
+        """Return the properties with which a client may do anything."""
+        return {"bootstrap.servers": self.bootstrap_servers}
+
     def launch(self, progress: Progress = silent) -> None:
         """Start the broker and return when it answers; see LocalServer."""
         if not self.running():
@@ -119,10 +124,7 @@ class LocalKafka(LocalServer):
 
     def answers(self, timeout: float) -> bool:
         """Whether this cluster's metadata names the broker and a controller within `timeout`."""
-        client = AdminClient(
-            {"bootstrap.servers": self.bootstrap_servers, "reconnect.backoff.max.ms": 200},
-            logger=_silence,
-        )
+        client = AdminClient({**self.client(), "reconnect.backoff.max.ms": 200}, logger=_silence)
         try:
             metadata = client.list_topics(timeout=timeout)
         except KafkaException:
@@ -131,12 +133,12 @@ class LocalKafka(LocalServer):
         return ours and bool(metadata.brokers) and metadata.controller_id >= 0
 
     def _prepare(self) -> None:
-        controller = free_port()
+        controller, here = free_port(), f"{self.listener}://{self.bootstrap_servers}"
         settings = {
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "advertised.listeners": here,
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{controller}",
+            "listeners": f"{here},CONTROLLER://127.0.0.1:{controller}",
             "log.dirs": str(self._logs),
             "node.id": "1",
             "process.roles": "broker,controller",
@@ -157,11 +159,18 @@ class LocalKafka(LocalServer):
             cluster_id = f"A{cluster_id[1:]}"
         run_java(
             "kafka.tools.StorageTool",
-            ["format", "-t", cluster_id, "-c", str(self._config), "--standalone"],
+            [
+                *("format", "-t", cluster_id, "-c", str(self._config), "--standalone"),
+                *self._users(),
+            ],
             classpath=kafka_classpath(self.version),
             timeout=self.start_timeout,
         )
         self._cluster.write_text(json.dumps({"cluster_id": cluster_id}))
+
+    def _users(self) -> Sequence[str]:
+        """Return what an empty cluster is told of users: nothing, since it asks for none."""
+        return ()
 
     def _cluster_id(self) -> str:
         try:

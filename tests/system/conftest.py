@@ -1,10 +1,14 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import KafkaAddress, Names, RedisAddress
+from secured_kafka import ADMIN, PROCESSOR, SecuredKafka
+from servers import KafkaAddress, Names, Places, RedisAddress
 from system.deployment import Deployment
+from system.granted import revoke_all
 
+from processor.local.ports import free_port
 from processor.local.valkey import LocalValkey
 
 
@@ -24,3 +28,39 @@ def flushable(
     """The service with a Redis of its own, to flush and restart."""
     with Deployment(kafka.bootstrap_servers, private_valkey.url, names, tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(places: Places) -> Iterator[SecuredKafka]:
+    """A Kafka with TLS, SCRAM and ACLs."""
+    passwords = {ADMIN: "admin-password", PROCESSOR: "processor-password"}
+    server = SecuredKafka(places.guarded("secured-kafka"), free_port(), passwords)
+    server.launch()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def secured(
+    secured_kafka: SecuredKafka, private_valkey: LocalValkey, names: Names, tmp_path: Path
+) -> Iterator[Deployment]:
+    """The service as a user who may do nothing as yet, by SCRAM over TLS, on one partition."""
+    made = Deployment(
+        secured_kafka.bootstrap_servers,
+        private_valkey.url,
+        names,
+        tmp_path,
+        1,
+        client=secured_kafka.client(),
+    )
+    properties = secured_kafka.client(PROCESSOR)
+    password = tmp_path / "password"
+    password.write_text(properties.pop("sasl.password") + "\n")
+    del properties["bootstrap.servers"]
+    # A killed owner is missed sooner.
+    properties |= {"session.timeout.ms": "2000", "heartbeat.interval.ms": "500"}
+    made.environment["PROCESSOR_KAFKA"] = json.dumps(properties)
+    made.environment["PROCESSOR_KAFKA_SASL_PASSWORD_FILE"] = str(password)
+    with made:
+        yield made
+    revoke_all(made.admin)

@@ -8,8 +8,11 @@ from servers import KafkaAddress, Names, Places, RedisAddress
 from system.deployment import Deployment
 from system.granted import revoke_all
 
+from processor.local.kafka import LocalKafka
 from processor.local.ports import free_port
 from processor.local.valkey import LocalValkey
+
+OLDEST_KAFKA = "3.9.2"
 
 
 @pytest.fixture
@@ -28,6 +31,22 @@ def flushable(
     """The service with a Redis of its own, to flush and restart."""
     with Deployment(kafka.bootstrap_servers, private_valkey.url, names, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def oldest(
+    places: Places, private_valkey: LocalValkey, names: Names, tmp_path: Path
+) -> Iterator[Deployment]:
+    """The service on the oldest broker that is supported, with a Redis of its own."""
+    server = LocalKafka.start(places.guarded("oldest-kafka"), version=OLDEST_KAFKA)
+    try:
+        with Deployment(server.bootstrap_servers, private_valkey.url, names, tmp_path) as made:
+            # A killed owner is missed sooner.
+            sooner = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "500"}
+            made.environment["PROCESSOR_KAFKA"] = json.dumps(sooner)
+            yield made
+    finally:
+        server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from secured_kafka import ADMIN, PROCESSOR, SecuredKafka
 from servers import KafkaAddress, Names, Places, RedisAddress
 from system.deployment import Deployment
 from system.granted import revoke_all
+from system.planted import PLANTED
 
 from processor.local.kafka import LocalKafka
 from processor.local.ports import free_port
@@ -52,7 +53,7 @@ def oldest(
 @pytest.fixture(scope="session")
 def secured_kafka(places: Places) -> Iterator[SecuredKafka]:
     """A Kafka with TLS, SCRAM and ACLs."""
-    passwords = {ADMIN: "admin-password", PROCESSOR: "processor-password"}
+    passwords = {ADMIN: "admin-password", PROCESSOR: PLANTED["sasl"]}
     server = SecuredKafka(places.guarded("secured-kafka"), free_port(), passwords)
     server.launch()
     yield server

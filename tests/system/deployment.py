@@ -112,6 +112,7 @@ class Process:
         self.await_log("http=http://")
         found = re.search(r"http=http://([\d.]+):(\d+)", self.log)
         assert found, self.log
+        assert found[1] == "127.0.0.1", "nobody said that others may reach it"
         connection = HTTPConnection(found[1], int(found[2]), timeout=5)
         try:
             connection.request("GET", path)

@@ -30,9 +30,8 @@ class Certificates:
     """The broker's key and its certificate, in one file."""
 
 
-def certificates(directory: Path) -> Certificates:
+def _certify(made: Certificates) -> None:
     """Make an authority and a certificate for 127.0.0.1."""
-    directory.mkdir(parents=True, exist_ok=True)
     signer, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _named("test authority")
     issued = (
@@ -46,13 +45,11 @@ def certificates(directory: Path) -> Certificates:
         .add_extension(address, critical=False)
         .sign(signer, hashes.SHA256())
     )
-    made = Certificates(directory / "authority.pem", directory / "broker.pem")
     made.authority.write_bytes(issued.public_bytes(Encoding.PEM))
     key = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     made.keystore.write_bytes(
         key + broker.public_bytes(Encoding.PEM) + issued.public_bytes(Encoding.PEM)
     )
-    return made
 
 
 def _named(name: str) -> x509.Name:
@@ -75,13 +72,16 @@ def _certificate(
 
 
 class SecuredKafka(LocalKafka):
-    """A local Kafka whose clients need TLS, a user and ACLs. Passwords are by user."""
+    """A local Kafka whose clients need TLS, a user and ACLs.
+
+    Passwords are by user. Whoever knows directory, port and passwords can make one to connect to.
+    """
 
     listener: ClassVar[str] = "CLIENTS"
 
     def __init__(self, data_dir: Path, port: int, passwords: Mapping[str, str]) -> None:
         self.passwords = dict(passwords)
-        self.certificates = certificates(data_dir / "certificates")
+        self.certificates = Certificates(data_dir / "authority.pem", data_dir / "broker.pem")
         jaas = (
             "org.apache.kafka.common.security.scram.ScramLoginModule required "
             f'username="{ADMIN}" password="{self.passwords[ADMIN]}";'
@@ -89,6 +89,7 @@ class SecuredKafka(LocalKafka):
         super().__init__(
             data_dir,
             port,
+            heap="256m",
             properties={
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "inter.broker.listener.name": "CLIENTS",
@@ -115,6 +116,10 @@ class SecuredKafka(LocalKafka):
             "sasl.username": user,
             "sasl.password": self.passwords[user],
         }
+
+    def _prepare(self) -> None:
+        _certify(self.certificates)
+        super()._prepare()
 
     def _users(self) -> Sequence[str]:
         users = self.passwords.items()

@@ -1,10 +1,12 @@
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from secured_kafka import ADMIN, PROCESSOR, SecuredKafka
 from servers import KafkaAddress, Names, Places, RedisAddress
+from shared import run_directory, shared
 from system.deployment import Deployment
 from system.granted import revoke_all
 from system.planted import PLANTED
@@ -51,13 +53,24 @@ def oldest(
 
 
 @pytest.fixture(scope="session")
-def secured_kafka(places: Places) -> Iterator[SecuredKafka]:
-    """A Kafka with TLS, SCRAM and ACLs."""
+def secured_kafka(
+    places: Places, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SecuredKafka]:
+    """A Kafka with TLS, SCRAM and ACLs, shared by all tests of a run as `kafka` is."""
     passwords = {ADMIN: "admin-password", PROCESSOR: PLANTED["sasl"]}
-    server = SecuredKafka(places.guarded("secured-kafka"), free_port(), passwords)
-    server.launch()
-    yield server
-    server.kill()
+
+    @contextmanager
+    def started() -> Iterator[str]:
+        server = SecuredKafka(places.guarded("secured-kafka"), free_port(), passwords)
+        server.launch()
+        try:
+            yield f"{server.port} {server.data_dir}"
+        finally:
+            server.kill()
+
+    with shared(run_directory(tmp_path_factory.getbasetemp()), "secured-kafka", started()) as found:
+        port, _, directory = found.partition(" ")
+        yield SecuredKafka(Path(directory), int(port), passwords)
 
 
 @pytest.fixture
@@ -83,4 +96,4 @@ def secured(
     made.environment["PROCESSOR_KAFKA_SASL_PASSWORD_FILE"] = str(password)
     with made:
         yield made
-    revoke_all(made.admin)
+    revoke_all(made.admin, names)

@@ -95,8 +95,14 @@ def grant(admin: AdminClient, names: Names, permissions: Iterable[Permission]) -
         future.result(30)
 
 
-def revoke_all(admin: AdminClient) -> None:
-    """Leave the processor's user nothing."""
+def revoke(admin: AdminClient, names: Names, permission: Permission) -> None:
+    """Take one back from the processor's user."""
+    for future in admin.delete_acls([_exactly(permission.binding(names))]).values():
+        assert len(future.result(30)) == 1
+
+
+def revoke_all(admin: AdminClient, names: Names) -> None:
+    """Leave the processor's user nothing under these names; other tests go on meanwhile."""
     of_the_user = AclBindingFilter(
         ResourceType.ANY,
         None,  # type: ignore[arg-type]  # none is any
@@ -106,5 +112,19 @@ def revoke_all(admin: AdminClient) -> None:
         AclOperation.ANY,
         AclPermissionType.ANY,
     )
-    for future in admin.delete_acls([of_the_user]).values():
+    given = admin.describe_acls(of_the_user).result(30)
+    own = [_exactly(each) for each in given if names.suffix in each.name]
+    for future in admin.delete_acls(own).values() if own else ():
         future.result(30)
+
+
+def _exactly(given: AclBinding) -> AclBindingFilter:
+    return AclBindingFilter(
+        given.restype,
+        given.name,
+        given.resource_pattern_type,
+        given.principal,
+        given.host,
+        given.operation,
+        given.permission_type,
+    )

@@ -7,7 +7,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartiti
 from secured_kafka import PROCESSOR
 from servers import Names
 from system.deployment import Deployment
-from system.granted import Permission, grant, of_commands, of_run, revoke_all
+from system.granted import Permission, grant, of_commands, of_run, revoke, revoke_all
 
 from processor.demo.stream import updates
 
@@ -56,18 +56,25 @@ def test_whichever_run_lacks_is_named(secured: Deployment, missing: Permission) 
     assert not [each for each in others if each in error]
 
 
-def test_a_permission_that_is_taken_away_is_named_too(secured: Deployment) -> None:
+# Those that a service goes on needing when it has taken its partitions over.
+TAKEN = [
+    Permission("topic", "session-updates", "Read"),
+    Permission("topic", "customer-sessions", "Write"),
+    Permission("group", "session-processor", "Read"),
+]
+
+
+@pytest.mark.parametrize("taken", TAKEN, ids=lambda each: f"{each.operation}-{each.name}")
+def test_a_permission_that_is_taken_away_is_named_too(
+    secured: Deployment, taken: Permission
+) -> None:
     grant(secured.admin, secured.names, of_run())
     process = secured.run()
     process.await_log("partition ready")
-    revoke_all(secured.admin)
-    kept = [
-        each for each in of_run() if (each.name, each.operation) != ("customer-sessions", "Write")
-    ]
-    grant(secured.admin, secured.names, kept)
+    revoke(secured.admin, secured.names, taken)
     fill(secured)
     assert process.wait(60) == 7, process.log[-3000:]
-    assert f"lacks WRITE on topic {secured.names.sessions}\n" in process.log
+    assert f" lacks {taken.told(secured.names)}\n" in process.log
 
 
 COMMANDS = [
@@ -89,7 +96,7 @@ COMMANDS = [
 
 def as_documented(secured: Deployment, command: str, *options: str) -> str:
     """Run a command with what its lines say and nothing else; return what it printed."""
-    revoke_all(secured.admin)
+    revoke_all(secured.admin, secured.names)
     grant(secured.admin, secured.names, of_commands()[command])
     done = secured.command(*command.split(), *options)
     assert done.returncode == 0, f"{command}: {done.stdout[-1000:]}{done.stderr[-2000:]}"

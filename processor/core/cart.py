@@ -9,16 +9,14 @@ from processor.core.session import CartItem
 class SoundCart(Sequence[CartItem]):
     """Items that were found valid (rule 3) while they were read, and stay bytes until looked at.
 
-    `packed` is the same for the same items. `sum` is price × quantity in double arithmetic, added
-    in item order and not rounded; it may be infinite. A subclass says how to unpack.
+    `packed` is the same for the same items. A subclass says how to unpack.
     """
 
-    __slots__ = ("_count", "packed", "sum")
+    __slots__ = ("_count", "packed")
 
-    def __init__(self, packed: bytes, count: int, total: float) -> None:
+    def __init__(self, packed: bytes, count: int) -> None:
         self.packed = packed
         self._count = count
-        self.sum = total
 
     def unpacked(self) -> list[CartItem]:
         """Return the items, made anew by each call."""

@@ -1,6 +1,6 @@
 """The story of a batch: decode → load → fold → encode → publish (one transaction) → store."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter
 from typing import Final, NamedTuple
@@ -19,7 +19,7 @@ from processor.stages.publish import Publish
 from processor.stages.store import Store
 from processor.telemetry.metrics import Metrics
 
-PART: Final = 1_000
+PART: Final = 500
 """Records that are decoded, loaded, folded and sent at once."""
 
 
@@ -205,7 +205,7 @@ class _Batch:
     """What a transaction has so far."""
 
     def __init__(self) -> None:
-        self.changed: dict[int, dict[bytes, Snapshot]] = {}
+        self.changed = defaultdict[int, dict[bytes, Snapshot]](dict)
         self.letters: list[Letter] = []
         self.accepted = self.duplicates = self.taken = self.size = self.hits = self.misses = 0
         self.claimed = False
@@ -214,7 +214,8 @@ class _Batch:
     def add(self, part: Folded) -> None:
         """Take note of a part that was sent."""
         for snapshot in part.snapshots:
-            self.changed.setdefault(snapshot.record.partition, {})[snapshot.key] = snapshot
+            record = snapshot.record
+            self.changed[record.partition][record.key or b""] = snapshot
         self.letters += part.letters
         self.accepted += len(part.snapshots)
         self.duplicates += part.duplicates

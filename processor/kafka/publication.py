@@ -74,31 +74,22 @@ class KafkaPublication:
         last = {record.partition: record for record in records if record.topic is Topic.SESSIONS}
         producer = self._live()
         for record in records:
-            reports = self._name_each or last.get(record.partition) is record
-            self._send(producer, record, self._delivered if reports else None)
-
-    def _send(
-        self,
-        producer: Producer,
-        record: Outgoing,
-        report: Callable[[KafkaError | None, Message], None] | None,
-    ) -> None:
-        part, partition, timestamp, key, value, headers = record
-        topic = self._sessions if part is Topic.SESSIONS else self._cluster.topics[part]
-        more: dict[str, Any] = {}
-        if timestamp != _NO_TIMESTAMP:
-            more["timestamp"] = timestamp
-        if headers:
-            more["headers"] = list(headers)
-        if report is not None:
-            more["on_delivery"] = report
-        place = _ANY if partition is None else partition
-        try:
-            producer.produce(topic, value, key, place, **more)
-        except BufferError:
-            self._send_when_there_is_room(producer, topic, record, more)
-        except KafkaException as exception:
-            raise _unsent(exception, topic, record) from exception
+            part, partition, timestamp, key, value, headers = record
+            topic = self._sessions if part is Topic.SESSIONS else self._cluster.topics[part]
+            more: dict[str, Any] = {}
+            if timestamp != _NO_TIMESTAMP:
+                more["timestamp"] = timestamp
+            if headers:
+                more["headers"] = list(headers)
+            if self._name_each or last.get(partition) is record:
+                more["on_delivery"] = self._delivered
+            place = _ANY if partition is None else partition
+            try:
+                producer.produce(topic, value, key, place, **more)
+            except BufferError:
+                self._send_when_there_is_room(producer, topic, record, more)
+            except KafkaException as exception:
+                raise _unsent(exception, topic, record) from exception
 
     def _send_when_there_is_room(
         self, producer: Producer, topic: str, record: Outgoing, more: dict[str, Any]

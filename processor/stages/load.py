@@ -57,7 +57,9 @@ class Load:
             if isinstance(update, Rejected):
                 continue
             partition, key = record.partition, record.key or b""
-            known = sessions.setdefault(partition, {})
+            known = sessions.get(partition)
+            if known is None:
+                known = sessions[partition] = {}
             if key in known:
                 continue
             before = changed[partition].get(key) if partition in changed else None

@@ -58,8 +58,6 @@ struct Codec {
     update: Object,
     /// `session(19 values)` makes a session.
     session: Object,
-    /// The type of a cart; `cart(packed, count)` keeps its bytes.
-    cart: Object,
     /// Whether a text is one JSON text.
     is_json: Object,
 }
@@ -178,13 +176,8 @@ impl<'py> Maker<'_, 'py> {
             }
         }
         scan.end(count)?;
-        let packed = PyBytes::new(self.py, &whole[..whole.len() - scan.left.len()]);
-        let cart = self
-            .codec
-            .cart
-            .bind(self.py)
-            .call1((packed, count))?
-            .unbind();
+        let packed = whole[..whole.len() - scan.left.len()].into();
+        let cart = Py::new(self.py, Cart { packed, count })?.into_any();
         Ok((cart, sum))
     }
 }
@@ -197,11 +190,10 @@ fn sound_if(sound: bool) -> Done<()> {
 #[pymethods]
 impl Codec {
     #[new]
-    fn new(update: Object, session: Object, cart: Object, is_json: Object) -> Self {
+    fn new(update: Object, session: Object, is_json: Object) -> Self {
         Codec {
             update,
             session,
-            cart,
             is_json,
         }
     }
@@ -245,9 +237,8 @@ impl Codec {
         session: &Bound<'py, PyTuple>,
         header: &[u8],
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let py = session.py();
-        let written = answer(write(session, header, self.cart.bind(py)))?;
-        Ok(written.map(|bytes| PyBytes::new(py, &bytes)))
+        let written = answer(write(session, header))?;
+        Ok(written.map(|bytes| PyBytes::new(session.py(), &bytes)))
     }
 }
 
@@ -343,10 +334,45 @@ fn whole<T>(scan: &Scan, fields: T) -> Done<T> {
     }
 }
 
-/// Return the items of a packed cart as dicts.
-#[pyfunction]
-fn unpack<'py>(packed: &Bound<'py, PyBytes>) -> PyResult<Option<Bound<'py, PyList>>> {
-    answer(unpacked(packed.py(), packed.as_bytes()))
+/// A sequence of items that were found sound while they were read, and stay bytes until looked at.
+#[pyclass(frozen, sequence)]
+struct Cart {
+    /// One block of an array, or none: the same bytes for the same items.
+    packed: Box<[u8]>,
+    count: usize,
+}
+
+#[pymethods]
+impl Cart {
+    /// Return the items as a list of dicts, made anew by each call.
+    fn unpacked<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        Ok(answer(unpacked(py, &self.packed))?.unwrap_or_else(|| PyList::empty(py)))
+    }
+
+    fn __len__(&self) -> usize {
+        self.count
+    }
+
+    fn __getitem__<'py>(&self, place: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.unpacked(place.py())?.as_any().get_item(place)
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.unpacked(py)?.as_any().try_iter()?.into_any())
+    }
+
+    /// Compare with any other sequence, item by item.
+    fn __eq__(&self, other: &Bound<PyAny>) -> PyResult<bool> {
+        let other = match other.downcast_exact::<Cart>() {
+            Ok(cart) => cart.get().unpacked(other.py())?.into_any(),
+            Err(_) => other.clone(),
+        };
+        self.unpacked(other.py())?.eq(other)
+    }
+
+    fn __repr__(&self, py: Python) -> PyResult<String> {
+        Ok(self.unpacked(py)?.repr()?.to_string())
+    }
 }
 
 fn unpacked<'py>(py: Python<'py>, packed: &[u8]) -> Done<Bound<'py, PyList>> {
@@ -378,12 +404,7 @@ fn unpacked<'py>(py: Python<'py>, packed: &[u8]) -> Done<Bound<'py, PyList>> {
     Ok(items)
 }
 
-fn write<'py>(
-    session: &Bound<'py, PyTuple>,
-    header: &[u8],
-    cart: &Bound<'py, PyAny>,
-) -> Done<Vec<u8>> {
-    let py = session.py();
+fn write(session: &Bound<PyTuple>, header: &[u8]) -> Done<Vec<u8>> {
     if session.len() != 19 {
         return Err(Stop::Refused);
     }
@@ -404,14 +425,8 @@ fn write<'py>(
     }
     put_state(out, &field(6)?)?;
     let items = field(7)?;
-    if items.is_exact_instance(cart) {
-        let packed = items.getattr(pyo3::intern!(py, "packed"))?;
-        out.extend_from_slice(
-            packed
-                .downcast_exact::<PyBytes>()
-                .map_err(refused)?
-                .as_bytes(),
-        );
+    if let Ok(cart) = items.downcast_exact::<Cart>() {
+        out.extend_from_slice(&cart.get().packed);
     } else if items.len()? == 0 {
         out.push(0);
     } else {
@@ -516,6 +531,5 @@ fn session_processor_codec(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("UPDATE", PyBytes::new(py, &UPDATE))?;
     module.add("SNAPSHOT", PyBytes::new(py, &SNAPSHOT))?;
-    module.add_class::<Codec>()?;
-    module.add_function(wrap_pyfunction!(unpack, module)?)
+    module.add_class::<Codec>()
 }

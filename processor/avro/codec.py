@@ -28,7 +28,6 @@ from processor.avro.framing import (
     single_object,
 )
 from processor.avro.schemas import Known
-from processor.core.cart import SoundCart
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.errors import FailClosed
@@ -194,8 +193,7 @@ class SnapshotCodec:
             written = self._fast.write_snapshot(session, self._header)
             if written is not None:
                 return written
-        if isinstance(session.cart_items, SoundCart):
-            session = session._replace(cart_items=session.cart_items.unpacked())
+        session = session._replace(cart_items=list(session.cart_items))
         out = BytesIO()
         out.write(self._header)
         schemaless_writer(out, self._schema, dict(zip(SESSION_FIELDS, session, strict=True)))

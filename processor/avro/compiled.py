@@ -4,9 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from processor.core.cart import SoundCart
 from processor.core.json_text import is_json_text
-from processor.core.session import CartItem, Session
+from processor.core.session import Session
 from processor.core.update import SoundUpdate
 
 
@@ -28,29 +27,14 @@ class Module(Protocol):
 
     UPDATE: bytes
     SNAPSHOT: bytes
-    Codec: Callable[[Any, Any, Any, Any], Compiled]
-    """Takes what makes an update and a session of their values, a cart's type, and who judges
-    whether a text is JSON."""
-
-    def unpack(self, packed: bytes, /) -> list[CartItem] | None:
-        """Return the items of a cart's bytes."""
+    Codec: Callable[[Any, Any, Any], Compiled]
+    """Takes what makes an update and a session of their values, and who judges whether a text is
+    JSON. The carts that it reads are sequences of items that stay bytes until looked at."""
 
 
 def compiled(module: Module) -> Compiled:
     """Return the module's codec, whose layout must be that of the present schemas."""
-
-    class PackedCart(SoundCart):
-        """Items as they stand in Avro: one block of an array, or none."""
-
-        __slots__ = ()
-
-        def unpacked(self) -> list[CartItem]:
-            return module.unpack(self.packed) or []
-
+    # What `_make` does, less its count of the values.
     return module.Codec(
-        # What `_make` does, less its count of the values.
-        partial(tuple.__new__, SoundUpdate),
-        partial(tuple.__new__, Session),
-        PackedCart,
-        is_json_text,
+        partial(tuple.__new__, SoundUpdate), partial(tuple.__new__, Session), is_json_text
     )

@@ -32,7 +32,7 @@ def standing(cache: SessionCache, partition: int = 0) -> Stamp:
 
 
 def client(backend: ValkeyBackend) -> Redis:
-    return backend.server.client
+    return backend.client
 
 
 def test_scripts_that_the_server_forgot_are_sent_again_within_the_call(

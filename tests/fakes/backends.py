@@ -5,6 +5,7 @@ from secrets import token_hex
 from typing import Protocol
 
 import pytest
+import redis
 from servers import Places
 
 from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
@@ -86,6 +87,7 @@ class ValkeyBackend:
         self.keys = Keys(f"test-{token_hex(4)}")
         self.valkey = valkey
         self.server = self.connect()
+        self.client = redis.Redis.from_url(valkey.url)
 
     def connect(self) -> Server:
         return Server.from_url(self.valkey.url, timeout=2)
@@ -106,7 +108,7 @@ class ValkeyBackend:
         return self.server.ask(("EXISTS", name)) == [1]
 
     def flush(self) -> None:
-        self.server.ask(("FLUSHALL",))
+        self.client.flushall()
 
     def restart(self) -> None:
         self.valkey.restart()
@@ -133,6 +135,7 @@ def valkey_backend(own_valkey: LocalValkey) -> Iterator[ValkeyBackend]:
     backend.flush()
     yield backend
     backend.server.close()
+    backend.client.close()
 
 
 @pytest.fixture(params=["fake", pytest.param("valkey", marks=pytest.mark.servers)])

@@ -86,11 +86,14 @@ def test_a_prefix_that_would_move_the_hash_slot_is_refused(prefix: str) -> None:
         ("redis://h?sentinel_password=p", "for redis\\+sentinel:// alone"),
         ("redis+cluster://h?sentinel_password=p", "for redis\\+sentinel:// alone"),
         ("redis+sentinel://h1,h2", "names no service"),
-        ("redis+sentinel://h1/main/x", "no number of a database"),
+        ("redis+sentinel://h1/main/x", "the number of a database"),
         ("redis+cluster://h1,h2/1", "names a database"),
         ("redis+cluster://h1?db=1", "names a database"),
         ("redis+cluster://h1,,h2", "addresses is empty"),
-        ("redis+cluster://h1:many", "Port"),
+        ("redis+cluster://h1:many", "a port of it"),
+        ("redis://h:99999", "a port of it"),
+        ("redis://:pl/ant@h", "has an @ behind"),
+        ("redis+cluster://:p?lant=ed@h", "has an @ behind"),
     ],
 )
 def test_a_url_that_does_not_say_where_redis_is_is_refused(url: str, wrong: str) -> None:

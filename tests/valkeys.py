@@ -1,7 +1,7 @@
 """Several local Valkeys that belong together: a Redis Cluster, a primary that Sentinels watch."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -69,14 +69,9 @@ class ValkeyCluster:
         """Return redis-py's own client."""
         return redis.RedisCluster(host="127.0.0.1", port=self.primaries[-1].port)
 
-    def prefix(self, name: str, *, first: Sequence[str]) -> str:
-        """Return a prefix with which `{prefix:part}` is on the first primary for these parts."""
-        for number in range(100_000):
-            prefix = f"{name}-{number}"
-            slots = [key_slot(f"{prefix}:{part}".encode()) for part in first]
-            if all(slot < _SLOTS // 3 for slot in slots):
-                return prefix
-        raise AssertionError("no such prefix")
+    def on_first(self, *tags: str) -> bool:
+        """Whether the first primary has the slot of each tag."""
+        return all(key_slot(tag.encode()) < _SLOTS // 3 for tag in tags)
 
     def replicate(self) -> None:
         """Have the replica follow the first primary, and wait until it does."""
@@ -84,9 +79,9 @@ class ValkeyCluster:
         command(self.replica, "CLUSTER", "REPLICATE", primary)
         awaited("the replica follows", self._follows)
 
-    def await_ok(self) -> None:
-        """Return once every primary that runs serves."""
-        running = [each for each in self.primaries if each.running()]
+    def await_ok(self, *asked: LocalValkey) -> None:
+        """Return once these, or else all primaries, serve."""
+        running = asked or self.primaries
         awaited(
             "the cluster is up",
             lambda: all(
@@ -94,18 +89,46 @@ class ValkeyCluster:
             ),
         )
 
-    def fail_over_without_what_is_written_by(self, write: Callable[[], None]) -> None:
-        """Kill the first primary; its replica takes over, and lacks all that `write` wrote.
+    def lose(self, write: Callable[[], None]) -> None:
+        """Kill the first primary; its replica goes on without anything that `write` wrote.
 
-        The replica is stopped and its link cut meanwhile, so that nothing can lie in its socket.
+        The replica is stopped and its link is cut meanwhile, so that nothing waits in its socket.
         """
         self.replica.pause()
         command(self.primaries[0], "CLIENT", "KILL", "TYPE", "replica")
         write()
         self.primaries[0].kill()
         self.replica.resume()
+
+    def take_over(self) -> None:
+        """Make the replica a primary, with what it has."""
         command(self.replica, "CLUSTER", "FAILOVER", "TAKEOVER")
         self.primaries[0], self.replica = self.replica, self.primaries[0]
+
+    def fail_over(self) -> None:
+        """Have the first primary and its replica change places, with nothing lost."""
+        command(self.replica, "CLUSTER", "FAILOVER")
+        awaited("a failover", lambda: command(self.replica, "ROLE")[0] == b"master")
+        self.primaries[0], self.replica = self.replica, self.primaries[0]
+        awaited("the replica follows", self._follows)
+
+    def await_following(self) -> None:
+        """Return once the replica follows, which one that was a primary has to find out first."""
+        awaited("the replica is one", lambda: command(self.replica, "ROLE")[0] == b"slave")
+        awaited("the replica follows", self._follows)
+        self.await_ok()
+
+    def await_replicated(self) -> None:
+        """Return once the replica has all that was written so far."""
+
+        def same() -> bool:
+            ours, theirs = (
+                command(each, "INFO", "replication")["master_repl_offset"]
+                for each in (self.primaries[0], self.replica)
+            )
+            return bool(ours == theirs)
+
+        awaited("the replica has everything", same)
 
     def kill(self) -> None:
         for each in (*self.primaries, self.replica):
@@ -188,6 +211,7 @@ class Watched:
         return client
 
     def failed_over(self) -> bool:
+        """Whether the replica is the primary now, and the Sentinel says so."""
         answer = command(self.sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")
         role = command(self.replica, "ROLE")[0]
         return int(answer[1]) == self.replica.port and role == b"master"
@@ -206,9 +230,3 @@ def _raw(answer: Any) -> bytes:
     if isinstance(answer, dict):
         return "\n".join(f"{name}:{value}" for name, value in answer.items()).encode()
     return answer.encode() if isinstance(answer, str) else bytes(answer)
-
-
-def nodes(cluster: ValkeyCluster) -> Iterator[LocalValkey]:
-    """Yield every node of it."""
-    yield from cluster.primaries
-    yield cluster.replica

@@ -59,6 +59,11 @@ def parsed(url: str) -> Address:
     parts = urlsplit(url)
     scheme, _, mode = parts.scheme.partition("+")
     kind = _kind(scheme, mode)
+    if "@" in parts.query + parts.fragment + (parts.path if scheme != "unix" else ""):
+        # Without this a part of a password would pass for a path or an option, and be told.
+        raise ValueError(
+            "it has an @ behind its host; write @ / ? # of a password as %40 %2F %3F %23"
+        )
     options = parse_qsl(parts.query, keep_blank_values=True)
     _check_options(dict(options), kind, tls=scheme == "rediss")
     user, at, places = parts.netloc.rpartition("@")
@@ -68,6 +73,8 @@ def parsed(url: str) -> Address:
                 "it names several servers as one: begin it with redis+sentinel:// or "
                 "redis+cluster://, or rediss with either"
             )
+        if places:
+            _node(places, _PORTS[kind])
         return Address("server", url)
     nodes = tuple(_node(place, _PORTS[kind]) for place in places.split(","))
     service, database = "", parts.path.strip("/")
@@ -76,7 +83,7 @@ def parsed(url: str) -> Address:
         if not service:
             raise ValueError("it names no service after the Sentinels: redis+sentinel://…/mymaster")
     if database and not database.isdigit():
-        raise ValueError(f"its path ends in {database!r}, which is no number of a database")
+        raise ValueError("its path does not end in the number of a database")
     if kind == "cluster" and int(dict(options).get("db") or database or 0):
         raise ValueError("it names a database, and a Redis Cluster has none but 0")
     query = urlencode([(name, value) for name, value in options if name not in _SENTINEL])
@@ -122,6 +129,10 @@ def _check_options(options: Mapping[str, str], kind: Kind, *, tls: bool) -> None
 
 def _node(place: str, port: int) -> Node:
     parts = urlsplit(f"//{place}")
+    try:
+        number = parts.port
+    except ValueError:
+        raise ValueError("a port of it is no number up to 65535") from None
     if not parts.hostname:
         raise ValueError("one of its addresses is empty: write HOST:PORT, several with commas")
-    return parts.hostname, parts.port or port
+    return parts.hostname, number or port

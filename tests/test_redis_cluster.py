@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from redis.crc import key_slot
-from valkeys import awaited, command
+from valkeys import command
 
 from processor.errors import ConfigError
 from processor.ports.sessions import CacheUnavailable, Stamp, Want, Write
@@ -15,11 +13,8 @@ from processor.reader import Answer, Found, SessionReader
 from processor.redis.connection import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fakes.backends import ClusterBackend, ValkeyBackend
 
-    from processor.local.valkey import LocalValkey
     from processor.ports.sessions import SessionCache
 
 pytest_plugins = ["fakes.backends"]
@@ -31,44 +26,6 @@ LIMIT = 1_000_000
 def standing(cache: SessionCache, partition: int) -> Stamp:
     stamp = cache.begin(partition, b"restore")
     return cache.flip(partition, stamp, b"restored")
-
-
-@contextmanager
-def moving(backend: ClusterBackend, partition: int) -> Iterator[tuple[LocalValkey, LocalValkey]]:
-    """Have a partition's slot move while the context lasts; its keys are moved by the test."""
-    slot = key_slot(f"{backend.keys.current(partition)}".encode())
-    source = next(each for each in backend.cluster.primaries if serves(each, slot))
-    target = next(each for each in backend.cluster.primaries if each is not source)
-    own, other = (command(each, "CLUSTER", "MYID").decode() for each in (source, target))
-    command(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", own)
-    command(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", other)
-    yield source, target
-    for each in (target, source):
-        command(each, "CLUSTER", "SETSLOT", slot, "NODE", other)
-    awaited("all know of it", lambda: all(knows(each, slot, target) for each in nodes(backend)))
-
-
-def serves(node: LocalValkey, slot: int) -> bool:
-    return knows(node, slot, node)
-
-
-def knows(node: LocalValkey, slot: int, owner: LocalValkey) -> bool:
-    return any(
-        first <= slot <= last and primary[1] == owner.port
-        for first, last, primary, *_ in command(node, "CLUSTER", "SLOTS")
-    )
-
-
-def nodes(backend: ClusterBackend) -> list[LocalValkey]:
-    return [*backend.cluster.primaries, backend.cluster.replica]
-
-
-def move(source: LocalValkey, target: LocalValkey, *names: str) -> None:
-    assert command(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *names) in {
-        b"OK",
-        "OK",
-        True,
-    }
 
 
 def test_partitions_of_several_nodes_are_written_and_loaded_in_one_call(
@@ -89,11 +46,11 @@ def test_a_slot_that_moves_is_followed(cluster_backend: ClusterBackend) -> None:
     cache, keys = cluster_backend.sessions(), cluster_backend.keys
     stamp, other = standing(cache, 0), standing(cache, 1)
     pointer, sessions = keys.current(0), keys.sessions(0, stamp.generation)
-    with moving(cluster_backend, 0) as (source, target):
-        move(source, target, pointer)
+    with cluster_backend.cluster.moving(keys.current(0)) as move:
+        move(pointer)
         with pytest.raises(CacheUnavailable, match="TRYAGAIN"):
             cache.check({0: stamp, 1: other})
-        move(source, target, sessions, keys.latest(0))
+        move(sessions, keys.latest(0))
         cache.write({0: Write(stamp, b"asked", {b"1:a": b"A"}), 1: Write(other, b"asked", {})})
         assert cache.check({0: Stamp(stamp.generation, b"asked")}) == set()
     assert cache.check({0: Stamp(stamp.generation, b"asked")}) == set()

@@ -1,7 +1,8 @@
 """Several local Valkeys that belong together: a Redis Cluster, a primary that Sentinels watch."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -89,6 +90,26 @@ class ValkeyCluster:
             ),
         )
 
+    @contextmanager
+    def moving(self, key: str) -> Iterator[Callable[..., None]]:
+        """Have a key's slot move while the context lasts; yield what moves single keys of it."""
+        slot = key_slot(key.encode())
+        source = next(each for each in self.primaries if _serves(each, slot, each))
+        target = next(each for each in self.primaries if each is not source)
+        own, other = (command(each, "CLUSTER", "MYID").decode() for each in (source, target))
+        command(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", own)
+        command(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", other)
+
+        def move(*keys: str) -> None:
+            place: list[str | int] = ["127.0.0.1", target.port, "", 0, 5000]
+            assert command(source, "MIGRATE", *place, "KEYS", *keys) in {b"OK", "OK", True}
+
+        yield move
+        for each in (target, source):
+            command(each, "CLUSTER", "SETSLOT", slot, "NODE", other)
+        everyone = [*self.primaries, self.replica]
+        awaited("all know of it", lambda: all(_serves(each, slot, target) for each in everyone))
+
     def lose(self, write: Callable[[], None]) -> None:
         """Kill the first primary; its replica goes on without anything that `write` wrote.
 
@@ -140,6 +161,13 @@ class ValkeyCluster:
 
     def _follows(self) -> bool:
         return b"master_link_status:up" in _raw(command(self.replica, "INFO", "replication"))
+
+
+def _serves(asked: LocalValkey, slot: int, owner: LocalValkey) -> bool:
+    return any(
+        first <= slot <= last and primary[1] == owner.port
+        for first, last, primary, *_ in command(asked, "CLUSTER", "SLOTS")
+    )
 
 
 class LocalSentinel(LocalValkey):

@@ -17,6 +17,7 @@ from redis.exceptions import (
     MovedError,
     RedisError,
     TimeoutError,  # noqa: A004
+    TryAgainError,
 )
 
 from processor.redis.address import Node
@@ -54,11 +55,10 @@ class ClusterLink:
             pending = [at for at in pending if self._is_elsewhere(answers[at])]
             if not pending:
                 break
-        for at, answer in enumerate(answers):
-            if isinstance(answer, AskError) and not isinstance(answer, MovedError):
-                asking = [("ASKING",), commands[at].command]
-                answers[at] = self._at(_named(answer), asking)[1]
-        return answers
+        return [
+            self._follow(answer, commands[at].command) if isinstance(answer, AskError) else answer
+            for at, answer in enumerate(answers)
+        ]
 
     def everywhere(self, command: Sequence[Argument]) -> list[Any]:
         """Return the answer of each primary."""
@@ -95,13 +95,26 @@ class ClusterLink:
     def _is_elsewhere(self, answer: Any) -> bool:
         """Whether the command is to be sent again, by the map as it is after this."""
         if isinstance(answer, MovedError):
-            if self._primaries:
+            if answer.host and self._primaries:
                 self._primaries[answer.slot_id] = _named(answer)
+            else:
+                self._primaries = {}  # it names no host: the map does, by who is asked for it
             return True
         if isinstance(answer, ConnectionError):
             self._primaries = {}
             return True
         return False
+
+    def _follow(self, error: AskError, command: Sequence[Argument]) -> Any:
+        """Return what the node answers to which a key of a moving slot has moved already."""
+        answer: Any = error
+        if error.host and not isinstance(error, MovedError):
+            asking, answer = self._at(_named(error), [("ASKING",), command])
+            if isinstance(asking, RedisError):
+                return asking
+        if isinstance(answer, AskError):
+            return TryAgainError(f"the nodes disagree about the slot {error.slot_id}")
+        return answer
 
     def _at(self, node: Node, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Return what a node answers; one that does not answer stands for each answer."""

@@ -77,6 +77,7 @@ def options_of(address: Address, timeout: float) -> dict[str, Any]:
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
         "socket_keepalive": True,
+        "driver_info": None,  # its name, which would need the right to CLIENT SETINFO
         "protocol": 2,  # nothing of RESP3 is used, and some proxies do not speak it
         "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
         **parse_url(address.url),  # type: ignore[no-untyped-call]

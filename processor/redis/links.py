@@ -73,15 +73,25 @@ class OneServer:
 
 def options_of(address: Address, timeout: float) -> dict[str, Any]:
     """Return what redis-py makes each connection with; options of the URL win."""
+    own = parse_url(address.url)  # type: ignore[no-untyped-call]
     return {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
         "socket_keepalive": True,
-        "driver_info": None,  # its name, which would need the right to CLIENT SETINFO
         "protocol": 2,  # nothing of RESP3 is used, and some proxies do not speak it
         "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
-        **parse_url(address.url),  # type: ignore[no-untyped-call]
+        **greeting(tls=address.tls, password=own.get("password")),
+        **own,
     }
+
+
+def greeting(*, tls: bool, password: str | None) -> dict[str, Any]:
+    """Return what keeps redis-py from telling its name, which takes the right to CLIENT SETINFO.
+
+    Over TLS 1.3 it needs an answer to something before the first command, since else it takes the
+    server's session tickets for data that were left unread. The one to a password will do.
+    """
+    return {} if tls and not password else {"driver_info": None}
 
 
 def client_of(options: dict[str, Any]) -> redis.Redis:

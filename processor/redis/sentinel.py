@@ -19,8 +19,11 @@ from redis.sentinel import (
 )
 
 from processor.redis.address import Address
+from processor.redis.links import greeting
 
-_OF_REDIS: Final = {"host", "port", "db", "username", "password", "connection_class"}
+_OF_REDIS: Final = {
+    *("host", "port", "db", "username", "password", "connection_class", "driver_info"),
+}
 
 
 def sentinel_client(address: Address, options: dict[str, Any]) -> redis.Redis:
@@ -31,6 +34,7 @@ def sentinel_client(address: Address, options: dict[str, Any]) -> redis.Redis:
         sentinel_kwargs={
             **common,
             **address.sentinel,
+            **greeting(tls=address.tls, password=address.sentinel.get("password")),
             "ssl": address.tls,
             "retry": Retry(NoBackoff(), 0),
         },

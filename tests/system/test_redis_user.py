@@ -1,4 +1,4 @@
-"""The service as a user with the documented rights in Redis, and with one less."""
+"""The service over TLS, as a user with the documented rights in Redis, and with one less."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 from documented import rule
+from redis_tls import Authority, tls_proxy
 from servers import KafkaAddress, Names
 from system.deployment import Deployment
 from valkeys import command
@@ -21,10 +22,12 @@ PASSWORD = "planted"  # noqa: S105
 def restricted(
     kafka: KafkaAddress, private_valkey: LocalValkey, names: Names, tmp_path: Path
 ) -> Iterator[Deployment]:
-    url = private_valkey.url.replace("://", f"://processor:{PASSWORD}@")
-    with Deployment(kafka.bootstrap_servers, url, names, tmp_path) as made:
-        made.redis_client = partial(redis.Redis.from_url, private_valkey.url)
-        yield made
+    authority = Authority(tmp_path / "authority")
+    with tls_proxy(private_valkey.port, authority.server()) as port:
+        url = f"rediss://processor:{PASSWORD}@127.0.0.1:{port}/0?{authority.options()}"
+        with Deployment(kafka.bootstrap_servers, url, names, tmp_path) as made:
+            made.redis_client = partial(redis.Redis.from_url, private_valkey.url)
+            yield made
 
 
 def test_the_service_runs_with_exactly_the_documented_rights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,8 @@ pytest_plugins = ["fakes.backends"]
 pytestmark = pytest.mark.servers
 PARTITIONS = range(12)
 LIMIT = 1_000_000
+TIMEOUT_S = 2.0
+"""That of the backend's connections."""
 
 
 def standing(cache: SessionCache, partition: int) -> Stamp:
@@ -59,6 +62,20 @@ def test_a_slot_that_moves_is_followed(cluster_backend: ClusterBackend) -> None:
     assert loaded == {0: [b"A", b"B"]}
 
 
+def test_a_node_that_handed_over_and_went_is_not_missed(cluster_backend: ClusterBackend) -> None:
+    """As when nodes are replaced one by one: the call that finds it gone goes to its heir."""
+    cluster, cache, keys = cluster_backend.cluster, cluster_backend.sessions(), cluster_backend.keys
+    partition = next(p for p in range(100) if cluster.on_first(keys.current(p)[1:].split("}")[0]))
+    stamp = standing(cache, partition)
+    cluster.fail_over()
+    cluster.replica.kill()
+    try:
+        assert cache.check({partition: stamp}) == set()
+    finally:
+        cluster.replica.launch()
+        cluster.await_following()
+
+
 def test_a_node_that_hangs_is_not_asked_for_the_map_again(cluster_backend: ClusterBackend) -> None:
     """After the timeout, the next call finds the replica that took over."""
     cluster, claims = cluster_backend.cluster, cluster_backend.claims()
@@ -73,7 +90,9 @@ def test_a_node_that_hangs_is_not_asked_for_the_map_again(cluster_backend: Clust
             claims.stands(generation)
         cluster.take_over()
         cluster.await_ok(cluster.primaries[0])
+        begin = time.monotonic()
         assert not claims.stands(generation)  # another server is not the one they were made on
+        assert time.monotonic() - begin < TIMEOUT_S
         assert claims.begin("stream") is not None
     finally:
         hung.resume()

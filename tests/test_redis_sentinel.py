@@ -1,12 +1,11 @@
-"""What only Sentinels show: a primary that changes, and their own credentials."""
+"""What only Sentinels show: that they know a primary or not, and credentials of their own."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 from documented import Rule, besides
 from servers import Places
-from valkeys import Watched, awaited, command
+from valkeys import Watched, command
 
 from processor.errors import Forbidden
 from processor.ports.sessions import CacheUnavailable
@@ -54,19 +53,3 @@ def test_a_user_of_the_sentinels_needs_the_one_right_that_is_documented(watched:
         command(watched.sentinel, *allowed.without(right).arguments("asker", "pass"))
         with pytest.raises(Forbidden, match="sentinel"):
             asked(url)
-
-
-def test_an_orderly_failover_is_followed(watched: Watched) -> None:
-    server = Server.from_url(watched.url, timeout=2)
-    assert server.ask(("SET", "a", "1")) == [True]
-    command(watched.sentinel, "SENTINEL", "FAILOVER", "mymaster")
-    awaited("the replica is the primary", watched.failed_over)
-
-    def arrived() -> bool:
-        """Until the former primary learns that it is none, it takes writes."""
-        with suppress(CacheUnavailable):
-            server.ask(("SET", "a", "2"))
-        return bool(command(watched.replica, "GET", "a") == b"2")
-
-    awaited("the new primary is written to", arrived)
-    server.close()

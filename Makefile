@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 # Most tests wait for servers most of the time.
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
-SOURCES := processor tests $(wildcard bench)
+SOURCES := processor tests ci $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast lint format types check containers contract lock bench clean
+.PHONY: help setup demo test fast lint format types check audit containers contract lock bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ check: setup ## lint, format check, types, tests: what a change must pass
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(PYTEST) $(ARGS)
+
+audit: setup ## known vulnerabilities of the image's packages, where the data can be had
+	@$(BIN)/python ci/audit.py $(ARGS)
 
 containers: setup ## the image and compose, exercised; needs a Docker engine
 	$(BIN)/python -m pytest --containers tests/containers $(ARGS)

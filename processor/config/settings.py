@@ -1,7 +1,7 @@
 """What can be set, what each setting may be, and what contradicts what."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
@@ -270,6 +270,13 @@ class Settings(BaseSettings):
             **properties.texts(self.kafka),
             **secret,
         }
+
+
+def is_secret(field: str) -> bool:
+    """Whether a setting's value may hold a secret, so that no message may repeat it."""
+    about = Settings.model_fields[field]
+    kinds = (about.annotation, *get_args(about.annotation))
+    return SecretStr in kinds or not about.repr
 
 
 def _contradiction(wrong: str, *fields: str) -> PydanticCustomError:

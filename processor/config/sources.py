@@ -1,5 +1,7 @@
 """Where settings come from: flags over environment over a TOML file; and what is wrong with them.
 
+A variable may name a file that holds the value instead: see `file_variable`.
+
 Every refusal is a ConfigError that names the setting, where it was given and what to do.
 """
 
@@ -15,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
-from processor.config.settings import ENV_PREFIX, Settings, env_name
+from processor.config.settings import ENV_PREFIX, Settings, env_name, is_secret
 from processor.errors import ConfigError
 
 DEFAULT_FILE: Final = Path("session-processor.toml")
@@ -27,6 +29,8 @@ FLAG_FIELDS: Final = tuple(
     for field in Settings.model_fields
     if field not in {"kafka_sasl_password", "schema_registry_password"}
 )
+
+_NAMES_A_FILE: Final = "_FILE"
 
 _OF_A_SERVICE = re.compile(
     r"PROCESSOR(_[A-Z0-9_]+)?_"
@@ -48,9 +52,11 @@ def load(flags: Mapping[str, str] | None = None, file: Path | None = None) -> Lo
     variables = _variables()
     ignored = tuple(sorted(name for name, value in variables.items() if _injected(name, value)))
     _refuse_unknown_variables(name for name in variables if name not in ignored)
+    environment = _from_environment({name.removeprefix(ENV_PREFIX).lower() for name in ignored})
     layers = [
         *_from_file(_chosen_file(file)),
-        *_from_environment({name.removeprefix(ENV_PREFIX).lower() for name in ignored}),
+        *environment,
+        *_from_named_files({field for field, _, _ in environment}),
         *((field, value, f"the flag {flag(field)}") for field, value in (flags or {}).items()),
     ]
     values = {field: value for field, value, _ in layers}
@@ -67,6 +73,14 @@ def flag(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def file_variable(field: str) -> str:
+    """Return the name of the variable that names a file with a setting's value.
+
+    For secrets, which are mounted as files; but any setting may come so.
+    """
+    return f"{env_name(field)}{_NAMES_A_FILE}"
+
+
 Layer = list[tuple[str, Any, str]]
 """Field, value and origin of what one source gives."""
 
@@ -76,6 +90,46 @@ def _from_environment(ignored: set[str]) -> Layer:
     return [
         (field, value, "the environment") for field, value in given.items() if field not in ignored
     ]
+
+
+def _from_named_files(given: set[str]) -> Layer:
+    """Read the files that variables name; `given` are the fields that variables give at once."""
+    layer: Layer = []
+    for field in Settings.model_fields:
+        variable = file_variable(field)
+        path = os.environ.get(variable)
+        if not path or variable in map(env_name, Settings.model_fields):
+            continue
+        if field in given:
+            raise ConfigError(
+                f"{env_name(field)} and {variable} (both from the environment): both give the "
+                "value",
+                hint=f"remove one; {_hint(field)}",
+            )
+        layer.append((field, _content(path, variable), f"the file {path}, by {variable}"))
+    return layer
+
+
+def _content(path: str, variable: str) -> str:
+    """Return what a file holds, without the newlines that editors put at the end."""
+    try:
+        text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"{path}, which {variable} names, is not a text in UTF-8", hint="mend the file"
+        ) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"{path}, which {variable} names, cannot be read: {why}",
+            hint="name a file that this process may read",
+        ) from None
+    if not text:
+        raise ConfigError(
+            f"{path}, which {variable} names, is empty",
+            hint=f"put the value into the file, or unset {variable}",
+        )
+    return text
 
 
 def _from_file(path: Path | None) -> Layer:
@@ -126,6 +180,7 @@ def _injected(name: str, value: str) -> bool:
 
 def _refuse_unknown_variables(names: Iterable[str]) -> None:
     known = {CONFIG_VARIABLE, *map(env_name, Settings.model_fields)}
+    known.update(map(file_variable, Settings.model_fields))
     for name in sorted(names):
         if name not in known:
             raise ConfigError(
@@ -152,7 +207,7 @@ def _explained(
         if detail["type"] == "default_factory_not_called":
             continue
         fields = _fields(detail)
-        told.append(f"{_named(fields, origins)}: {_wrong(detail, fields, values)}")
+        told.append(f"{_named(fields, origins)}: {_wrong(detail, fields, values, origins)}")
         hints.update(dict.fromkeys(_hint(field) for field in fields))
     return ConfigError("\n".join(told), hint="\n".join(hints))
 
@@ -170,12 +225,18 @@ def _named(fields: Iterable[str], origins: Mapping[str, str]) -> str:
     )
 
 
-def _wrong(detail: ErrorDetails, fields: tuple[str, ...], values: Mapping[str, Any]) -> str:
+def _wrong(
+    detail: ErrorDetails,
+    fields: tuple[str, ...],
+    values: Mapping[str, Any],
+    origins: Mapping[str, str],
+) -> str:
     wrong = detail["msg"].removeprefix("Value error, ")
     wrong = wrong[:1].lower() + wrong[1:] if wrong[:6] == "Input " else wrong
     given = values.get(fields[0])
-    may_be_told = isinstance(given, str | int | float) and Settings.model_fields[fields[0]].repr
-    if detail["type"] == "contradiction" or not may_be_told or fields[0].endswith("password"):
+    # What stands in a file of its own was put there to be told to nobody.
+    secret = is_secret(fields[0]) or file_variable(fields[0]) in origins.get(fields[0], "")
+    if detail["type"] == "contradiction" or secret or not isinstance(given, str | int | float):
         return wrong
     return f"{wrong} (it is {str(given)!r})"
 

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
+from processor.kafka.permissions import Kind, Operation, Permission
 from processor.ports.log import Topic
 
 Properties = Mapping[str, str | int | float | bool]
@@ -29,6 +30,22 @@ class Cluster(NamedTuple):
     group: str
     topics: Mapping[Topic, str]
 
+    def on_topic(self, topic: Topic, operation: Operation) -> Permission:
+        """Return the permission to do something with a topic."""
+        return self.permission(operation, "topic", self.topics[topic])
+
+    def on_group(self, operation: Operation) -> Permission:
+        """Return the permission to do something with the group."""
+        return self.permission(operation, "group", self.group)
+
+    def on_ids(self) -> Permission:
+        """Return the permission to publish in transactions, and to fence others that do."""
+        return self.permission("WRITE", "transactional id", f"{self.group}-*")
+
+    def permission(self, operation: Operation, kind: Kind, name: str) -> Permission:
+        """Return a permission of the user that these properties connect as."""
+        return Permission(operation, kind, name, str(self.properties.get("sasl.username", "")))
+
 
 def _quiet(_error: KafkaError) -> None:
     """Leave connection errors to the calls that meet them: they say what they could not do."""
@@ -39,6 +56,8 @@ def common(cluster: Cluster) -> dict[str, object]:
     return {
         # An idle broker connection that a firewall dropped is found by keepalive, not by a timeout.
         "socket.keepalive.enable": True,
+        # A small request is not held back until the answer to the one before it is acknowledged.
+        "socket.nagle.disable": True,
         "reconnect.backoff.max.ms": 2_000,
         # What goes wrong is told by the call that meets it, in the log's own form.
         "log_level": 2,

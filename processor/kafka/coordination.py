@@ -19,7 +19,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 )
 
 from processor.kafka.clients import Cluster, common, transactional
-from processor.kafka.faults import is_passing, sort, sorting
+from processor.kafka.faults import Causes, is_passing, sort, sorting
+from processor.kafka.permissions import Permission
 from processor.ports.log import Committed, Extent, LogUnavailable, NotStable, Topic
 
 _ANSWER_S: Final = 5.0
@@ -42,6 +43,7 @@ class KafkaCoordination:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._causes = Causes()
         self._admin = self._connected()
         with sorting("connecting"):
             group = {**common(cluster), "group.id": cluster.group, "enable.auto.commit": False}
@@ -70,10 +72,11 @@ class KafkaCoordination:
     def _ask(self, asker: Consumer, partition: int, patience: float) -> Committed | None:
         place = TopicPartition(self._cluster.topics[Topic.UPDATES], partition)
         doing = f"asking for the committed offset of partition {partition}"
-        with sorting(doing):
+        needs = (self._cluster.on_group("READ"), self._cluster.on_topic(Topic.UPDATES, "READ"))
+        with sorting(doing, *needs):
             (answer,) = asker.committed([place], timeout=patience)
         if answer.error is not None:
-            raise sort(answer.error, doing)
+            raise sort(answer.error, doing, needs)
         return None if answer.offset < 0 else Committed(answer.offset, answer.metadata or "")
 
     def fence(self, identity: str) -> bool:
@@ -89,7 +92,8 @@ class KafkaCoordination:
             if is_passing(error):
                 return False
             del self._fences[identity]
-            raise sort(error, f"fencing {identity}") from exception
+            needed = self._cluster.on_ids()
+            raise sort(error, f"fencing {identity}", [needed]) from exception
         del self._fences[identity]
         return True
 
@@ -127,20 +131,26 @@ class KafkaCoordination:
     def _topics(self, wanted: Iterable[Topic] = Topic) -> dict[Topic, Any]:
         doing = "asking for the topics"
         names = {topic: self._cluster.topics[topic] for topic in wanted}
-        with sorting(doing):
+        with self._causes.explaining(self._admin.poll), sorting(doing):
             asked = self._admin.describe_topics(
                 TopicCollection(list(names.values())), request_timeout=_ANSWER_S
             )
-        return {topic: _result(asked[name], f"{doing}: {name}") for topic, name in names.items()}
+            return {
+                topic: _result(
+                    asked[name], f"{doing}: {name}", self._cluster.on_topic(topic, "DESCRIBE")
+                )
+                for topic, name in names.items()
+            }
 
     def _offset(self, place: TopicPartition, spec: OffsetSpec, isolation: IsolationLevel) -> int:
         doing = f"asking for offsets of {place.topic} partition {place.partition}"
         try:
+            needed = self._cluster.permission("DESCRIBE", "topic", place.topic)
             with sorting(doing):
                 asked = self._admin.list_offsets(
                     {place: spec}, isolation_level=isolation, request_timeout=_ANSWER_S
                 )
-            offset: int = _answer(asked, doing).offset
+            offset: int = _answer(asked, doing, needed).offset
         except LogUnavailable as fault:
             # The admin client asks under the leader's epoch that it once learned, for ever (seen
             # with 2.16.1, after a broker's restart): only another one learns the new one.
@@ -152,18 +162,19 @@ class KafkaCoordination:
 
     def _connected(self) -> AdminClient:
         with sorting("connecting"):
-            return AdminClient(common(self._cluster))  # type: ignore[arg-type]  # callbacks too
+            properties = {**common(self._cluster), "error_cb": self._causes.note}
+            return AdminClient(properties)  # type: ignore[arg-type]  # callbacks too
 
 
-def _answer(asked: Mapping[Any, Future[Any]], doing: str) -> Any:
+def _answer(asked: Mapping[Any, Future[Any]], doing: str, *needs: Permission) -> Any:
     """Return the one answer of a request about one thing."""
     (future,) = asked.values()
-    return _result(future, doing)
+    return _result(future, doing, *needs)
 
 
-def _result(future: Future[Any], doing: str) -> Any:
+def _result(future: Future[Any], doing: str, *needs: Permission) -> Any:
     try:
-        with sorting(doing):
+        with sorting(doing, *needs):
             return future.result(_ANSWER_S + 1)
     except TimeoutError:
         raise LogUnavailable(f"{doing}: no answer") from None

@@ -11,9 +11,12 @@
 | retriable, timed out, no connection                | LogUnavailable          |
 | anything else, from a transactional producer       | ProducerLost            |
 | anything else                                      | LogUnavailable          |
+
+Each function takes what the call needs to be allowed, so that a refusal can name it. It is iterated
+only where something was refused: to find out may take a question to the brokers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final, TypeVar
@@ -21,16 +24,19 @@ from typing import Final, TypeVar
 from confluent_kafka import KafkaError, KafkaException
 
 from processor.errors import ConfigError, FailClosed, Forbidden, TopicError, UnpublishableError
+from processor.kafka.permissions import Kind, Permission, lacking, of_kind
 from processor.ports.log import BatchAborted, LogUnavailable, ProducerLost
 
 Answer = TypeVar("Answer")
 
-_FORBIDDEN: Final = frozenset(
+_FORBIDDEN: Final[Mapping[int, Kind | None]] = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "group",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "transactional id",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: None,
+}
+_UNKNOWN_USER: Final = frozenset(
     {
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         KafkaError.SASL_AUTHENTICATION_FAILED,
         KafkaError._AUTHENTICATION,  # noqa: SLF001  librdkafka's own codes have this form
     }
@@ -68,18 +74,27 @@ _AWAY: Final = frozenset(
 )
 _PROPERTY: Final = frozenset({KafkaError._INVALID_ARG, KafkaError._CONFLICT})  # noqa: SLF001
 _PERMISSION_HINT: Final = "Grant what docs/operations.md lists under permissions, then start again."
+_USER_HINT: Final = (
+    "Check sasl.mechanism and sasl.username in PROCESSOR_KAFKA, and PROCESSOR_KAFKA_SASL_PASSWORD."
+)
+_TOPIC_HINT: Final = "Run `session-processor topics check`."
 
 
-def sort(error: KafkaError, doing: str) -> Exception:
+def sort(error: KafkaError, doing: str, needs: Iterable[Permission] = ()) -> Exception:
     """Return the exception that an error means outside of a producer."""
     code = error.code()
     text = f"{doing}: {error.str()} ({error.name()})"
-    if code in _FORBIDDEN:
-        return Forbidden(text, hint=_PERMISSION_HINT)
+    if code in _FORBIDDEN or code in _UNKNOWN_USER:
+        missing = lacking(of_kind(_FORBIDDEN.get(code), needs))
+        hint = _PERMISSION_HINT if code in _FORBIDDEN else _USER_HINT
+        return Forbidden(f"{text}{missing}", hint=hint)
     if code in _PROPERTY:
         return ConfigError(text, hint="Mend the property in PROCESSOR_KAFKA.")
     if code in _NO_TOPIC:
-        return TopicError(text, hint="Run `session-processor topics check`.")
+        # Brokers hide what they do not allow.
+        hidden = " or ".join(map(str, of_kind("topic", needs)))
+        seems = f" A topic also looks absent to who lacks {hidden}." if hidden else ""
+        return TopicError(text, hint=f"{_TOPIC_HINT}{seems}")
     if code in _OUTSIDE_LOG:
         return FailClosed(
             f"{text}. The offset to read on from is outside the input log: records that were not "
@@ -87,13 +102,13 @@ def sort(error: KafkaError, doing: str) -> Exception:
             hint="Run `session-processor offsets show`, then `session-processor offsets repair`.",
         )
     if code in _RECORD:
-        return UnpublishableError(text, hint="Run `session-processor topics check`.")
+        return UnpublishableError(text, hint=_TOPIC_HINT)
     return LogUnavailable(text)
 
 
-def sort_producer(error: KafkaError, doing: str) -> Exception:
+def sort_producer(error: KafkaError, doing: str, needs: Iterable[Permission] = ()) -> Exception:
     """Return the exception that an error of the transactional producer means."""
-    fault = sort(error, doing)
+    fault = sort(error, doing, needs)
     if error.txn_requires_abort() and not isinstance(fault, Forbidden):
         return BatchAborted(f"{doing}: {error.str()} ({error.name()})")
     if isinstance(fault, LogUnavailable) and not is_passing(error):
@@ -111,17 +126,61 @@ def is_record_level(error: KafkaError) -> bool:
     return error.code() in _RECORD
 
 
+class Causes:
+    """Why a client cannot connect, as it last said; a call without an answer says only that.
+
+    Its `note` is the client's `error_cb`.
+    """
+
+    def __init__(self) -> None:
+        self._last: KafkaError | None = None
+
+    def note(self, error: KafkaError) -> None:
+        """Keep an error that waiting does not mend."""
+        if error.code() in _UNKNOWN_USER or error.code() == KafkaError._SSL:  # noqa: SLF001
+            self._last = error
+
+    def last(self) -> str | None:
+        """Return what was said."""
+        return None if self._last is None else self._last.str()
+
+    def forget(self) -> None:
+        """Let go of what was said: it is over."""
+        self._last = None
+
+    @contextmanager
+    def explaining(self, serve: Callable[[float], object]) -> Iterator[None]:
+        """Where there is no answer inside: raise Forbidden if the user is unknown, else the cause.
+
+        `serve` is the client's `poll`, without which it does not call back.
+        """
+        serve(0)
+        self.forget()
+        try:
+            yield
+        except LogUnavailable as fault:
+            serve(0)
+            if self._last is None:
+                raise
+            cause = sort(self._last, str(fault))
+            raise cause from fault
+
+
 @contextmanager
-def sorting(doing: str) -> Iterator[None]:
+def sorting(doing: str, *needs: Permission) -> Iterator[None]:
     """Turn Kafka's errors inside into sorted ones."""
     try:
         yield
     except KafkaException as exception:
-        raise sort(exception.args[0], doing) from exception
+        raise sort(exception.args[0], doing, needs) from exception
 
 
 def persist(
-    call: Callable[[float], Answer], doing: str, patience: Callable[[], float], once: float = 2.0
+    call: Callable[[float], Answer],
+    doing: str,
+    patience: Callable[[], float],
+    needs: Iterable[Permission] = (),
+    once: float = 2.0,
 ) -> Answer:
     """Return the answer of a producer's call, repeated while its error is passing.
 
@@ -138,4 +197,4 @@ def persist(
                 if monotonic() - start < patience():
                     continue
                 raise ProducerLost(f"{doing}: {error.str()} ({error.name()})") from exception
-            raise sort_producer(error, doing) from exception
+            raise sort_producer(error, doing, needs) from exception

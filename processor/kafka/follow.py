@@ -24,12 +24,14 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
     name = cluster.topics[topic]
     doing = f"following {name}"
     made = to_snapshot if topic is Topic.SESSIONS else to_record
+    # The client looks for the group's coordinator, though it reads outside of the group.
+    needs = (cluster.on_topic(topic, "READ"), cluster.on_group("DESCRIBE"))
     consumer = Consumer(scanner(cluster))
     try:
-        with sorting(doing):
+        with sorting(doing, *needs):
             consumer.assign([TopicPartition(name, each, at) for each, at in starts.items()])
         while True:
-            with sorting(doing):
+            with sorting(doing, *needs):
                 messages = consumer.consume(1, _MOMENT)
                 if messages:
                     messages += consumer.consume(_CHUNK, 0)
@@ -39,7 +41,7 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
                 if error is None:
                     records.append(made(message))
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's form
-                    fault = sort(error, doing)
+                    fault = sort(error, doing, needs)
                     if not isinstance(fault, LogUnavailable):
                         raise fault
             yield records

@@ -60,7 +60,7 @@ class KafkaOffsets:
             error: KafkaError = exception.args[0]
             if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return Group("DEAD", ())
-            raise sort(error, doing) from exception
+            raise sort(error, doing, [self._cluster.on_group("DESCRIBE")]) from exception
         members = tuple(f"{each.client_id} on {each.host}" for each in found.members)
         return Group(found.state.name, members)
 
@@ -108,4 +108,5 @@ class KafkaOffsets:
                 f"{doing}: a process joined the group meanwhile: nothing was changed",
                 hint="Stop every `session-processor run` of the group, then try again.",
             )
-        return sort(error, doing)
+        topic = self._cluster.on_topic(Topic.UPDATES, "READ")
+        return sort(error, doing, [self._cluster.on_group("READ"), topic])

@@ -1,16 +1,18 @@
 """The transactional producer: `Publication` on confluent-kafka."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Thread
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from processor.errors import UnpublishableError
+from processor.kafka.authorized import denied
 from processor.kafka.clients import MAX_REQUEST_BYTES, Cluster, transactional
 from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
+from processor.kafka.permissions import Permission
 from processor.ports.log import (
     BatchAborted,
     Committed,
@@ -28,6 +30,8 @@ LAST_PATIENCE: Final = 4.0
 _HANGS_S: Final = 3.0
 """Seconds past its timeout after which a call is not awaited any longer."""
 _NO_TIMESTAMP: Final = -1
+_ANY: Final = -1
+"""The partition that leaves the choice to the partitioner."""
 
 
 class KafkaPublication:
@@ -60,7 +64,9 @@ class KafkaPublication:
         """Open a transaction."""
         self._ends = {}
         self._refused = None
-        persist(lambda _: self._live().begin_transaction(), "beginning", self._patience)
+        persist(
+            lambda _: self._live().begin_transaction(), "beginning", self._patience, self._needs()
+        )
         self._open = True
 
     def send(self, records: Sequence[Outgoing]) -> None:
@@ -69,47 +75,40 @@ class KafkaPublication:
         A report of each costs more than the record, so all report only after a batch failed:
         then the error can name the record.
         """
-        last = {
-            record.partition: place
-            for place, record in enumerate(records)
-            if record.topic is Topic.SESSIONS
-        }
-        reporting = set(last.values())
+        last = {record.partition: record for record in records if record.topic is Topic.SESSIONS}
         producer = self._live()
-        for place, record in enumerate(records):
-            self._send(producer, record, reports=self._name_each or place in reporting)
-
-    def _send(self, producer: Producer, record: Outgoing, *, reports: bool) -> None:
-        topic = self._cluster.topics[record.topic]
-        options: dict[str, object] = {"key": record.key}
-        if record.partition is not None:
-            options["partition"] = record.partition
-        if record.timestamp != _NO_TIMESTAMP:
-            options["timestamp"] = record.timestamp
-        if record.headers:
-            options["headers"] = list(record.headers)
-        if reports:
-            options["on_delivery"] = self._delivered
-        try:
-            producer.produce(topic, record.value, **options)  # type: ignore[arg-type]
-        except BufferError:
-            self._send_when_there_is_room(producer, topic, record, options)
-        except KafkaException as exception:
-            raise _unsent(exception, topic, record) from exception
+        for record in records:
+            part, partition, timestamp, key, value, headers = record
+            topic = self._sessions if part is Topic.SESSIONS else self._cluster.topics[part]
+            more: dict[str, Any] = {}
+            if timestamp != _NO_TIMESTAMP:
+                more["timestamp"] = timestamp
+            if headers:
+                more["headers"] = list(headers)
+            if self._name_each or last.get(partition) is record:
+                more["on_delivery"] = self._delivered
+            place = _ANY if partition is None else partition
+            try:
+                producer.produce(topic, value, key, place, **more)
+            except BufferError:
+                self._send_when_there_is_room(producer, topic, record, more)
+            except KafkaException as exception:
+                raise self._unsent(exception, topic, record) from exception
 
     def _send_when_there_is_room(
-        self, producer: Producer, topic: str, record: Outgoing, options: dict[str, object]
+        self, producer: Producer, topic: str, record: Outgoing, more: dict[str, Any]
     ) -> None:
+        place = _ANY if record.partition is None else record.partition
         start = monotonic()
         while True:
             producer.poll(0.05)
             try:
-                producer.produce(topic, record.value, **options)  # type: ignore[arg-type]
+                producer.produce(topic, record.value, record.key, place, **more)
             except BufferError:
                 if monotonic() - start > self._patience():
                     raise BatchAborted("the producer's queue stayed full") from None
             except KafkaException as exception:
-                raise _unsent(exception, topic, record) from exception
+                raise self._unsent(exception, topic, record) from exception
             else:
                 return
 
@@ -129,7 +128,7 @@ class KafkaPublication:
         try:
             return self._live().flush(1.0)
         except KafkaException as exception:
-            raise sort_producer(exception.args[0], "flushing") from exception
+            raise sort_producer(exception.args[0], "flushing", self._needs()) from exception
         except SystemError as error:
             # confluent-kafka raises its fatal error where a delivery report returns.
             raise ProducerLost(f"flushing: {error.__cause__ or error}") from error
@@ -146,8 +145,9 @@ class KafkaPublication:
                 lambda wait: send_offsets(producer, positions, membership, wait),
                 "sending offsets",
                 self._patience,
+                self._needs(),
             )
-            persist(producer.commit_transaction, "committing", self._patience)
+            persist(producer.commit_transaction, "committing", self._patience, self._needs())
         except (BatchAborted, ProducerLost):
             self._name_each = True
             raise
@@ -158,7 +158,7 @@ class KafkaPublication:
         """Abort the open transaction, if there is one."""
         if self._open:
             self._open = False
-            persist(self._live().abort_transaction, "aborting", self._patience)
+            persist(self._live().abort_transaction, "aborting", self._patience, self._needs())
 
     def replace(self) -> None:
         """Go on under a fresh id. The former one's transaction is fenced by whoever it holds up."""
@@ -169,7 +169,9 @@ class KafkaPublication:
         with sorting("making a producer"):
             producer = Producer(properties)
         try:
-            persist(producer.init_transactions, "starting a producer", self._patience)
+            persist(
+                producer.init_transactions, "starting a producer", self._patience, self._needs()
+            )
         except (BatchAborted, ProducerLost) as lost:
             raise LogUnavailable(str(lost)) from lost
         self._producer, self._identity = producer, identity
@@ -179,6 +181,21 @@ class KafkaPublication:
         if self._producer is not None:
             self._producer.purge()
             self._producer = None
+
+    def _needs(self) -> Iterator[Permission]:
+        """Yield what publishing must be allowed; of topics, what the brokers do not allow."""
+        cluster = self._cluster
+        yield cluster.on_ids()
+        yield cluster.on_group("READ")
+        written = (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
+        topics = [cluster.on_topic(each, "WRITE") for each in written]
+        yield from denied(cluster, [*topics, cluster.on_topic(Topic.UPDATES, "READ")])
+
+    def _unsent(self, exception: KafkaException, topic: str, record: Outgoing) -> Exception:
+        error: KafkaError = exception.args[0]
+        needed = self._cluster.on_topic(record.topic, "WRITE")
+        doing = f"publishing to {topic} the record of key {record.key!r}"
+        return sort_producer(error, doing, [needed])
 
     def _live(self) -> Producer:
         if self._producer is None:
@@ -204,11 +221,6 @@ class KafkaPublication:
                 f"{error.str()} ({error.name()})",
                 hint="Run `session-processor topics check`: its limits must let every record pass.",
             )
-
-
-def _unsent(exception: KafkaException, topic: str, record: Outgoing) -> Exception:
-    error: KafkaError = exception.args[0]
-    return sort_producer(error, f"publishing to {topic} the record of key {record.key!r}")
 
 
 def send_offsets(

@@ -1,6 +1,6 @@
 """The topics of replays: the plan that makes a replay exist, and the three that it publishes to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from time import monotonic, sleep
 from typing import Final
@@ -12,6 +12,7 @@ from processor.errors import InputError
 from processor.kafka.clients import Cluster, common
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.faults import sort, sorting
+from processor.kafka.permissions import Permission
 from processor.kafka.scan import KafkaScan
 from processor.kafka.topics import create_kept_whole, make
 from processor.kafka.transactions import Transactions
@@ -69,7 +70,8 @@ class KafkaReplays:
                 f"there is a topic {clash[0]} already, and no replay {plan.name}",
                 hint="give another --name, or delete the topic if nobody needs it",
             )
-        make(self._admin, topic, 1, {"cleanup.policy": "compact"})
+        creation = self._live.permission("CREATE", "topic", topic)
+        make(self._admin, creation, 1, {"cleanup.policy": "compact"})
         self._await(lambda: topic in self._topics(), f"topic {topic} was created and is not seen")
         return self._write(plan, new=True)
 
@@ -86,7 +88,7 @@ class KafkaReplays:
         there = self._topics()
         with sorting(f"deleting group {own.group}"):
             asked = self._admin.delete_consumer_groups([own.group], request_timeout=_ANSWER_S)
-        _gone(asked, "deleting group")
+        _gone(asked, "deleting group", [own.on_group("DELETE")])
         mine = [each for part, each in own.topics.items() if part is not Topic.UPDATES]
         dropped = [each for each in mine if each in there]
         last = plan_topic(self._live.group, name)
@@ -98,7 +100,9 @@ class KafkaReplays:
         if not topics:
             return
         with sorting("deleting topics"):
-            _gone(self._admin.delete_topics(topics, request_timeout=_ANSWER_S), "deleting")
+            asked = self._admin.delete_topics(topics, request_timeout=_ANSWER_S)
+        needs = [self._live.permission("DELETE", "topic", each) for each in topics]
+        _gone(asked, "deleting", needs)
         self._await(
             lambda: not self._topics().intersection(topics),
             f"{', '.join(topics)} were deleted and can still be seen",
@@ -138,7 +142,7 @@ class KafkaReplays:
             sleep(0.1)
 
 
-def _gone(asked: Mapping[str, Future[None]], doing: str) -> None:
+def _gone(asked: Mapping[str, Future[None]], doing: str, needs: Sequence[Permission]) -> None:
     for what, future in asked.items():
         try:
             future.result(_ANSWER_S + 1)
@@ -147,4 +151,5 @@ def _gone(asked: Mapping[str, Future[None]], doing: str) -> None:
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             if error.code() not in _ABSENT:
-                raise sort(error, f"{doing} {what}") from exception
+                mine = [each for each in needs if each.name == what]
+                raise sort(error, f"{doing} {what}", mine) from exception

@@ -30,18 +30,23 @@ class KafkaScan:
         name = self._cluster.topics[topic]
         doing = f"reading {name} partition {partition}"
         made = to_snapshot if topic is Topic.SESSIONS else to_record
+        # The client looks for the group's coordinator, though it reads outside of the group.
+        needs = (self._cluster.on_topic(topic, "READ"), self._cluster.on_group("DESCRIBE"))
         place = TopicPartition(name, partition, start)
-        with sorting(doing):
+        with sorting(doing, *needs):
             consumer = Consumer(scanner(self._cluster))
         # A fetch that the broker refuses as out of range, as it may for a moment while a
         # transaction is fenced, resets to the beginning: what was yielded must not come again.
         following = start
         try:
-            with sorting(doing):
+            with sorting(doing, *needs):
                 consumer.assign([place])
             while True:
-                with sorting(doing):
-                    messages = consumer.consume(_CHUNK, _MOMENT)
+                with sorting(doing, *needs):
+                    # One call for all would wait for a chunk to fill, at the end of each partition.
+                    messages = consumer.consume(1, _MOMENT)
+                    if messages:
+                        messages += consumer.consume(_CHUNK - 1, 0)
                 chunk = []
                 for message in messages:
                     error = message.error()
@@ -51,11 +56,11 @@ class KafkaScan:
                             chunk.append(made(message))
                             following = offset + 1
                     elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-                        fault = sort(error, doing)
+                        fault = sort(error, doing, needs)
                         if not isinstance(fault, LogUnavailable):
                             raise fault
                 yield chunk
-                with sorting(doing):
+                with sorting(doing, *needs):
                     position = consumer.position([place])[0].offset
                 if position >= end:
                     return

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from confluent_kafka import (
@@ -14,7 +15,7 @@ from confluent_kafka import (
 
 from processor.errors import ConfigError, ProcessorError
 from processor.kafka.clients import Cluster, group_member
-from processor.kafka.faults import sort, sorting
+from processor.kafka.faults import Causes, sort, sorting
 from processor.ports.log import (
     HEADERS_UNREADABLE,
     Headers,
@@ -26,6 +27,7 @@ from processor.ports.log import (
 )
 
 _ANSWER_S: Final = 1.0
+_record: Final = partial(tuple.__new__, Record)
 UNREADABLE_HEADERS: Final = ((HEADERS_UNREADABLE, None),)
 
 
@@ -37,13 +39,15 @@ def to_record(message: Message) -> Record:
     except SystemError:
         # confluent-kafka cannot make a text of the name, and to ask it again may crash the process.
         headers = UNREADABLE_HEADERS
-    return Record(
-        message.partition() or 0,
-        message.offset() or 0,
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-        headers,
+    return _record(
+        (
+            message.partition() or 0,
+            message.offset() or 0,
+            message.timestamp()[1],
+            message.key(),
+            message.value(),
+            headers,
+        )
     )
 
 
@@ -52,11 +56,13 @@ class KafkaSubscription:
 
     def __init__(self, cluster: Cluster) -> None:
         self._topic = cluster.topics[Topic.UPDATES]
+        self._needs = (cluster.on_topic(Topic.UPDATES, "READ"), cluster.on_group("READ"))
         self._assigned: set[int] = set()
         self._paused: set[int] = set()
         self._news: Rebalance | None = None
         self._callback_error: Exception | None = None
         self._trouble: str | None = None
+        self._causes = Causes()
         self._confirmed: Membership | None = None
         self._unproven: dict[int, int] = {}
         self._asked_again: set[int] = set()
@@ -83,7 +89,7 @@ class KafkaSubscription:
     def take(self, limit: int, wait: float) -> list[Record]:
         """Wait for one record, then return it with what else has arrived."""
         self._confirmed = self.membership()
-        with sorting("reading updates"):
+        with sorting("reading updates", *self._needs):
             messages = self._consumer.consume(1, wait)
             if messages:
                 messages += self._consumer.consume(limit - 1, 0) if limit > 1 else []
@@ -156,6 +162,7 @@ class KafkaSubscription:
             with suppress(KafkaException):
                 self._consumer.list_topics(self._topic, timeout=_ANSWER_S)
                 self._trouble = None
+                self._causes.forget()
         return self._trouble
 
     def close(self) -> None:
@@ -212,20 +219,21 @@ class KafkaSubscription:
         where = f"reading {message.topic() or self._topic}"
         if message.partition() is not None and (message.partition() or 0) >= 0:
             where += f" partition {message.partition()} at offset {message.offset()}"
-        fault = sort(error, where)
+        fault = sort(error, where, self._needs)
         if not isinstance(fault, LogUnavailable):
             raise fault
 
     # Callbacks run inside `take`. An exception in one would make it skip records, so they keep it.
 
     def _on_error(self, error: KafkaError) -> None:
+        self._causes.note(error)
         if error.fatal():
             self._callback_error = ConfigError(
                 f"the group does not take this member any more: {error.str()} ({error.name()})",
                 hint="Mend PROCESSOR_KAFKA (a group.instance.id is one process's own).",
             )
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            self._trouble = error.str()
+            self._trouble = self._causes.last() or error.str()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:

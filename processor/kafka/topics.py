@@ -13,7 +13,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 
 from processor.errors import TopicError
 from processor.kafka.clients import Cluster, common
-from processor.kafka.faults import sort, sorting
+from processor.kafka.faults import Causes, sort, sorting
+from processor.kafka.permissions import Permission
 from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
 from processor.kafka.topic_needs import (
     LONGEST_MS,
@@ -105,8 +106,9 @@ def create(
     Replication is the broker's default; `sessions` are further settings of the output.
     Raises TopicError, LogUnavailable and Forbidden.
     """
-    admin = _admin(cluster)
-    found = _states(admin, cluster)
+    admin, causes = _admin(cluster)
+    with causes.explaining(admin.poll):
+        found = _states(admin, cluster)
     count = _count(cluster, found, partitions)
     made = []
     for topic, name in cluster.topics.items():
@@ -117,7 +119,7 @@ def create(
             settings = settings_for(topic, max_snapshot_bytes, int(limit))
             if topic is Topic.SESSIONS:
                 settings.update(sessions or {})
-            make(admin, name, count, settings)
+            make(admin, cluster.on_topic(topic, "CREATE"), count, settings)
             _wait_until_known(admin, cluster, topic)
         there = found.get(topic)
         made.append(Created(name, there.partitions if there else count, there is None))
@@ -131,7 +133,9 @@ def create_kept_whole(cluster: Cluster, max_snapshot_bytes: int, partitions: int
 
 def states(cluster: Cluster) -> dict[Topic, TopicState]:
     """Return what those of the topics are like that exist."""
-    return _states(_admin(cluster), cluster)
+    admin, causes = _admin(cluster)
+    with causes.explaining(admin.poll):
+        return _states(admin, cluster)
 
 
 def servers(cluster: Cluster) -> str:
@@ -164,8 +168,14 @@ def _count(cluster: Cluster, found: Mapping[Topic, TopicState], wanted: int | No
     return MANY_PARTITIONS if wanted is None else wanted
 
 
-def make(admin: AdminClient, name: str, partitions: int, settings: dict[str, str]) -> None:
-    """Make one topic, unless it is there. Raises TopicError, LogUnavailable and Forbidden."""
+def make(
+    admin: AdminClient, creation: Permission, partitions: int, settings: dict[str, str]
+) -> None:
+    """Make the topic that the permission names, unless it is there.
+
+    Raises TopicError, LogUnavailable and Forbidden.
+    """
+    name = creation.name
     doing = f"creating topic {name}"
     new = NewTopic(name, partitions, _BROKER_DEFAULT, config=settings)
     try:
@@ -177,7 +187,7 @@ def make(admin: AdminClient, name: str, partitions: int, settings: dict[str, str
         error: KafkaError = exception.args[0]
         if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return
-        fault = sort(error, doing)
+        fault = sort(error, doing, [creation])
         if isinstance(fault, LogUnavailable) and not error.retriable() and _is_answer(error):
             raise TopicError(
                 f"{doing}: {error.str()} ({error.name()})",
@@ -199,9 +209,10 @@ def _wait_until_known(admin: AdminClient, cluster: Cluster, topic: Topic) -> Non
         sleep(0.1)
 
 
-def _admin(cluster: Cluster) -> AdminClient:
+def _admin(cluster: Cluster) -> tuple[AdminClient, Causes]:
+    causes = Causes()
     with sorting("connecting"):
-        return AdminClient(common(cluster))  # type: ignore[arg-type]  # callbacks too
+        return AdminClient({**common(cluster), "error_cb": causes.note}), causes  # type: ignore[dict-item]
 
 
 def _states(admin: AdminClient, cluster: Cluster) -> dict[Topic, TopicState]:
@@ -220,18 +231,20 @@ def _states(admin: AdminClient, cluster: Cluster) -> dict[Topic, TopicState]:
             error: KafkaError = exception.args[0]
             if error.code() in _UNKNOWN:
                 continue
-            raise sort(error, f"{doing}: {name}") from exception
+            needed = cluster.on_topic(topic, "DESCRIBE")
+            raise sort(error, f"{doing}: {name}", [needed]) from exception
         replicas = min((len(each.replicas) for each in description.partitions), default=0)
-        settings = _settings(admin, name)
+        settings = _settings(admin, cluster.on_topic(topic, "DESCRIBE_CONFIGS"))
         found[topic] = TopicState(len(description.partitions), replicas, settings)
     return found
 
 
-def _settings(admin: AdminClient, name: str) -> dict[str, str]:
+def _settings(admin: AdminClient, needed: Permission) -> dict[str, str]:
+    name = needed.name
     doing = f"asking for the settings of {name}"
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
     try:
-        with sorting(doing):
+        with sorting(doing, needed):
             asked = admin.describe_configs([resource], request_timeout=_ANSWER_S)
             answer: Mapping[str, Any] = asked[resource].result(_ANSWER_S + 1)
     except TimeoutError:

@@ -1,14 +1,16 @@
 """A source that is sent once: its records, and how far it was sent, in the same transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from time import monotonic
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from processor.errors import UnpublishableError
+from processor.kafka.authorized import denied
 from processor.kafka.clients import Cluster, common, transactional
-from processor.kafka.faults import is_record_level, persist, sort, sort_producer, sorting
+from processor.kafka.faults import Causes, is_record_level, persist, sort, sort_producer, sorting
+from processor.kafka.permissions import Permission
 from processor.kafka.publication import send_offsets
 from processor.ports.log import (
     BatchAborted,
@@ -45,6 +47,7 @@ class Transactions:
     """
 
     def __init__(self, cluster: Cluster, name: str, partitioner: str = "murmur2_random") -> None:
+        self._cluster = cluster
         self._topic = cluster.topics[Topic.UPDATES]
         self._name = name
         self._properties = {
@@ -54,7 +57,10 @@ class Transactions:
         # They never subscribe: they know the group's offsets, and one lends its name to the
         # transactions. Only this one waits for offsets that are pending.
         group = {**common(cluster), "group.id": name, "enable.auto.commit": False}
-        self._group = Consumer({**group, "isolation.level": "read_committed"})
+        self._causes = Causes()
+        self._group = Consumer(
+            {**group, "error_cb": self._causes.note, "isolation.level": "read_committed"}
+        )
         self._at_once = Consumer({**group, "isolation.level": "read_uncommitted"})
         self._producer: Producer | None = None
         self._refused: list[UnpublishableError] = []
@@ -65,7 +71,9 @@ class Transactions:
         self._require_topic()
         producer = Producer(self._properties)
         try:
-            persist(producer.init_transactions, "starting a producer", lambda: PATIENCE)
+            persist(
+                producer.init_transactions, "starting a producer", lambda: PATIENCE, self._needs()
+            )
         except (BatchAborted, ProducerLost) as lost:
             raise LogUnavailable(str(lost)) from lost
         self._producer = producer
@@ -78,10 +86,13 @@ class Transactions:
         """
         asker = self._group if stable else self._at_once
         asked = [TopicPartition(*place) for place in places]
+        doing = f"asking how far {self._name} is"
+        read = {self._cluster.permission("READ", "topic", topic) for topic, _ in places}
+        needs = (self._on_group(), *read)
         start = monotonic()
         while True:
             try:
-                with sorting(f"asking how far {self._name} is"):
+                with sorting(doing, *needs):
                     answers = asker.committed(asked, timeout=_ANSWER_S)
             except LogUnavailable:
                 # Markers may be on their way: the answer waits for what is pending.
@@ -90,7 +101,7 @@ class Transactions:
                 continue
             for each in answers:
                 if each.error is not None:
-                    raise sort(each.error, f"asking how far {self._name} is")
+                    raise sort(each.error, doing, needs)
             return {
                 (each.topic, each.partition): Committed(each.offset, each.metadata or "")
                 for each in answers
@@ -130,7 +141,9 @@ class Transactions:
         """Do it once. Raises BatchAborted or ProducerLost where it is not known to stand."""
         producer = self.live()
         self._refused.clear()
-        persist(lambda _: producer.begin_transaction(), "beginning", lambda: PATIENCE)
+        persist(
+            lambda _: producer.begin_transaction(), "beginning", lambda: PATIENCE, self._needs()
+        )
         try:
             for record in records:
                 self.produce(record)
@@ -138,7 +151,7 @@ class Transactions:
         except UnpublishableError as refused:
             self._refused.append(refused)
         if self._refused:
-            persist(producer.abort_transaction, "aborting", lambda: PATIENCE)
+            persist(producer.abort_transaction, "aborting", lambda: PATIENCE, self._needs())
             raise self._refused[0]
         places = [
             TopicPartition(*place, each.offset, each.metadata) for place, each in after.items()
@@ -148,8 +161,9 @@ class Transactions:
             lambda wait: send_offsets(producer, places, membership, wait),
             "sending the position",
             lambda: PATIENCE,
+            self._needs({topic for topic, _ in after}),
         )
-        persist(producer.commit_transaction, "committing", lambda: PATIENCE)
+        persist(producer.commit_transaction, "committing", lambda: PATIENCE, self._needs())
 
     def produce(self, record: Outgoing) -> None:
         """Hand one record over, waiting while the queue is full."""
@@ -170,7 +184,7 @@ class Transactions:
                     raise BatchAborted("the producer's queue stayed full") from None
             except KafkaException as exception:
                 doing = f"sending the update of key {record.key!r}"
-                raise sort_producer(exception.args[0], doing) from exception
+                raise sort_producer(exception.args[0], doing, self._needs()) from exception
             else:
                 return
 
@@ -188,13 +202,24 @@ class Transactions:
             self._producer.purge()
             self._producer = None
 
+    def _needs(self, positions: Iterable[str] = ()) -> Iterator[Permission]:
+        """Yield what sending must be allowed; of topics, what the brokers do not allow."""
+        yield self._cluster.permission("WRITE", "transactional id", self._name)
+        yield self._on_group()
+        read = [self._cluster.permission("READ", "topic", each) for each in positions]
+        yield from denied(self._cluster, [self._cluster.on_topic(Topic.UPDATES, "WRITE"), *read])
+
+    def _on_group(self) -> Permission:
+        return self._cluster.permission("READ", "group", self._name)
+
     def _require_topic(self) -> None:
         doing = f"looking for the topic {self._topic}"
-        with sorting(doing):
+        needed = self._cluster.on_topic(Topic.UPDATES, "WRITE")
+        with self._causes.explaining(self._group.poll), sorting(doing, needed):
             found = self._group.list_topics(self._topic, timeout=PATIENCE)
         error = found.topics[self._topic].error
         if error is not None:
-            raise sort(error, doing)
+            raise sort(error, doing, [needed])
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and is_record_level(error):

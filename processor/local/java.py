@@ -14,6 +14,7 @@ from processor.errors import LocalStackError
 
 INSTALL_HINT = "pip install 'session-processor[local]'"
 KAFKA_VERSION = "4.3.1"
+_LOG4J2_SINCE = 4
 
 
 def java() -> str:
@@ -36,11 +37,19 @@ def kafka_classpath(version: str = KAFKA_VERSION) -> str:
     go, older versions of some jars would win.
     """
     jars = _jars(f"org.apache.kafka:kafka_2.13:{version}")
-    log4j = _version_of("log4j-api", jars)
     slf4j = _version_of("slf4j-api", jars)
-    binding = "log4j-slf4j-impl" if slf4j.startswith("1.") else "log4j-slf4j2-impl"
-    jars |= _jars(f"org.apache.logging.log4j:{binding}:{log4j}")
+    if logs_by_log4j2(version):
+        log4j = _version_of("log4j-api", jars)
+        binding = "log4j-slf4j-impl" if slf4j.startswith("1.") else "log4j-slf4j2-impl"
+        jars |= _jars(f"org.apache.logging.log4j:{binding}:{log4j}")
+    else:
+        jars |= _jars(f"org.slf4j:slf4j-reload4j:{slf4j}")
     return ":".join(str(path) for _, path in sorted(jars.items()))
+
+
+def logs_by_log4j2(version: str) -> bool:
+    """Whether the broker's logs are log4j 2's; before 4.0 they were those of its predecessor."""
+    return int(version.split(".", maxsplit=1)[0]) >= _LOG4J2_SINCE
 
 
 @cache

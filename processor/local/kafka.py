@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from processor.local.java import KAFKA_VERSION, java, kafka_classpath, run_java
+from processor.local.java import KAFKA_VERSION, java, kafka_classpath, logs_by_log4j2, run_java
 from processor.local.ports import free_port
 from processor.local.server import LocalServer, Progress, silent
 
@@ -55,6 +55,18 @@ appender.file.strategy.type = DefaultRolloverStrategy
 appender.file.strategy.max = 1
 """
 
+_LOG4J_1 = """\
+log4j.rootLogger = INFO, file
+log4j.appender.file = org.apache.log4j.RollingFileAppender
+log4j.appender.file.File = {log}
+log4j.appender.file.MaxFileSize = 10MB
+log4j.appender.file.MaxBackupIndex = 1
+log4j.appender.file.layout = org.apache.log4j.PatternLayout
+log4j.appender.file.layout.ConversionPattern = %d %p %c{{1}}: %m%n
+"""
+_LOG4J_1_OPTION = "log4j.configuration"
+_LOG4J_2_OPTION = "log4j2.configurationFile"
+
 _silence = logging.getLogger("processor.local.kafka.client")
 _silence.addHandler(logging.NullHandler())
 _silence.propagate = False
@@ -68,6 +80,7 @@ class LocalKafka(LocalServer):
     """
 
     name: ClassVar[str] = "Kafka"
+    listener: ClassVar[str] = "PLAINTEXT"
 
     def __init__(
         self,
@@ -85,7 +98,7 @@ class LocalKafka(LocalServer):
         self._logs = self.data_dir / "data"
         self._cluster = self.data_dir / "cluster.json"
         self._config = self.data_dir / "server.properties"
-        self._log4j = self.data_dir / "log4j2.properties"
+        self._log4j = self.data_dir / "log4j.properties"
 
     @classmethod
     def start(
@@ -110,6 +123,10 @@ class LocalKafka(LocalServer):
         """What a client's `bootstrap.servers` should say."""
         return f"127.0.0.1:{self.port}"
 
+    def client(self) -> dict[str, str]:
+        """Return the properties with which a client may do anything."""
+        return {"bootstrap.servers": self.bootstrap_servers}
+
     def launch(self, progress: Progress = silent) -> None:
         """Start the broker and return when it answers; see LocalServer."""
         if not self.running():
@@ -119,10 +136,7 @@ class LocalKafka(LocalServer):
 
     def answers(self, timeout: float) -> bool:
         """Whether this cluster's metadata names the broker and a controller within `timeout`."""
-        client = AdminClient(
-            {"bootstrap.servers": self.bootstrap_servers, "reconnect.backoff.max.ms": 200},
-            logger=_silence,
-        )
+        client = AdminClient({**self.client(), "reconnect.backoff.max.ms": 200}, logger=_silence)
         try:
             metadata = client.list_topics(timeout=timeout)
         except KafkaException:
@@ -131,12 +145,12 @@ class LocalKafka(LocalServer):
         return ours and bool(metadata.brokers) and metadata.controller_id >= 0
 
     def _prepare(self) -> None:
-        controller = free_port()
+        controller, here = free_port(), f"{self.listener}://{self.bootstrap_servers}"
         settings = {
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "advertised.listeners": here,
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{controller}",
+            "listeners": f"{here},CONTROLLER://127.0.0.1:{controller}",
             "log.dirs": str(self._logs),
             "node.id": "1",
             "process.roles": "broker,controller",
@@ -145,7 +159,8 @@ class LocalKafka(LocalServer):
         }
         lines = [f"{name}={_escaped(value)}\n" for name, value in sorted(settings.items())]
         self._config.write_text("".join(lines))
-        self._log4j.write_text(_LOG4J.format(log=_escaped(str(self.log))))
+        logs = _LOG4J if logs_by_log4j2(self.version) else _LOG4J_1
+        self._log4j.write_text(logs.format(log=_escaped(str(self.log))))
         if not self._cluster_id():
             self._format()
 
@@ -157,11 +172,18 @@ class LocalKafka(LocalServer):
             cluster_id = f"A{cluster_id[1:]}"
         run_java(
             "kafka.tools.StorageTool",
-            ["format", "-t", cluster_id, "-c", str(self._config), "--standalone"],
+            [
+                *("format", "-t", cluster_id, "-c", str(self._config), "--standalone"),
+                *self._users(),
+            ],
             classpath=kafka_classpath(self.version),
             timeout=self.start_timeout,
         )
         self._cluster.write_text(json.dumps({"cluster_id": cluster_id}))
+
+    def _users(self) -> Sequence[str]:
+        """Return what an empty cluster is told of users: nothing, since it asks for none."""
+        return ()
 
     def _cluster_id(self) -> str:
         try:
@@ -170,13 +192,14 @@ class LocalKafka(LocalServer):
             return ""
 
     def _command(self) -> Sequence[str]:
+        option = _LOG4J_2_OPTION if logs_by_log4j2(self.version) else _LOG4J_1_OPTION
         return [
             java(),
             f"-Xmx{self.heap}",
             "-XX:+UseSerialGC",
             "-XX:+ExitOnOutOfMemoryError",
             "--enable-native-access=ALL-UNNAMED",
-            f"-Dlog4j2.configurationFile={self._log4j.as_uri()}",
+            f"-D{option}={self._log4j.as_uri()}",
             "-cp",
             kafka_classpath(self.version),
             "kafka.Kafka",

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -112,6 +113,7 @@ class Process:
         self.await_log("http=http://")
         found = re.search(r"http=http://([\d.]+):(\d+)", self.log)
         assert found, self.log
+        assert found[1] == "127.0.0.1", "nobody said that others may reach it"
         connection = HTTPConnection(found[1], int(found[2]), timeout=5)
         try:
             connection.request("GET", path)
@@ -134,15 +136,30 @@ class Deployment:
     """Topics and settings under one test's names. As a context, its processes end with it."""
 
     def __init__(
-        self, bootstrap: str, redis_url: str, names: Names, logs: Path, partitions: int = 4
+        self,
+        bootstrap: str,
+        redis_url: str,
+        names: Names,
+        logs: Path,
+        partitions: int = 4,
+        *,
+        client: Mapping[str, str] | None = None,
     ) -> None:
+        """`client` are the properties of the test's own clients, `bootstrap.servers` among it."""
         self.bootstrap = bootstrap
+        self.client: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": bootstrap,
+            **(client or {}),
+        }
         self.redis_url = redis_url
         self.names = names
         self.partitions = partitions
+        self.redis_client: Callable[[], redis.Redis | redis.RedisCluster] = partial(
+            redis.Redis.from_url, redis_url
+        )
         self._logs = logs
         self._processes: list[Process] = []
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.admin = AdminClient(self.client)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PROCES")},
             "PROCESSOR_BOOTSTRAP_SERVERS": bootstrap,
@@ -204,7 +221,7 @@ class Deployment:
         return crc32(key or b"") % self.partitions
 
     def produce(self, updates: Iterable[Update]) -> None:
-        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 20})
+        producer = Producer({**self.client, "linger.ms": 20})
         refused: list[KafkaError] = []
 
         def note(error: KafkaError | None, _message: Message) -> None:
@@ -269,7 +286,7 @@ class Deployment:
         places = [TopicPartition(self.names.updates, each) for each in range(self.partitions)]
         consumer = Consumer(
             {
-                "bootstrap.servers": self.bootstrap,
+                **self.client,
                 "group.id": self.names.group,
                 "isolation.level": "read_uncommitted",
             }
@@ -318,7 +335,7 @@ class Deployment:
     def _consumer(self) -> Iterator[Consumer]:
         consumer = Consumer(
             {
-                "bootstrap.servers": self.bootstrap,
+                **self.client,
                 "group.id": f"reader-{self.names.suffix}",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
@@ -333,7 +350,7 @@ class Deployment:
 
     def _end(self, topic: str, isolation: IsolationLevel) -> dict[int, int]:
         # A client that has seen a broker restart asks under the leader's epoch of before.
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin = AdminClient(self.client)
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         places = {TopicPartition(topic, each): latest for each in range(self.partitions)}
         asked = admin.list_offsets(places, isolation_level=isolation)
@@ -379,7 +396,7 @@ class Deployment:
 
     def redis_sessions(self) -> dict[int, dict[bytes, bytes]]:
         """Return what Redis holds, read by the documented layout."""
-        client = redis.Redis.from_url(self.redis_url)
+        client = self.redis_client()
         found = {}
         for partition in range(self.partitions):
             tag = f"{{{self.names.prefix}:{partition}}}"

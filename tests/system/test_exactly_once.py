@@ -27,6 +27,14 @@ def test_an_undisturbed_run_equals_the_oracle(deployment: Deployment, codec: str
 
 
 def test_kills_at_every_point_and_a_flushed_redis_change_nothing(flushable: Deployment) -> None:
+    _survives_kills(flushable, UPDATES, [*POINTS, "before-commit"])
+
+
+def test_kills_change_nothing_on_the_oldest_broker(oldest: Deployment) -> None:
+    _survives_kills(oldest, 7_000, list(POINTS))
+
+
+def _survives_kills(deployment: Deployment, count: int, points: list[str]) -> None:
     """Two processes; one is killed at each point in turn, at a random batch; Redis is flushed.
 
     The codecs take turns, so that each reads what the other wrote.
@@ -34,33 +42,32 @@ def test_kills_at_every_point_and_a_flushed_redis_change_nothing(flushable: Depl
     seed = 20_261_123
     print(f"seed {seed}")  # noqa: T201  pytest shows it with a failure
     random = Random(seed)
-    stream = updates(UPDATES, seed=seed, partition=flushable.partition)
-    points = [*POINTS, "before-commit"]
+    stream = updates(count, seed=seed, partition=deployment.partition)
     random.shuffle(points)
-    steady = flushable.run(max_batch="300")
+    steady = deployment.run(max_batch="300")
     for turn, point in enumerate(points):
-        doomed = flushable.run_sabotaged(
-            point, random.randint(2, 9), max_batch="150", codec=CODECS[turn % 2]
+        doomed = deployment.run_sabotaged(
+            point, random.randint(2, 9), max_batch=f"{count // 350}", codec=CODECS[turn % 2]
         )
         doomed.await_log("partition ready")
-        flushable.produce(islice(stream, UPDATES // (len(points) + 1)))
+        deployment.produce(islice(stream, count // (len(points) + 1)))
         assert doomed.wait(60) == -signal.SIGKILL, doomed.log[-3000:]
         if turn == len(points) // 2:
-            client = redis.Redis.from_url(flushable.redis_url)
+            client = redis.Redis.from_url(deployment.redis_url)
             client.flushall()
             client.close()
         if turn == 1:
             steady.signal(signal.SIGKILL)
             steady.wait()
-            steady = flushable.run(max_batch="300", codec="fastavro")
-    flushable.produce(stream)
-    second = flushable.run()
-    flushable.await_processed()
+            steady = deployment.run(max_batch="300", codec="fastavro")
+    deployment.produce(stream)
+    second = deployment.run()
+    deployment.await_processed()
     steady.terminate()
     second.terminate()
     # What was flushed while a partition was idle is rebuilt by whoever owns it next.
-    assert flushable.run("--until-end").wait(60) == 0
-    flushable.assert_exact()
+    assert deployment.run("--until-end").wait(60) == 0
+    deployment.assert_exact()
 
 
 def test_an_owner_that_was_stopped_and_goes_on_changes_nothing(deployment: Deployment) -> None:

@@ -4,9 +4,11 @@ import json
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
+from processor.config import load
 from processor.errors import ConfigError
 from processor.telemetry.health import STARTUP, Health
 from processor.telemetry.http import Endpoint, open_endpoint
@@ -66,6 +68,20 @@ def test_a_request_is_not_logged(endpoint: Endpoint, capfd: pytest.CaptureFixtur
         rude.sendall(b"\x00\xff not http\r\n\r\n")
         rude.recv(1000)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("host", [None, "0.0.0.0"])  # noqa: S104  it is told to
+def test_other_machines_reach_it_only_where_it_is_told_to(
+    host: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A second address of this machine stands for what others would come in by."""
+    monkeypatch.delenv("PROCESSOR_HTTP_HOST", raising=False)
+    monkeypatch.chdir(tmp_path)
+    settings = load({} if host is None else {"http_host": host}).settings
+    with open_endpoint(settings.http_host, 0, Metrics("fastavro").registry, Health()) as endpoint:
+        assert ask(endpoint, "/livez")[0] == 200
+        with socket.socket() as other:
+            assert (other.connect_ex(("127.0.0.2", endpoint.port)) == 0) == (host is not None)
 
 
 def test_a_port_that_is_taken_is_the_users_to_mend(endpoint: Endpoint) -> None:

@@ -145,6 +145,8 @@ class Takeovers:
         self._pacing.recovered()
         self._observer.back("redis")
         self._observer.back("kafka")
+        if not self._held_back():
+            self._observer.back("registry")
 
     def _step_claims(self) -> bool:
         if self._claims_task is None:

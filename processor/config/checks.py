@@ -49,18 +49,20 @@ def host(value: str) -> str:
 
 
 def registry(value: str | None) -> str | None:
-    """Refuse what is no address of a web server, and one with a password in it."""
+    """Refuse what is no address of a web server, or several, and one with a password in it."""
     if value is None:
         return None
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "," in value:
-        raise ValueError("it is not one address that begins with http:// or https://")
-    if parts.username or parts.password:
-        raise ValueError(
-            "it holds a user or a password: give PROCESSOR_SCHEMA_REGISTRY_USER and "
-            "PROCESSOR_SCHEMA_REGISTRY_PASSWORD"
-        )
-    return value.rstrip("/")
+    addresses = [part.strip().rstrip("/") for part in value.split(",")]
+    for address in addresses:
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("an address does not begin with http:// or https://")
+        if parts.username or parts.password:
+            raise ValueError(
+                "it holds a user or a password: give PROCESSOR_SCHEMA_REGISTRY_USER and "
+                "PROCESSOR_SCHEMA_REGISTRY_PASSWORD"
+            )
+    return ",".join(addresses)
 
 
 def lower(value: object) -> object:

@@ -87,6 +87,8 @@ class Gate:
             for known in (self._due, self._since, self._vain):
                 known.pop(partition, None)
             self._observer.schema_known(partition)
+        if not self._since:
+            self._observer.back("registry")  # nothing here waits for it
 
     def _hold(self, partition: int, schema: SchemaId) -> None:
         now = self._clock()

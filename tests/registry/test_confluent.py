@@ -1,5 +1,7 @@
 """Each trouble with a registry, sorted once: away, refused, or an answer."""
 
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from uuid import UUID
@@ -102,3 +104,18 @@ def test_nothing_is_kept_of_what_was_asked(served: HttpRegistry, client: Conflue
     served.fake.texts[1] = "{}"
     assert client.text(1) == client.text(1) == "{}"
     assert len(served.authorizations) == 2
+
+
+def test_who_has_no_registry_does_not_load_its_client() -> None:
+    """Its HTTP library costs a start-up time and memory."""
+    program = "import sys, processor.bootstrap, processor.codecs; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = done.stdout.split()
+    assert "confluent_kafka" in loaded
+    assert not [
+        each
+        for each in loaded
+        if each.startswith(("httpx", "authlib", "confluent_kafka.schema_registry"))
+    ]

@@ -164,8 +164,10 @@ def test_a_header_that_holds_no_id_is_for_decode_to_judge(world: World) -> None:
 
 
 def test_a_partition_that_is_revoked_is_forgotten(world: World) -> None:
+    world.fake.gone()
     world.feed(0, 9)
     world.turn()
+    assert "registry" in world.warnings()
     world.gate.forget([0])
     assert not world.gate.partitions
     assert not world.warnings()

@@ -39,9 +39,10 @@ from processor.redis.connection import Server
 from processor.redis.directory import RedisDirectory
 from processor.redis.keys import Keys
 from processor.redis.sessions import RedisSessionCache
+from processor.registry.describing import DescribingScan
 from processor.registry.gate import Gate
 from processor.registry.ids import RegisteredIds
-from processor.registry.own import DescribingScan, framing_of, own, registry_of
+from processor.registry.own import framing_of, own, registry_of
 from processor.replay.plan import Plan
 from processor.replay.seed import Seed
 from processor.replay.seed import first_position as replayed_from

@@ -308,6 +308,9 @@ def test_a_registry_away_and_ids_made_up(
             eventually("it is content", lambda: not warned(process, "registry"))
             eventually("what is made up is passed", lambda: made_up in versions(deployment), 45)
             eventually("nothing waits", lambda: not process.probe("/readyz")[1]["warnings"])
+            private_registry.pause()
+            deployment.produce([in_wider(MISSING + 9, "m-9", waits)])
+            eventually("it waits again", lambda: warned(process, "registry"))
         process.terminate()
         subjects.client.close()
         letters = [each for log in deployment.read(names.dead_letters).values() for each in log]

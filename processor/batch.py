@@ -35,8 +35,12 @@ class Letter(NamedTuple):
     rejected: Rejected
 
 
+Changed = Mapping[int, Mapping[bytes, Snapshot]]
+"""By partition and record key, the last snapshots that a transaction has so far."""
+
+
 class Folded(NamedTuple):
-    """What became of a batch. The sessions that it was folded upon are as they were."""
+    """What became of a part of a batch. The sessions that it was folded upon are as they were."""
 
     snapshots: Sequence[Snapshot]
     letters: Sequence[Letter]
@@ -44,4 +48,6 @@ class Folded(NamedTuple):
     claims: Mapping[str, str]
     """The claims that the snapshots rest on and that no earlier commit holds, by profile."""
     taken: int
-    """How many of the batch's records, from the first on, were folded."""
+    """How many of the part's records, from the first on, were folded."""
+    size: int
+    """The bytes of all snapshots."""

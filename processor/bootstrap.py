@@ -19,6 +19,7 @@ from processor.config import Settings
 from processor.errors import ConfigError, ProcessorError
 from processor.flood import FloodLimits
 from processor.halts import Halts
+from processor.heap import spare_collections
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.publication import KafkaPublication
@@ -274,6 +275,7 @@ def _assemble(
         end = UntilEnd(
             ends, subscription, lambda each: group_position(each, ends[each], coordination, scan)
         )
+    spare_collections()
     max_rate = None if replaying is None else replaying.max_rate
     pacing = Pacing(settings.min_commit_interval, max_rate)
     takeovers = Takeovers(

@@ -1,11 +1,11 @@
 """The story of a batch: decode → load → fold → encode → publish (one transaction) → store."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from processor.batch import Folded, Letter, Update
+from processor.batch import Changed, Folded, Letter, Snapshot, Update
 from processor.core.outcome import Reason
 from processor.ownership import Ownership, Position
 from processor.ports.claims import Claims, ClaimsNotReady
@@ -14,10 +14,13 @@ from processor.ports.sessions import Stamp
 from processor.record_cache import RecordCache
 from processor.restore import Restore
 from processor.stages.fold import Fold, profiles_of
-from processor.stages.load import Load, Loaded
+from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
 from processor.telemetry.metrics import Metrics
+
+PART: Final = 500
+"""Records that are decoded, loaded, folded and sent at once."""
 
 
 class Owned(NamedTuple):
@@ -90,61 +93,73 @@ class Pipeline:
         and CacheUnavailable may come before or after the commit: either way, a restore follows.
         """
         since = monotonic()
-        updates = [self._decode(record) for record in records]
         while records:
-            taken = self._transact(records, updates, membership)
-            records, updates = records[taken:], updates[taken:]
+            records = records[self._transact(records, membership) :]
             if records and enough(since):
                 return False
         return True
 
-    def _transact(
-        self, records: Sequence[Record], updates: Sequence[Update], membership: Membership
-    ) -> int:
-        """Take a batch through, or as much of it as the limits allow; return how much it was."""
+    def _transact(self, records: Sequence[Record], membership: Membership) -> int:
+        """Take a batch through, or as much of it as the limits allow; return how much it was.
+
+        Part by part, up to the commit: what a part is made of stays in the processor's caches, and
+        the brokers take its snapshots while the next one is folded.
+        """
         start = perf_counter()
-        loaded = self._load(
-            records, updates, {partition: each.stamp for partition, each in self.owned.items()}
-        )
-        generation, folded = self._folded(records[: loaded.reach], updates, loaded)
+        batch = _Batch()
+        self._publish.begin()
+        while batch.taken < len(records):
+            part = records[batch.taken : batch.taken + PART]
+            folded = self._folded(part, batch)
+            self._publish.send(folded)
+            batch.add(folded)
+            if folded.taken < len(part) or batch.size > self._fold.limit:
+                break
+        records = records[: batch.taken]
         positions = dict[int, Position]()
 
         def offsets(ends: Mapping[int, int]) -> dict[int, Committed]:
-            positions.update(self._positions(records[: folded.taken], ends))
+            positions.update(self._positions(records, ends))
             return {
                 partition: Committed(position.offset, self._ownership.metadata(position))
                 for partition, position in positions.items()
             }
 
         def claims_stand() -> None:
-            if folded.claims and not self._claims.stands(generation):
+            if batch.claimed and not self._claims.stands(batch.generation):
                 raise ClaimsNotReady("the claims were lost while the batch was published")
 
         before_commit = perf_counter()
-        self._publish(folded, offsets, membership, claims_stand)
+        self._publish.commit(offsets, membership, claims_stand)
         committed = perf_counter()
         if self._count is not None:
-            self._count(records[: folded.taken], folded.letters)
-        self._keep(folded, positions)
-        self._tell(folded, loaded, perf_counter() - start, committed - before_commit)
-        return folded.taken
+            self._count(records, batch.letters)
+        self._keep(batch.changed, positions)
+        self._tell(batch, perf_counter() - start, committed - before_commit)
+        return batch.taken
 
-    def _folded(
-        self, records: Sequence[Record], updates: Sequence[Update], loaded: Loaded
-    ) -> tuple[str, Folded]:
-        """Fold, and take the claims that it rests on; again, where another session won one."""
-        updates = updates[: len(records)]
+    def _folded(self, records: Sequence[Record], batch: "_Batch") -> Folded:
+        """Decode, load and fold a part; fold again, where another session won a claim."""
+        updates = [self._decode(record) for record in records]
+        stamps = {partition: each.stamp for partition, each in self.owned.items()}
+        loaded = self._load(records, updates, stamps, batch.changed)
+        batch.hits += loaded.hits
+        batch.misses += loaded.misses
+        records, updates = records[: loaded.reach], updates[: loaded.reach]
         profiles = profiles_of(updates)
         if not profiles:
-            return "", self._fold(records, updates, loaded.sessions, {})
+            return self._fold(records, updates, loaded.sessions, {})
         generation, holders = self._claims.holders(profiles)
+        if batch.claimed and generation != batch.generation:
+            raise ClaimsNotReady("the claims were replaced while the batch was folded")
+        batch.generation = generation
         while True:
             folded = self._fold(records, updates, loaded.sessions, holders)
             if not folded.claims:
-                return generation, folded
+                return folded
             held = self._claims.take(generation, folded.claims)
             if all(held[profile] == session for profile, session in folded.claims.items()):
-                return generation, folded
+                return folded
             holders |= held
 
     def _positions(self, records: Sequence[Record], ends: Mapping[int, int]) -> dict[int, Position]:
@@ -158,7 +173,7 @@ class Pipeline:
             for partition, offset in after.items()
         }
 
-    def _keep(self, folded: Folded, positions: Mapping[int, Position]) -> None:
+    def _keep(self, changed: Changed, positions: Mapping[int, Position]) -> None:
         """Note what is committed, then store it."""
         checkpoints = dict[int, tuple[Stamp, bytes]]()
         for partition, position in positions.items():
@@ -166,21 +181,44 @@ class Pipeline:
             self.owned[partition] = Owned(position, stamp)
             checkpoint = self._restore.checkpoint(position, self._identity())
             checkpoints[partition] = stamp, checkpoint.encode()
-        for partition, stamp in self._store(folded.snapshots, checkpoints).items():
+        for partition, stamp in self._store(changed, checkpoints).items():
             self.owned[partition] = Owned(positions[partition], stamp)
 
-    def _tell(self, folded: Folded, loaded: Loaded, seconds: float, commit_seconds: float) -> None:
-        rejected: dict[Reason, int] = Counter(letter.rejected.reason for letter in folded.letters)
+    def _tell(self, batch: "_Batch", seconds: float, commit_seconds: float) -> None:
+        rejected: dict[Reason, int] = Counter(letter.rejected.reason for letter in batch.letters)
         self._metrics.batch(
-            accepted=len(folded.snapshots),
-            duplicates=folded.duplicates,
+            accepted=batch.accepted,
+            duplicates=batch.duplicates,
             rejected=rejected,
             seconds=seconds,
             commit_seconds=commit_seconds,
         )
         self._metrics.cache(
-            hits=loaded.hits,
-            misses=loaded.misses,
+            hits=batch.hits,
+            misses=batch.misses,
             held_bytes=self._records.size,
             sessions=self._records.sessions,
         )
+
+
+class _Batch:
+    """What a transaction has so far."""
+
+    def __init__(self) -> None:
+        self.changed = defaultdict[int, dict[bytes, Snapshot]](dict)
+        self.letters: list[Letter] = []
+        self.accepted = self.duplicates = self.taken = self.size = self.hits = self.misses = 0
+        self.claimed = False
+        self.generation = ""
+
+    def add(self, part: Folded) -> None:
+        """Take note of a part that was sent."""
+        for snapshot in part.snapshots:
+            record = snapshot.record
+            self.changed[record.partition][record.key or b""] = snapshot
+        self.letters += part.letters
+        self.accepted += len(part.snapshots)
+        self.duplicates += part.duplicates
+        self.taken += part.taken
+        self.size += part.size
+        self.claimed = self.claimed or bool(part.claims)

@@ -16,6 +16,18 @@ AT_ONCE: Final = 4
 """Partitions restored at the same time: each has a consumer with its own fetch queue."""
 
 
+_WRITE_BYTES: Final = 2 * 1024 * 1024
+"""Snapshots that are written at once: the server does nothing else for a few milliseconds."""
+
+
+class _Part(NamedTuple):
+    """Snapshots by key up to an output offset, None for a deleted one; `moved`: some were read."""
+
+    end: int
+    snapshots: dict[bytes, bytes | None]
+    moved: bool
+
+
 class Progress(Protocol):
     """Who is told how a restore gets on."""
 
@@ -109,11 +121,11 @@ class Restore:
         """Read the output on from the checkpoint, into the current generation."""
         mine = found._replace(owner=owner)
         stamp = self._write(partition, stamp, mine, {})
-        for done, snapshots in self._snapshots(partition, found.output, position.output):
-            if snapshots:
-                mine = mine._replace(output=done)
-                stamp = self._write(partition, stamp, mine, snapshots)
-            yield bool(snapshots)
+        for part in self._snapshots(partition, found.output, position.output):
+            if part.snapshots:
+                mine = mine._replace(output=part.end)
+                stamp = self._write(partition, stamp, mine, part.snapshots)
+            yield part.moved
         return self._write(partition, stamp, self.checkpoint(position, owner), {})
 
     def _rebuild(
@@ -123,27 +135,41 @@ class Restore:
         self._progress.rebuilding(partition)
         filling = self.checkpoint(position, owner, filled=0)
         stamp = self._cache.begin(partition, filling.encode())
-        for _, snapshots in self._snapshots(partition, 0, position.output):
-            if snapshots:
+        for part in self._snapshots(partition, 0, position.output):
+            if part.snapshots:
                 filling = filling._replace(filled=filling.filled + 1)
-                write = Write(stamp, filling.encode(), snapshots)
+                write = Write(stamp, filling.encode(), part.snapshots)
                 self._cache.fill(partition, write)
                 stamp = Stamp(stamp.generation, write.checkpoint)
-            yield bool(snapshots)
+            yield part.moved
         complete = self.checkpoint(position, owner)
         return self._cache.flip(partition, stamp, complete.encode())
 
-    def _snapshots(
-        self, partition: int, start: int, end: int
-    ) -> Generator[tuple[int, dict[bytes, bytes | None]], None, None]:
-        """Yield the offset after each chunk of the output, and its last snapshot of each key."""
+    def _snapshots(self, partition: int, start: int, end: int) -> Generator["_Part", None, None]:
+        """Yield the output in parts to write, with the last snapshot of each key.
+
+        A key's snapshots stand close together: the more are read before a write, the fewer are
+        written. Between two writes it yields parts without snapshots, for who waits.
+        """
         self._progress.restoring(partition, 0, end - start)
+        last: dict[bytes, bytes | None] = {}
+        size, done = 0, start
         for records in self._scan.read(Topic.SESSIONS, partition, start, end):
-            chunk = {record.key: record.value for record in records if record.key}
-            done = records[-1].offset + 1 if records else start
+            for record in records:
+                if record.key:
+                    size += len(record.key) + len(record.value or b"")
+                    size -= len(last.get(record.key) or b"")
+                    last[record.key] = record.value
             if records:
+                done = records[-1].offset + 1
                 self._progress.restoring(partition, done - start, end - start)
-            yield done, chunk
+            if size > _WRITE_BYTES or not records:
+                yield _Part(done, last, moved=bool(records))
+                last, size = {}, 0
+            else:
+                yield _Part(done, {}, moved=True)
+        if last:
+            yield _Part(done, last, moved=True)
         self._progress.restoring(partition, end - start, end - start)
 
     def _write(

@@ -82,3 +82,13 @@ pub fn plainly_json(text: &str) -> bool {
         _ => matches!(text, "true" | "false" | "null"),
     }
 }
+
+/// Rounds a sum half to even at 10⁻⁶, as `core/money.py` does: from 2⁵³ millionths on it stays.
+pub fn rounded(sum: f64) -> f64 {
+    let micros = sum * 1e6;
+    if micros.abs() < 9_007_199_254_740_992.0 {
+        micros.round_ties_even() / 1e6
+    } else {
+        sum
+    }
+}

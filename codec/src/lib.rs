@@ -8,7 +8,7 @@
 mod cart;
 mod scan;
 
-use cart::{Item, MEASURES, plainly_json};
+use cart::{Item, MEASURES, plainly_json, rounded};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use scan::{Refused, Scan, put_long, put_sized};
@@ -17,6 +17,8 @@ use scan::{Refused, Scan, put_long, put_sized};
 /// layout changes them too.
 const UPDATE: [u8; 8] = [0x77, 0x96, 0x00, 0xcc, 0x22, 0x91, 0xf9, 0xd3];
 const SNAPSHOT: [u8; 8] = [0xb6, 0x9f, 0x3d, 0x55, 0x3f, 0x75, 0xef, 0x6c];
+/// 9999-12-31T23:59:59.999Z in milliseconds since 1970.
+const MAX_EVENT_TIME: i64 = 253_402_300_799_999;
 const STATES: [&str; 3] = ["open", "closed", "cancelled"];
 
 type Object = Py<PyAny>;
@@ -49,11 +51,21 @@ fn answer<T>(done: Done<T>) -> PyResult<Option<T>> {
     }
 }
 
-/// What makes values: `cart(packed, count, sum)` keeps a cart's bytes, `is_json(text)` judges.
+/// Reads and writes; what makes the values is Python's.
+#[pyclass(frozen)]
+struct Codec {
+    /// `update(14 values)` makes an update of which rule 3 has nothing to say.
+    update: Object,
+    /// `session(19 values)` makes a session.
+    session: Object,
+    /// Whether a text is one JSON text.
+    is_json: Object,
+}
+
+/// Makes values.
 struct Maker<'a, 'py> {
     py: Python<'py>,
-    cart: &'a Bound<'py, PyAny>,
-    is_json: &'a Bound<'py, PyAny>,
+    codec: &'a Codec,
 }
 
 impl<'py> Maker<'_, 'py> {
@@ -61,22 +73,22 @@ impl<'py> Maker<'_, 'py> {
         Ok(PyString::new(self.py, scan.text()?).into_any().unbind())
     }
 
+    fn integer(&self, number: i64) -> Done<Object> {
+        let number = number.into_pyobject(self.py).map_err(PyErr::from)?;
+        Ok(number.into_any().unbind())
+    }
+
     fn long(&self, scan: &mut Scan) -> Done<Object> {
-        Ok(scan
-            .long()?
-            .into_pyobject(self.py)
-            .map_err(PyErr::from)?
-            .into_any()
-            .unbind())
+        self.integer(scan.long()?)
     }
 
     fn int(&self, scan: &mut Scan) -> Done<Object> {
-        Ok(scan
-            .int()?
-            .into_pyobject(self.py)
-            .map_err(PyErr::from)?
-            .into_any()
-            .unbind())
+        self.integer(scan.int()?.into())
+    }
+
+    /// Makes what holds the values under their names.
+    fn named(&self, kind: &Object, values: &[Object]) -> PyResult<Bound<'py, PyAny>> {
+        kind.bind(self.py).call1((PyTuple::new(self.py, values)?,))
     }
 
     fn double(&self, scan: &mut Scan) -> Done<Object> {
@@ -127,84 +139,160 @@ impl<'py> Maker<'_, 'py> {
         Ok(found.into_any().unbind())
     }
 
-    /// Takes a cart: packed where all its items are sound, else as a list for others to judge.
-    fn cart(&self, scan: &mut Scan) -> Done<Object> {
+    /// Takes a text that is JSON.
+    fn json(&self, scan: &mut Scan) -> Done<Object> {
+        let text = scan.text()?;
+        self.judge(text)?;
+        Ok(PyString::new(self.py, text).into_any().unbind())
+    }
+
+    fn judge(&self, text: &str) -> Done<()> {
+        let sound = plainly_json(text)
+            || self
+                .codec
+                .is_json
+                .bind(self.py)
+                .call1((text,))?
+                .extract()?;
+        sound_if(sound)
+    }
+
+    fn finite(&self, scan: &mut Scan) -> Done<Object> {
+        let number = scan.double()?;
+        sound_if(number.is_finite())?;
+        Ok(PyFloat::new(self.py, number).into_any().unbind())
+    }
+
+    /// Takes a cart whose items are sound, and returns the sum of its lines.
+    fn cart(&self, scan: &mut Scan) -> Done<(Object, f64)> {
         let whole = scan.left;
-        let (count, mut sum, mut sound) = (scan.count()?, 0.0, true);
+        let (count, mut sum) = (scan.count()?, 0.0);
         for _ in 0..count {
             let item = Item::take(scan)?;
             sum += item.price * f64::from(item.quantity);
-            sound = sound && item.sound();
+            sound_if(item.sound())?;
             for (_, text) in item.attributes.iter().flatten() {
-                sound = sound && (plainly_json(text) || self.is_json.call1((text,))?.extract()?);
+                self.judge(text)?;
             }
         }
         scan.end(count)?;
-        let packed = &whole[..whole.len() - scan.left.len()];
-        if !sound {
-            return Ok(unpacked(self.py, packed)?.into_any().unbind());
-        }
-        Ok(self
-            .cart
-            .call1((PyBytes::new(self.py, packed), count, sum))?
-            .unbind())
+        let packed = whole[..whole.len() - scan.left.len()].into();
+        let cart = Py::new(self.py, Cart { packed, count })?.into_any();
+        Ok((cart, sum))
     }
 }
 
-/// Return an update's 13 fields; None where fastavro is to be asked.
-#[pyfunction]
-fn read_update<'py>(
-    value: &Bound<'py, PyBytes>,
-    start: usize,
-    cart: &Bound<'py, PyAny>,
-    is_json: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyTuple>>> {
-    let py = value.py();
-    let make = Maker { py, cart, is_json };
-    answer(update(value.as_bytes(), start, &make))?
-        .map(|fields| PyTuple::new(py, fields))
-        .transpose()
+/// Leaves what is not sound to rule 3, which names what is wrong.
+fn sound_if(sound: bool) -> Done<()> {
+    if sound { Ok(()) } else { Err(Stop::Refused) }
 }
 
-fn update(value: &[u8], start: usize, make: &Maker) -> Done<[Object; 13]> {
+#[pymethods]
+impl Codec {
+    #[new]
+    fn new(update: Object, session: Object, is_json: Object) -> Self {
+        Codec {
+            update,
+            session,
+            is_json,
+        }
+    }
+
+    /// Return the update that stood at an input offset; None where it is fastavro's to read.
+    fn read_update<'py>(
+        &self,
+        value: &Bound<'py, PyBytes>,
+        start: usize,
+        offset: i64,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let make = Maker {
+            py: value.py(),
+            codec: self,
+        };
+        answer(update(value.as_bytes(), start, offset, &make))?
+            .map(|fields| make.named(&self.update, &fields))
+            .transpose()
+    }
+
+    /// Return a session; None where it is fastavro's to read.
+    fn read_snapshot<'py>(
+        &self,
+        value: &Bound<'py, PyBytes>,
+        start: usize,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let make = Maker {
+            py: value.py(),
+            codec: self,
+        };
+        answer(snapshot(value.as_bytes(), start, &make))?
+            .map(|fields| make.named(&self.session, &fields))
+            .transpose()
+    }
+
+    /// Return a session's snapshot after the header; None where it is fastavro's to write.
+    ///
+    /// `session` has the 19 fields in their order. Its cart is written if it is empty or packed.
+    fn write_snapshot<'py>(
+        &self,
+        session: &Bound<'py, PyTuple>,
+        header: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let written = answer(write(session, header))?;
+        Ok(written.map(|bytes| PyBytes::new(session.py(), &bytes)))
+    }
+}
+
+fn update(value: &[u8], start: usize, offset: i64, make: &Maker) -> Done<[Object; 14]> {
     let scan = &mut Scan {
         left: value.get(start..).ok_or(Refused)?,
     };
+    let py = make.py;
+    let event_id = scan.text()?;
+    let time = scan.long()?;
+    let application = scan.int()?;
+    let integration_id = scan.text()?;
+    sound_if(!event_id.is_empty() && !integration_id.is_empty())?;
+    sound_if(application >= 1 && (0..=MAX_EVENT_TIME).contains(&time))?;
+    let profile = make.optional(scan, |scan| make.text(scan))?;
+    let coupon = make.optional(scan, |scan| make.text(scan))?;
+    let referral = make.optional(scan, |scan| make.text(scan))?;
+    let state = make.optional(scan, |scan| make.state(scan))?;
+    let (cart, sum) = if scan.present()? {
+        let (cart, sum) = make.cart(scan)?;
+        (cart, Some(rounded(sum)))
+    } else {
+        (py.None(), None)
+    };
+    let identifiers = make.optional(scan, |scan| make.identifiers(scan))?;
+    let given = if scan.present()? { Some(scan.double()?) } else { None };
+    let total = match given.or(sum) {
+        None => py.None(),
+        Some(total) => {
+            sound_if(total.is_finite())?;
+            PyFloat::new(py, total + 0.0).into_any().unbind()
+        }
+    };
     let fields = [
-        make.text(scan)?,
-        make.long(scan)?,
-        make.int(scan)?,
-        make.text(scan)?,
-        make.optional(scan, |scan| make.text(scan))?,
-        make.optional(scan, |scan| make.text(scan))?,
-        make.optional(scan, |scan| make.text(scan))?,
-        make.optional(scan, |scan| make.state(scan))?,
-        make.optional(scan, |scan| make.cart(scan))?,
-        make.optional(scan, |scan| make.identifiers(scan))?,
-        make.optional(scan, |scan| make.double(scan))?,
+        PyString::new(py, event_id).into_any().unbind(),
+        make.integer(time)?,
+        make.integer(application.into())?,
+        PyString::new(py, integration_id).into_any().unbind(),
+        profile,
+        coupon,
+        referral,
+        state,
+        cart,
+        identifiers,
+        total,
         make.optional(scan, |scan| {
-            make.map(scan, |scan| make.optional(scan, |scan| make.text(scan)))
+            make.map(scan, |scan| make.optional(scan, |scan| make.json(scan)))
         })?,
         make.optional(scan, |scan| {
-            make.map(scan, |scan| make.optional(scan, |scan| make.double(scan)))
+            make.map(scan, |scan| make.optional(scan, |scan| make.finite(scan)))
         })?,
+        make.integer(offset)?,
     ];
     whole(scan, fields)
-}
-
-/// Return a snapshot's 19 fields; None where fastavro is to be asked.
-#[pyfunction]
-fn read_snapshot<'py>(
-    value: &Bound<'py, PyBytes>,
-    start: usize,
-    cart: &Bound<'py, PyAny>,
-    is_json: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyTuple>>> {
-    let py = value.py();
-    let make = Maker { py, cart, is_json };
-    answer(snapshot(value.as_bytes(), start, &make))?
-        .map(|fields| PyTuple::new(py, fields))
-        .transpose()
 }
 
 fn snapshot(value: &[u8], start: usize, make: &Maker) -> Done<[Object; 19]> {
@@ -219,7 +307,7 @@ fn snapshot(value: &[u8], start: usize, make: &Maker) -> Done<[Object; 19]> {
         make.text(scan)?,
         make.text(scan)?,
         make.state(scan)?,
-        make.cart(scan)?,
+        make.cart(scan)?.0,
         make.identifiers(scan)?,
         make.double(scan)?,
         make.map(scan, |scan| make.text(scan))?,
@@ -246,10 +334,45 @@ fn whole<T>(scan: &Scan, fields: T) -> Done<T> {
     }
 }
 
-/// Return the items of a packed cart as dicts.
-#[pyfunction]
-fn unpack<'py>(packed: &Bound<'py, PyBytes>) -> PyResult<Option<Bound<'py, PyList>>> {
-    answer(unpacked(packed.py(), packed.as_bytes()))
+/// A sequence of items that were found sound while they were read, and stay bytes until looked at.
+#[pyclass(frozen, sequence)]
+struct Cart {
+    /// One block of an array, or none: the same bytes for the same items.
+    packed: Box<[u8]>,
+    count: usize,
+}
+
+#[pymethods]
+impl Cart {
+    /// Return the items as a list of dicts, made anew by each call.
+    fn unpacked<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        Ok(answer(unpacked(py, &self.packed))?.unwrap_or_else(|| PyList::empty(py)))
+    }
+
+    fn __len__(&self) -> usize {
+        self.count
+    }
+
+    fn __getitem__<'py>(&self, place: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.unpacked(place.py())?.as_any().get_item(place)
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.unpacked(py)?.as_any().try_iter()?.into_any())
+    }
+
+    /// Compare with any other sequence, item by item.
+    fn __eq__(&self, other: &Bound<PyAny>) -> PyResult<bool> {
+        let other = match other.downcast_exact::<Cart>() {
+            Ok(cart) => cart.get().unpacked(other.py())?.into_any(),
+            Err(_) => other.clone(),
+        };
+        self.unpacked(other.py())?.eq(other)
+    }
+
+    fn __repr__(&self, py: Python) -> PyResult<String> {
+        Ok(self.unpacked(py)?.repr()?.to_string())
+    }
 }
 
 fn unpacked<'py>(py: Python<'py>, packed: &[u8]) -> Done<Bound<'py, PyList>> {
@@ -281,25 +404,7 @@ fn unpacked<'py>(py: Python<'py>, packed: &[u8]) -> Done<Bound<'py, PyList>> {
     Ok(items)
 }
 
-/// Return a session's snapshot after the header; None where fastavro is to be asked.
-///
-/// `session` has the 19 fields in their order. Its cart is written if it is empty or has `packed`.
-#[pyfunction]
-fn write_snapshot<'py>(
-    session: &Bound<'py, PyTuple>,
-    header: &[u8],
-    cart: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyBytes>>> {
-    let written = answer(write(session, header, cart))?;
-    Ok(written.map(|bytes| PyBytes::new(session.py(), &bytes)))
-}
-
-fn write<'py>(
-    session: &Bound<'py, PyTuple>,
-    header: &[u8],
-    cart: &Bound<'py, PyAny>,
-) -> Done<Vec<u8>> {
-    let py = session.py();
+fn write(session: &Bound<PyTuple>, header: &[u8]) -> Done<Vec<u8>> {
     if session.len() != 19 {
         return Err(Stop::Refused);
     }
@@ -320,14 +425,8 @@ fn write<'py>(
     }
     put_state(out, &field(6)?)?;
     let items = field(7)?;
-    if items.is_exact_instance(cart) {
-        let packed = items.getattr(pyo3::intern!(py, "packed"))?;
-        out.extend_from_slice(
-            packed
-                .downcast_exact::<PyBytes>()
-                .map_err(refused)?
-                .as_bytes(),
-        );
+    if let Ok(cart) = items.downcast_exact::<Cart>() {
+        out.extend_from_slice(&cart.get().packed);
     } else if items.len()? == 0 {
         out.push(0);
     } else {
@@ -432,8 +531,5 @@ fn session_processor_codec(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("UPDATE", PyBytes::new(py, &UPDATE))?;
     module.add("SNAPSHOT", PyBytes::new(py, &SNAPSHOT))?;
-    module.add_function(wrap_pyfunction!(read_update, module)?)?;
-    module.add_function(wrap_pyfunction!(read_snapshot, module)?)?;
-    module.add_function(wrap_pyfunction!(unpack, module)?)?;
-    module.add_function(wrap_pyfunction!(write_snapshot, module)?)
+    module.add_class::<Codec>()
 }

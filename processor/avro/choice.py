@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Final, Literal, NamedTuple, cast
 
-from processor.avro.compiled import Compiled, Module
+from processor.avro.compiled import Compiled, Module, compiled
 from processor.avro.schemas import Schemas
 from processor.errors import ConfigError
 
@@ -33,7 +33,7 @@ def chosen(wanted: Literal["auto", "compiled", "fastavro"], schemas: Schemas) ->
     else:
         updates, snapshots = schemas.updates.reader, schemas.snapshots.reader
         if updates.fingerprint == module.UPDATE and snapshots.fingerprint == module.SNAPSHOT:
-            return Choice("compiled", "it is installed and fits the schemas", Compiled(module))
+            return Choice("compiled", "it is installed and fits the schemas", compiled(module))
         why = "the compiled codec that is installed is for other schemas"
     if wanted == "compiled":
         raise ConfigError(

@@ -14,7 +14,7 @@ multiple of their length:
 from collections.abc import Callable
 from io import BytesIO
 from operator import itemgetter
-from typing import Any, Final, cast
+from typing import Any, Final, Generic, TypeVar
 
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
@@ -28,7 +28,6 @@ from processor.avro.framing import (
     single_object,
 )
 from processor.avro.schemas import Known
-from processor.core.cart import SoundCart
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.errors import FailClosed
@@ -73,6 +72,8 @@ SESSION_FIELDS: Final = (
 )
 """The record's fields in the order of `Session`."""
 
+Value = TypeVar("Value")
+
 _update_values = itemgetter(*UPDATE_FIELDS)
 _session_values = itemgetter(*SESSION_FIELDS)
 
@@ -86,6 +87,14 @@ _CAUSED_BY_BYTES: Final = (
 )
 
 
+def _update(record: dict[str, Any], offset: int) -> SessionUpdate:
+    return SessionUpdate._make((*_update_values(record), offset))
+
+
+def _session(record: dict[str, Any]) -> Session:
+    return Session._make(_session_values(record))
+
+
 class _Exact(BytesIO):
     """Bytes that are read in the amount that was asked for, or not at all."""
 
@@ -96,28 +105,28 @@ class _Exact(BytesIO):
         return data
 
 
-class _Records:
-    """Reads framed records of one kind as tuples of their values."""
+class _Records(Generic[Value]):
+    """Reads framed records of one kind."""
 
     def __init__(
         self,
         known: Known,
         ids: SchemaIds | None,
-        fast: Callable[[bytes, int], tuple[Any, ...] | None] | None,
-        values: Callable[[dict[str, Any]], tuple[Any, ...]],
+        fast: Callable[..., Value | None] | None,
+        make: Callable[..., Value],
     ) -> None:
-        """Take `fast`, which reads own values that it knows; `values` makes a record a tuple."""
+        """Take `fast`, which reads own values that it knows; `make` takes a record's fields."""
         self._fast = fast
-        self._values = values
+        self._make = make
         self._framing = Framing(known.writers, ids)
         self._reader = known.reader
 
-    def read(self, value: bytes) -> tuple[Any, ...]:
-        """Return the record's values in their order. Raises DecodeError."""
+    def read(self, value: bytes, *more: int) -> Value:
+        """Return what is made of the record and `more`. Raises DecodeError."""
         writer, start = self._framing.split(value)
         own = writer.fingerprint == self._reader.fingerprint
         if own and self._fast is not None:
-            read = self._fast(value, start)
+            read = self._fast(value, start, *more)
             if read is not None:
                 return read
         stream = BytesIO(value) if own else _Exact(value)
@@ -130,7 +139,7 @@ class _Records:
         left = len(value) - stream.tell()
         if left:
             raise DecodeError(f"{left} bytes are left over after the {writer.name}")
-        return self._values(cast("dict[str, Any]", record))
+        return self._make(record, *more)
 
 
 class UpdateCodec:
@@ -140,16 +149,16 @@ class UpdateCodec:
         self, known: Known, ids: SchemaIds | None = None, compiled: Compiled | None = None
     ) -> None:
         fast = compiled.read_update if compiled else None
-        self._records = _Records(known, ids, fast, _update_values)
+        self._records = _Records(known, ids, fast, _update)
         self._schema = known.reader.parsed
         self._header = single_object(known.reader.fingerprint)
 
     def read(self, value: bytes, offset: int) -> SessionUpdate:
-        """Return the update, as yet unchecked, that stood at this input offset.
+        """Return the update that stood at this input offset, as yet unchecked unless it is sound.
 
         Raises DecodeError and nothing else, whatever the bytes; what `ids` raises passes through.
         """
-        return SessionUpdate._make((*self._records.read(value), offset))
+        return self._records.read(value, offset)
 
     def write(self, update: SessionUpdate) -> bytes:
         """Return the update's bytes in single-object encoding; its offset is not among them."""
@@ -174,7 +183,7 @@ class SnapshotCodec:
     ) -> None:
         self._fast = compiled
         fast = compiled.read_snapshot if compiled else None
-        self._records = _Records(known, ids, fast, _session_values)
+        self._records = _Records(known, ids, fast, _session)
         self._schema = known.reader.parsed
         self._header = header or single_object(known.reader.fingerprint)
 
@@ -184,8 +193,7 @@ class SnapshotCodec:
             written = self._fast.write_snapshot(session, self._header)
             if written is not None:
                 return written
-        if isinstance(session.cart_items, SoundCart):
-            session = session._replace(cart_items=session.cart_items.unpacked())
+        session = session._replace(cart_items=list(session.cart_items))
         out = BytesIO()
         out.write(self._header)
         schemaless_writer(out, self._schema, dict(zip(SESSION_FIELDS, session, strict=True)))
@@ -194,7 +202,7 @@ class SnapshotCodec:
     def read(self, snapshot: bytes) -> Session:
         """Return the session. Raises FailClosed where the bytes are no snapshot that is known."""
         try:
-            return Session._make(self._records.read(snapshot))
+            return self._records.read(snapshot)
         except UnknownSchemaError as error:
             raise FailClosed(
                 f"a snapshot was written with an unknown schema: {error}",

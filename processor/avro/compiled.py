@@ -1,58 +1,40 @@
 """The compiled codec: present schemas in their canonical form, everything else left to fastavro."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
-from processor.core.cart import SoundCart
 from processor.core.json_text import is_json_text
-from processor.core.session import CartItem
+from processor.core.session import Session
+from processor.core.update import SoundUpdate
+
+
+class Compiled(Protocol):
+    """What reads and writes; None leaves the value to fastavro."""
+
+    def read_update(self, value: bytes, start: int, offset: int, /) -> SoundUpdate | None:
+        """Return the update, if it is sound, whose datum begins at `start`."""
+
+    def read_snapshot(self, value: bytes, start: int, /) -> Session | None:
+        """Return the session whose datum begins at `start`."""
+
+    def write_snapshot(self, session: Session, header: bytes, /) -> bytes | None:
+        """Return the header and the session's bytes."""
 
 
 class Module(Protocol):
-    """What the distribution in `codec/` has; None from a function leaves the value to fastavro."""
+    """What the distribution in `codec/` has."""
 
     UPDATE: bytes
     SNAPSHOT: bytes
-
-    def read_update(
-        self, value: bytes, start: int, cart: Any, is_json: Any, /
-    ) -> tuple[Any, ...] | None:
-        """Return the 13 values of a SessionUpdate."""
-
-    def read_snapshot(
-        self, value: bytes, start: int, cart: Any, is_json: Any, /
-    ) -> tuple[Any, ...] | None:
-        """Return the 19 values of a CustomerSession."""
-
-    def write_snapshot(self, session: tuple[Any, ...], header: bytes, cart: Any, /) -> bytes | None:
-        """Return the header and the session's bytes."""
-
-    def unpack(self, packed: bytes, /) -> list[CartItem] | None:
-        """Return the items of a cart's bytes."""
+    Codec: Callable[[Any, Any, Any], Compiled]
+    """Takes what makes an update and a session of their values, and who judges whether a text is
+    JSON. The carts that it reads are sequences of items that stay bytes until looked at."""
 
 
-class Compiled:
-    """Reads and writes by the module, whose layout must be that of the present schemas."""
-
-    def __init__(self, module: Module) -> None:
-        class PackedCart(SoundCart):
-            """Items as they stand in Avro: one block of an array, or none."""
-
-            __slots__ = ()
-
-            def unpacked(self) -> list[CartItem]:
-                return module.unpack(self.packed) or []
-
-        self._module = module
-        self._cart = PackedCart
-
-    def read_update(self, value: bytes, start: int) -> tuple[Any, ...] | None:
-        """Return the values of the update from `start` on; None leaves it to fastavro."""
-        return self._module.read_update(value, start, self._cart, is_json_text)
-
-    def read_snapshot(self, value: bytes, start: int) -> tuple[Any, ...] | None:
-        """Return the values of the snapshot from `start` on; None leaves it to fastavro."""
-        return self._module.read_snapshot(value, start, self._cart, is_json_text)
-
-    def write_snapshot(self, session: tuple[Any, ...], header: bytes) -> bytes | None:
-        """Return the header and the snapshot; None leaves it to fastavro."""
-        return self._module.write_snapshot(session, header, self._cart)
+def compiled(module: Module) -> Compiled:
+    """Return the module's codec, whose layout must be that of the present schemas."""
+    # What `_make` does, less its count of the values.
+    return module.Codec(
+        partial(tuple.__new__, SoundUpdate), partial(tuple.__new__, Session), is_json_text
+    )

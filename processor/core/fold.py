@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from processor.core.memory import event_hash, remember, remembers
 from processor.core.outcome import Accepted, Duplicate, Outcome, Reason, Rejected
-from processor.core.session import Session, State, profile_key, session_key
+from processor.core.session import Session, profile_key, session_key
 from processor.core.transitions import INITIAL, may_follow
 from processor.core.update import SessionUpdate
 
@@ -70,13 +70,13 @@ def _accept(before: Session, update: SessionUpdate, event: bytes, holder: str | 
         before.integration_id,
         before.created,
         before.application_id,
-        _present(update.profile_id, before.profile_id),
-        _present(update.coupon, before.coupon),
-        _present(update.referral, before.referral),
-        _next_state(before, update),
-        _present(update.cart_items, before.cart_items),
-        _present(update.identifiers, before.identifiers),
-        _present(update.total, before.total),
+        before.profile_id if update.profile_id is None else update.profile_id,
+        before.coupon if update.coupon is None else update.coupon,
+        before.referral if update.referral is None else update.referral,
+        before.state if update.state is None else update.state,  # type: ignore[arg-type]  # may_follow let only a State through
+        before.cart_items if update.cart_items is None else update.cart_items,
+        before.identifiers if update.identifiers is None else update.identifiers,
+        before.total if update.total is None else update.total,
         merge(before.attributes, update.attributes),
         first,
         merge(before.discounts, update.discounts),
@@ -88,16 +88,6 @@ def _accept(before: Session, update: SessionUpdate, event: bytes, holder: str | 
         remember(before.memory, event),
     )
     return Accepted(after, claim)
-
-
-def _present(value: Value | None, before: Value) -> Value:
-    return before if value is None else value
-
-
-def _next_state(before: Session, update: SessionUpdate) -> State:
-    if update.state is None:
-        return before.state
-    return update.state  # type: ignore[return-value]  # may_follow let only a State through
 
 
 def _first_session(
@@ -122,6 +112,8 @@ def merge(
     """Return the map with the change's keys replaced, and those removed whose value is None."""
     if not change:
         return before
+    if None not in change.values():
+        return {**before, **change}  # type: ignore[dict-item]  # not one of them is None
     after = dict(before)
     for key, value in change.items():
         if value is None:

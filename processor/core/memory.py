@@ -5,12 +5,15 @@ from typing import Final
 
 REMEMBERED: Final = 16
 _WIDTH: Final = 8
+_EMPTY: Final = blake2b(digest_size=_WIDTH)
 _KEPT: Final = _WIDTH * (REMEMBERED - 1)
 
 
 def event_hash(event_id: str) -> bytes:
     """Return the 8 bytes by which an event id is remembered (BLAKE2b of its UTF-8)."""
-    return blake2b(event_id.encode(), digest_size=_WIDTH).digest()
+    digest = _EMPTY.copy()  # half the cost of another one with these parameters
+    digest.update(event_id.encode())
+    return digest.digest()
 
 
 def remembers(memory: bytes, event: bytes) -> bool:

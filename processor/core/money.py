@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from math import isfinite
 
-from processor.core.cart import SoundCart
 from processor.core.session import CartItem
 
 _MICROS = 1e6
@@ -16,16 +15,11 @@ def cart_sum(items: Iterable[CartItem]) -> float:
     Beyond 2⁵³ millionths a double has no such digit left and the sum stays as it is. The result is
     not finite when the sum overflows. (A plain loop: `sum` compensates from Python 3.12 on.)
     """
-    total = items.sum if isinstance(items, SoundCart) else _added(items)
-    micros = total * _MICROS
-    return round(micros) / _MICROS if isfinite(micros) and abs(micros) < _EXACT else total
-
-
-def _added(items: Iterable[CartItem]) -> float:
     total = 0.0
     for item in items:
         total += item["price"] * item["quantity"]
-    return total
+    micros = total * _MICROS
+    return round(micros) / _MICROS if isfinite(micros) and abs(micros) < _EXACT else total
 
 
 def without_negative_zero(total: float) -> float:

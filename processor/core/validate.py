@@ -4,17 +4,15 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Final
 
-from processor.core.cart import SoundCart
 from processor.core.json_text import MAX_DEPTH, is_json_text
 from processor.core.money import cart_sum, without_negative_zero
 from processor.core.session import CartItem
-from processor.core.update import SessionUpdate
+from processor.core.update import SessionUpdate, SoundUpdate
 
 MAX_INT: Final = 2**31 - 1
 MAX_EVENT_TIME: Final = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z in milliseconds since 1970."""
 
-_TOTAL: Final = SessionUpdate._fields.index("total")
 _MEASURES: Final = ("weight", "height", "width", "length", "position")
 
 
@@ -24,6 +22,8 @@ def validate(update: SessionUpdate) -> SessionUpdate | str:
     The total is settled when it is the one given or, for a cart without one, the cart's sum, and
     is not −0.0: nothing after this looks inside a cart item.
     """
+    if isinstance(update, SoundUpdate):
+        return update
     wrong = (
         _wrong_identity(update)
         or _wrong_cart(update.cart_items)
@@ -41,10 +41,7 @@ def validate(update: SessionUpdate) -> SessionUpdate | str:
             return "the sum of cartItems is not a finite number"
     elif not isfinite(total):
         return f"total is {total}, not a finite number"
-    # `_replace` goes through each field by name, and this is done for every cart.
-    return SessionUpdate._make(
-        (*update[:_TOTAL], without_negative_zero(total), *update[_TOTAL + 1 :])
-    )
+    return update._replace(total=without_negative_zero(total))
 
 
 def _wrong_identity(update: SessionUpdate) -> str | None:
@@ -60,7 +57,7 @@ def _wrong_identity(update: SessionUpdate) -> str | None:
 
 
 def _wrong_cart(items: Sequence[CartItem] | None) -> str | None:
-    return None if items is None or isinstance(items, SoundCart) else _wrong_item(items)
+    return None if items is None else _wrong_item(items)
 
 
 def _wrong_item(items: Iterable[CartItem]) -> str | None:

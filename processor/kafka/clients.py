@@ -56,6 +56,8 @@ def common(cluster: Cluster) -> dict[str, object]:
     return {
         # An idle broker connection that a firewall dropped is found by keepalive, not by a timeout.
         "socket.keepalive.enable": True,
+        # A small request is not held back until the answer to the one before it is acknowledged.
+        "socket.nagle.disable": True,
         "reconnect.backoff.max.ms": 2_000,
         # What goes wrong is told by the call that meets it, in the log's own form.
         "log_level": 2,

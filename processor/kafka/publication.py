@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Thread
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -30,6 +30,8 @@ LAST_PATIENCE: Final = 4.0
 _HANGS_S: Final = 3.0
 """Seconds past its timeout after which a call is not awaited any longer."""
 _NO_TIMESTAMP: Final = -1
+_ANY: Final = -1
+"""The partition that leaves the choice to the partitioner."""
 
 
 class KafkaPublication:
@@ -73,42 +75,35 @@ class KafkaPublication:
         A report of each costs more than the record, so all report only after a batch failed:
         then the error can name the record.
         """
-        last = {
-            record.partition: place
-            for place, record in enumerate(records)
-            if record.topic is Topic.SESSIONS
-        }
-        reporting = set(last.values())
+        last = {record.partition: record for record in records if record.topic is Topic.SESSIONS}
         producer = self._live()
-        for place, record in enumerate(records):
-            self._send(producer, record, reports=self._name_each or place in reporting)
-
-    def _send(self, producer: Producer, record: Outgoing, *, reports: bool) -> None:
-        topic = self._cluster.topics[record.topic]
-        options: dict[str, object] = {"key": record.key}
-        if record.partition is not None:
-            options["partition"] = record.partition
-        if record.timestamp != _NO_TIMESTAMP:
-            options["timestamp"] = record.timestamp
-        if record.headers:
-            options["headers"] = list(record.headers)
-        if reports:
-            options["on_delivery"] = self._delivered
-        try:
-            producer.produce(topic, record.value, **options)  # type: ignore[arg-type]
-        except BufferError:
-            self._send_when_there_is_room(producer, topic, record, options)
-        except KafkaException as exception:
-            raise self._unsent(exception, topic, record) from exception
+        for record in records:
+            part, partition, timestamp, key, value, headers = record
+            topic = self._sessions if part is Topic.SESSIONS else self._cluster.topics[part]
+            more: dict[str, Any] = {}
+            if timestamp != _NO_TIMESTAMP:
+                more["timestamp"] = timestamp
+            if headers:
+                more["headers"] = list(headers)
+            if self._name_each or last.get(partition) is record:
+                more["on_delivery"] = self._delivered
+            place = _ANY if partition is None else partition
+            try:
+                producer.produce(topic, value, key, place, **more)
+            except BufferError:
+                self._send_when_there_is_room(producer, topic, record, more)
+            except KafkaException as exception:
+                raise self._unsent(exception, topic, record) from exception
 
     def _send_when_there_is_room(
-        self, producer: Producer, topic: str, record: Outgoing, options: dict[str, object]
+        self, producer: Producer, topic: str, record: Outgoing, more: dict[str, Any]
     ) -> None:
+        place = _ANY if record.partition is None else record.partition
         start = monotonic()
         while True:
             producer.poll(0.05)
             try:
-                producer.produce(topic, record.value, **options)  # type: ignore[arg-type]
+                producer.produce(topic, record.value, record.key, place, **more)
             except BufferError:
                 if monotonic() - start > self._patience():
                     raise BatchAborted("the producer's queue stayed full") from None

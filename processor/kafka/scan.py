@@ -41,7 +41,10 @@ class KafkaScan:
                 consumer.assign([place])
             while True:
                 with sorting(doing, *needs):
-                    messages = consumer.consume(_CHUNK, _MOMENT)
+                    # One call for all would wait for a chunk to fill, at the end of each partition.
+                    messages = consumer.consume(1, _MOMENT)
+                    if messages:
+                        messages += consumer.consume(_CHUNK - 1, 0)
                 chunk = []
                 for message in messages:
                     error = message.error()

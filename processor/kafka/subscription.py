@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from confluent_kafka import (
@@ -26,6 +27,7 @@ from processor.ports.log import (
 )
 
 _ANSWER_S: Final = 1.0
+_record: Final = partial(tuple.__new__, Record)
 UNREADABLE_HEADERS: Final = ((HEADERS_UNREADABLE, None),)
 
 
@@ -37,13 +39,15 @@ def to_record(message: Message) -> Record:
     except SystemError:
         # confluent-kafka cannot make a text of the name, and to ask it again may crash the process.
         headers = UNREADABLE_HEADERS
-    return Record(
-        message.partition() or 0,
-        message.offset() or 0,
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-        headers,
+    return _record(
+        (
+            message.partition() or 0,
+            message.offset() or 0,
+            message.timestamp()[1],
+            message.key(),
+            message.value(),
+            headers,
+        )
     )
 
 

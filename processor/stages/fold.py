@@ -1,4 +1,4 @@
-"""Fold: a batch of updates into its sessions, in the order of each partition."""
+"""Fold: updates into their sessions, in the order of each partition."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -14,7 +14,7 @@ FOLD_LIMIT: Final = 8 * 1024 * 1024
 
 
 def profiles_of(updates: Sequence[Update]) -> set[str]:
-    """Return the keys of the profiles that a batch names."""
+    """Return the keys of the profiles that updates name."""
     return {
         profile_key(update.application_id, update.profile_id)
         for update in updates
@@ -23,14 +23,14 @@ def profiles_of(updates: Sequence[Update]) -> set[str]:
 
 
 class Fold:
-    """Folds batches; `encode` gives a snapshot's bytes, of which `max_snapshot` are allowed."""
+    """Folds a batch part by part; `encode` gives a snapshot's bytes: `max_snapshot` are allowed."""
 
     def __init__(
         self, encode: Callable[[Session], bytes], max_snapshot: int, limit: int = FOLD_LIMIT
     ) -> None:
         self._encode = encode
         self._max_snapshot = max_snapshot
-        self._limit = limit
+        self.limit = limit
 
     def __call__(
         self,
@@ -46,7 +46,7 @@ class Fold:
         letters: list[Letter] = []
         claims: dict[str, str] = {}
         duplicates = size = taken = 0
-        encode, max_snapshot, limit = self._encode, self._max_snapshot, self._limit
+        encode, max_snapshot, limit = self._encode, self._max_snapshot, self.limit
         for record, update in zip(records, updates, strict=True):
             taken += 1
             if isinstance(update, Rejected):
@@ -76,7 +76,7 @@ class Fold:
                 duplicates += 1
             else:
                 letters.append(Letter(record, outcome))
-        return Folded(snapshots, letters, duplicates, claims, taken)
+        return Folded(snapshots, letters, duplicates, claims, taken, size)
 
 
 def _too_large(size: int, limit: int) -> Rejected:

@@ -1,9 +1,9 @@
-"""Load: the sessions that a batch needs, from the record cache or else from Redis."""
+"""Load: the sessions that updates name, from the record cache or else from Redis."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from processor.batch import Sessions, Update
+from processor.batch import Changed, Sessions, Update
 from processor.core.outcome import Rejected
 from processor.core.session import Session
 from processor.ports.log import Record
@@ -11,7 +11,7 @@ from processor.ports.sessions import SessionCache, Stamp, Want
 from processor.record_cache import RecordCache
 
 LOAD_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of snapshots that one batch may load; each partition has an equal share."""
+"""Bytes of snapshots that may be loaded at once; each partition has an equal share."""
 
 
 class Loaded(NamedTuple):
@@ -19,7 +19,7 @@ class Loaded(NamedTuple):
 
     sessions: Sessions
     reach: int
-    """How many of the batch's records, from the first on, have their sessions here."""
+    """How many of the records, from the first on, have their sessions here."""
     hits: int
     misses: int
 
@@ -44,8 +44,12 @@ class Load:
         records: Sequence[Record],
         updates: Sequence[Update],
         stamps: Mapping[int, Stamp],
+        changed: Changed,
     ) -> Loaded:
-        """Return the sessions of a batch. Raises CacheLost and CacheUnavailable."""
+        """Return the sessions of these updates, as the transaction has `changed` them before.
+
+        Raises CacheLost and CacheUnavailable.
+        """
         sessions: dict[int, dict[bytes, Session | None]] = {}
         missing: dict[int, dict[bytes, None]] = {}
         hits = 0
@@ -53,10 +57,13 @@ class Load:
             if isinstance(update, Rejected):
                 continue
             partition, key = record.partition, record.key or b""
-            known = sessions.setdefault(partition, {})
+            known = sessions.get(partition)
+            if known is None:
+                known = sessions[partition] = {}
             if key in known:
                 continue
-            session = self._records.get(partition, key)
+            before = changed[partition].get(key) if partition in changed else None
+            session = self._records.get(partition, key) if before is None else before.session
             if session is not None:
                 known[key] = session
                 hits += 1

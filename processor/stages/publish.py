@@ -33,30 +33,32 @@ class Publish:
         self._updates_topic = updates_topic
         self._max_letter = max_letter - _OVERHEAD
 
-    def __call__(
+    def begin(self) -> None:
+        """Open the transaction. Whatever is raised from here on, the caller aborts."""
+        self._publication.begin()
+
+    def send(self, part: Folded) -> None:
+        """Send snapshots, dead letters and claims; the brokers take them meanwhile."""
+        self._publication.send(self._outgoing(part))
+
+    def commit(
         self,
-        batch: Folded,
         offsets: Callable[[Mapping[int, int]], Mapping[int, Committed]],
         membership: Membership,
         still_holds: Callable[[], None],
     ) -> None:
-        """Commit a batch, all or nothing.
+        """Commit what was sent, all or nothing.
 
-        1. The snapshots, dead letters and claims are sent and flushed.
+        1. All is flushed.
         2. `still_holds` is asked, and raises if what the batch was folded upon is gone.
         3. `offsets` makes the input offsets with their metadata out of the next output offsets.
         4. All is committed under the membership that the records were fetched under.
-
-        Whatever is raised, the caller aborts.
         """
-        publication = self._publication
-        publication.begin()
-        publication.send(self._outgoing(batch))
-        ends = publication.flush()
+        ends = self._publication.flush()
         still_holds()
-        publication.commit(offsets(ends), membership)
+        self._publication.commit(offsets(ends), membership)
 
-    def _outgoing(self, batch: Folded) -> list[Outgoing]:
+    def _outgoing(self, part: Folded) -> list[Outgoing]:
         records = [
             Outgoing(
                 Topic.SESSIONS,
@@ -66,9 +68,9 @@ class Publish:
                 snapshot.value,
                 (),
             )
-            for snapshot in batch.snapshots
+            for snapshot in part.snapshots
         ]
-        records.extend(self._dead_letter(letter) for letter in batch.letters)
+        records.extend(self._dead_letter(letter) for letter in part.letters)
         records.extend(
             Outgoing(
                 Topic.CLAIMS,
@@ -78,7 +80,7 @@ class Publish:
                 holder.encode(),
                 ((FORMAT_HEADER, str(FORMAT).encode()),),
             )
-            for profile, holder in batch.claims.items()
+            for profile, holder in part.claims.items()
         )
         return records
 

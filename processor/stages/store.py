@@ -1,8 +1,8 @@
 """Store: committed snapshots and their checkpoint, into Redis. Redis ends here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from processor.batch import Snapshot
+from processor.batch import Changed, Snapshot
 from processor.ports.sessions import SessionCache, Stamp, Write
 from processor.record_cache import RecordCache
 
@@ -16,7 +16,7 @@ class Store:
 
     def __call__(
         self,
-        snapshots: Iterable[Snapshot],
+        changed: Changed,
         checkpoints: Mapping[int, tuple[Stamp, bytes]],
     ) -> dict[int, Stamp]:
         """Write each partition's last snapshots with its new checkpoint; return the new stamps.
@@ -24,26 +24,21 @@ class Store:
         `checkpoints` holds, by partition, the stamp that stands and the checkpoint to write.
         Raises CacheLost and CacheUnavailable: then what stands in Redis is for a restore to find.
         """
-        latest: dict[int, dict[bytes, Snapshot]] = {partition: {} for partition in checkpoints}
-        for snapshot in snapshots:
-            latest[snapshot.record.partition][snapshot.key] = snapshot
+        none: Mapping[bytes, Snapshot] = {}
         self._cache.write(
             {
                 partition: Write(
                     stamp,
                     checkpoint,
-                    {key: snapshot.value for key, snapshot in latest[partition].items()},
+                    {key: each.value for key, each in changed.get(partition, none).items()},
                 )
                 for partition, (stamp, checkpoint) in checkpoints.items()
             }
         )
-        for partition, snapshots_by_key in latest.items():
+        for partition, snapshots in changed.items():
             self._records.put(
                 partition,
-                {
-                    key: (snapshot.session, len(snapshot.value))
-                    for key, snapshot in snapshots_by_key.items()
-                },
+                {key: (each.session, len(each.value)) for key, each in snapshots.items()},
             )
         return {
             partition: Stamp(stamp.generation, checkpoint)

@@ -37,8 +37,7 @@ class Observer:
 
     def processed(self, records: Sequence[Record]) -> None:
         """Note how far a batch went, in record time."""
-        for record in records:
-            self._last_timestamps[record.partition] = record.timestamp
+        self._last_timestamps.update({record.partition: record.timestamp for record in records})
 
     def aborted(self, why: str) -> None:
         """Tell of a transaction that was aborted, or a batch that was dropped before one."""

@@ -43,8 +43,8 @@ def _letter(key: bytes, value: bytes, header: bytes) -> Outgoing:
     sink = _Sink()
     record = Record(3, 17, 99, key, value, (("origin", header),))
     letter = Letter(record, Rejected(Reason.UNDECODABLE, "it is nothing"))
-    folded = Folded((), (letter,), 0, {}, 1)
-    Publish(sink, "updates", LIMIT)(folded, lambda _: {}, object(), lambda: None)
+    folded = Folded((), (letter,), 0, {}, 1, 0)
+    Publish(sink, "updates", LIMIT).send(folded)
     (sent,) = sink.sent
     assert [name for name, _ in sent.headers if name in ERROR_HEADERS] == list(ERROR_HEADERS)
     return sent

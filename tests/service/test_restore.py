@@ -1,11 +1,12 @@
 """Bringing Redis to what the output topic says: read on where that is enough, else rebuilt."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any, TypeVar
 
 import pytest
 from fakes.service import DAY_MS, Service, World
 
+from processor import restore as restoring
 from processor.ownership import Position
 from processor.ports.log import Outgoing, Topic
 from processor.ports.sessions import CacheLost, Stamp, Write
@@ -100,7 +101,10 @@ def test_the_former_owner_is_fenced_before_the_first_record_is_read(
     assert world.stored(0)[A] == b"a2"
 
 
-def test_an_unfinished_catch_up_is_gone_on_with(world: World, service: Service) -> None:
+def test_an_unfinished_catch_up_is_gone_on_with(
+    world: World, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "_WRITE_BYTES", 0)
     world.broker.chunk = 1
     task = service.restore(0, Position(12, 5, 0), "owner")
     assert next(task)
@@ -111,6 +115,25 @@ def test_an_unfinished_catch_up_is_gone_on_with(world: World, service: Service) 
     restore(service, Position(12, 5, 0), "next")
     assert world.stored(0) == {A: b"a2", C: b"c1"}
     assert rebuilds(service) == 1
+
+
+def test_snapshots_of_a_key_that_stand_together_are_written_once(
+    world: World,
+) -> None:
+    service = world.service()
+    publish(world, (A, b"a1"), (B, b"b1"), (A, b"a2"), (B, None))
+    written: list[Mapping[bytes, bytes | None]] = []
+    fill = service.cache.fill
+
+    def noted(partition: int, write: Write) -> None:
+        written.append(write.snapshots)
+        fill(partition, write)
+
+    service.cache.fill = noted  # type: ignore[method-assign]
+    world.broker.chunk = 1
+    restore(service, Position(10, 4, 0))
+    assert written == [{A: b"a2", B: None}]
+    assert world.stored(0) == {A: b"a2"}
 
 
 def stand(world: World, checkpoint: bytes) -> None:

@@ -5,19 +5,19 @@
     for found in answer.found:
         print(found.partition, reader.decode(found.snapshot))
 
-It may be copied into another service. What it reads is stated in `docs/contract.md`: `P:meta`
-tells the partition count, `{P:p}:current` the generation of partition p, and the hash
-`{P:p}:sessions:<generation>` has each snapshot by record key, as long as its field of empty name is
-there.
+The client is a `redis.Redis`, also one that `redis.sentinel.Sentinel.master_for` made, or a
+`redis.RedisCluster`. This file may be copied into another service. What it reads is stated in
+`docs/contract.md`: `P:meta` tells the partition count, `{P:p}:current` the generation of partition
+p, and the hash `{P:p}:sessions:<generation>` has each snapshot by record key, as long as its field
+of empty name is there.
 """
 
 import io
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import fastavro
-import redis
 from fastavro.types import Schema
 
 LAYOUT: Final = 1
@@ -56,6 +56,13 @@ class Answer(NamedTuple):
     missing: frozenset[int]
 
 
+class Client(Protocol):
+    """What is asked of a client of redis-py: pipelines of commands, each of one key."""
+
+    def pipeline(self, transaction: bool = ...) -> Any:  # noqa: FBT001  as redis-py's
+        """Return a pipeline."""
+
+
 class SessionReader:
     """Reads what the processor keeps under a prefix, and writes nothing. Raises redis-py's errors.
 
@@ -63,7 +70,7 @@ class SessionReader:
     the partitioner: every partition is asked. One thread calls it.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str) -> None:
+    def __init__(self, client: Client, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
         self._partitions = 0
@@ -153,5 +160,5 @@ class SessionReader:
     def _ask(self, commands: Iterable[Sequence[str | bytes]]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for command in commands:
-            pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-        return pipeline.execute()
+            pipeline.execute_command(*command)
+        return cast("list[Any]", pipeline.execute())

@@ -281,6 +281,9 @@ def test_what_is_shown_tells_each_origin_and_no_secret() -> None:
     assert shown["PROCESSOR_HTTP_PORT"].source == "default"
     assert "planted" not in str(shown)
     assert "planted" not in repr(loaded.settings)
+    url = "rediss+sentinel://:planted@s1,s2/main?sentinel_password=planted&ssl_password=planted"
+    (row,) = [each for each in effective(load({"redis_url": url})) if each.name.endswith("S_URL")]
+    assert row.value == "rediss+sentinel://:***@s1,s2/main?sentinel_password=***&ssl_password=***"
     secret = load({"kafka_sasl_password": "planted"})
     assert "planted" not in f"{effective(secret)}{secret.settings!r}"
 
@@ -289,6 +292,10 @@ def test_what_is_shown_tells_each_origin_and_no_secret() -> None:
     ("field", "value"),
     [
         ("redis_url", "oops://:planted@redis"),
+        ("redis_url", "redis://user:planted/x@redis"),
+        ("redis_url", "redis+sentinel://:x/y/planted@redis/main"),
+        ("redis_url", "redis+cluster://:x?planted=y@redis"),
+        ("redis_url", "rediss+sentinel://s?sentinel_password=planted&ssl_password=planted"),
         ("kafka", '{"sasl.password": "planted"'),
         ("kafka", '{"sasl.password": ["planted"]}'),
         ("kafka", '{"group.id": "x", "sasl.password": "planted"}'),

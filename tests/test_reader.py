@@ -35,7 +35,7 @@ class Reading:
         self.backend = backend
         self.cache = backend.sessions()
         self.prefix = backend.keys.meta().removesuffix(":meta")
-        self.reader = SessionReader(backend.server.client, self.prefix)
+        self.reader = SessionReader(backend.client, self.prefix)
 
     def restore(self, partition: int, snapshots: Mapping[bytes, bytes]) -> Stamp:
         stamp = self.cache.begin(partition, b"0")

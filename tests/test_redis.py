@@ -10,6 +10,7 @@ import redis.exceptions as raised
 from redis import Redis
 
 from processor.errors import Forbidden
+from processor.local.ports import free_port
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.sessions import CacheLost, CacheUnavailable, Stamp, Want, Write
 from processor.redis import scripts
@@ -32,7 +33,7 @@ def standing(cache: SessionCache, partition: int = 0) -> Stamp:
 
 
 def client(backend: ValkeyBackend) -> Redis:
-    return backend.server.client
+    return backend.client
 
 
 def test_scripts_that_the_server_forgot_are_sent_again_within_the_call(
@@ -174,6 +175,20 @@ def test_a_server_that_is_full_is_unavailable_and_nothing_is_written_by_halves(
     finally:
         client(valkey_backend).config_set("maxmemory", "0")
     cache.write({0: Write(stamp, b"next", {b"1:a": b"A"})})
+
+
+def test_a_primary_that_is_none_any_more_is_looked_for_anew(valkey_backend: ValkeyBackend) -> None:
+    """Behind the same name, or Sentinel, may be another server: the connection is not kept."""
+    server = valkey_backend.connect()
+    (before,) = server.ask(("CLIENT", "ID"))
+    client(valkey_backend).replicaof("127.0.0.1", free_port())
+    try:
+        with pytest.raises(CacheUnavailable, match="READONLY"):
+            server.run(scripts.Script("return redis.call('SET', KEYS[1], '1')"), [Call(["a"], [])])
+    finally:
+        client(valkey_backend).replicaof("NO", "ONE")
+    assert server.ask(("CLIENT", "ID")) > [before]
+    server.close()
 
 
 def test_a_user_without_the_right_is_forbidden(valkey_backend: ValkeyBackend) -> None:

@@ -80,12 +80,12 @@ class Cached(NamedTuple):
 def ask(settings: Settings, key: str | bytes) -> Cached:
     """Ask Redis for a session. Raises NotFound where nothing can be read at all."""
     from processor.reader import SessionReader, UnknownLayout, UnknownSchema
-    from processor.redis.connection import Server, sorting_errors
+    from processor.redis.connection import Server
 
     server = Server.from_url(settings.redis_url)
     try:
-        with answering(), sorting_errors():
-            reader = SessionReader(server.client, settings.redis_prefix)
+        with answering():
+            reader = SessionReader(server, settings.redis_prefix)
             answer = reader.get(key)
             places = {found.partition: reader.decode(found.snapshot) for found in answer.found}
     except (UnknownLayout, UnknownSchema) as error:

@@ -3,9 +3,9 @@
 import re
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from processor.config.kafka import Property, refusal
+from processor.redis.address import parsed
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -18,13 +18,8 @@ def servers(value: str) -> str:
 
 
 def redis_url(value: str) -> str:
-    """Refuse a URL that is not of Redis."""
-    try:
-        scheme = urlsplit(value).scheme
-    except ValueError:  # its message may repeat a part of the password
-        raise ValueError("it is not a URL") from None
-    if scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("it does not begin with redis://, rediss:// or unix://")
+    """Refuse a URL that does not say where Redis is."""
+    parsed(value)
     return value
 
 

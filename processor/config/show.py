@@ -13,7 +13,7 @@ from processor.config.sources import Loaded
 MASK = "***"
 
 _USER_INFO = re.compile(r"://([^:/@]*):.*@")
-_PASSWORD_PARAMETER = re.compile(r"([?&]password=)[^&]*")
+_PASSWORD_PARAMETER = re.compile(r"([?&]\w*password=)[^&]*")
 
 
 class Shown(NamedTuple):

@@ -103,4 +103,7 @@ class Directory(Protocol):
         """Return the version of the layout that stands, None where nothing does."""
 
     def eviction_policy(self) -> str | None:
-        """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell."""
+        """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell.
+
+        Of several servers, one that evicts sessions comes before all others.
+        """

@@ -9,8 +9,9 @@ from processor.errors import Forbidden
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.sessions import CacheUnavailable
 from processor.redis import scripts
-from processor.redis.connection import Argument, Call, Server
+from processor.redis.connection import Call, Server
 from processor.redis.keys import Keys
+from processor.redis.links import Argument
 from processor.redis.scripts import Script
 
 _RACES: Final = 5

@@ -32,7 +32,14 @@ class RedisDirectory:
         return int(version) if version.isdigit() else 0
 
     def eviction_policy(self) -> str | None:
-        """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell."""
-        (answer,) = self._server.ask(("INFO", "memory"))
-        policy = answer.get("maxmemory_policy") if isinstance(answer, dict) else None
-        return str(policy) if policy else None
+        """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell.
+
+        Of several servers, one that evicts sessions comes before all others.
+        """
+        told = self._server.everywhere("INFO", "memory")
+        policies = [
+            str(each["maxmemory_policy"])
+            for each in told
+            if isinstance(each, dict) and each.get("maxmemory_policy")
+        ]
+        return min(policies, key=lambda policy: not policy.startswith("allkeys"), default=None)

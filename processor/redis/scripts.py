@@ -32,10 +32,14 @@ local function in_chunks(command, key, first, last)
 end
 """
 
-# A key of another type under one of our names is none of ours: it reads as absent.
+# A key of another type under one of our names is none of ours: it reads as absent. Any other error
+# stays one: a user who may not read must not seem to read nothing.
 _ABSENT_OR: Final = """
 local function absent_or(value)
-  if type(value) == 'table' and value.err then return false end
+  if type(value) == 'table' and value.err then
+    if string.find(value.err, 'WRONGTYPE', 1, true) then return false end
+    error(value.err)
+  end
   return value
 end
 """
@@ -132,7 +136,7 @@ local stands = redis.call('HMGET', KEYS[1], 'generation', 'run_id', 'ready', 'st
 if not stands[1] then return 'absent' end
 if stands[1] ~= ARGV[1] then return 'superseded' end
 if stands[2] ~= run_id() then return 'restarted' end
-if redis.call('HEXISTS', KEYS[2], '') == 0 then return 'absent' end
+if not redis.call('HGET', KEYS[2], '') then return 'absent' end
 """
 )
 _READY: Final = "if stands[3] ~= '1' then return 'building' end\n"
@@ -183,7 +187,7 @@ FINISH: Final = Script(
     _CLAIMS
     + """
 redis.call('HSET', KEYS[1], 'ready', '1')
-if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('DEL', KEYS[3]) end
+if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('UNLINK', KEYS[3]) end
 return {}
 """
 )

@@ -6,8 +6,9 @@ from typing import Final
 
 from processor.ports.sessions import CacheLost, CacheUnavailable, Stamp, Want, Write
 from processor.redis import scripts
-from processor.redis.connection import Argument, Call, Server
+from processor.redis.connection import Call, Server
 from processor.redis.keys import CHECKPOINT, Keys
+from processor.redis.links import Argument
 
 _RACES: Final = 5
 """How often another process may change a partition between a question and the script after it."""

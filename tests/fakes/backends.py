@@ -5,7 +5,9 @@ from secrets import token_hex
 from typing import Protocol
 
 import pytest
+import redis
 from servers import Places
+from valkeys import ValkeyCluster
 
 from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
 from fakes.redis_server import FakeServer
@@ -86,6 +88,7 @@ class ValkeyBackend:
         self.keys = Keys(f"test-{token_hex(4)}")
         self.valkey = valkey
         self.server = self.connect()
+        self.client = redis.Redis.from_url(valkey.url)
 
     def connect(self) -> Server:
         return Server.from_url(self.valkey.url, timeout=2)
@@ -106,7 +109,7 @@ class ValkeyBackend:
         return self.server.ask(("EXISTS", name)) == [1]
 
     def flush(self) -> None:
-        self.server.ask(("FLUSHALL",))
+        self.client.flushall()
 
     def restart(self) -> None:
         self.valkey.restart()
@@ -116,6 +119,72 @@ class ValkeyBackend:
 
     def come_back(self) -> None:
         self.valkey.launch()
+
+
+class ClusterBackend:
+    """A Redis Cluster of our own; the node with the claims has a replica."""
+
+    def __init__(self, cluster: ValkeyCluster) -> None:
+        self.cluster = cluster
+        self.keys = next(
+            Keys(prefix)
+            for prefix in iter(lambda: f"test-{token_hex(4)}", "")
+            if cluster.on_first(f"{prefix}:claims")
+        )
+        self.client = cluster.client()
+
+    def connect(self) -> Server:
+        return Server.from_url(self.cluster.url, timeout=2)
+
+    def sessions(self) -> SessionCache:
+        return RedisSessionCache(self.connect(), self.keys)
+
+    def claims(self) -> Claims:
+        return RedisClaims(self.connect(), self.keys)
+
+    def directory(self) -> Directory:
+        return RedisDirectory(self.connect(), self.keys)
+
+    def delete(self, name: str, field: bytes | None = None) -> None:
+        if field is None:
+            self.client.delete(name)
+        else:
+            self.client.hdel(name, field)
+
+    def exists(self, name: str) -> bool:
+        return self.client.exists(name) == 1
+
+    def flush(self) -> None:
+        self.client.flushall(target_nodes=redis.RedisCluster.PRIMARIES)
+
+    def restart(self) -> None:
+        """Have another server go on with the same data, in an orderly way."""
+        self.cluster.fail_over()
+
+    def go_away(self) -> None:
+        for primary in self.cluster.primaries:
+            primary.kill()
+
+    def come_back(self) -> None:
+        for primary in self.cluster.primaries:
+            primary.launch()
+        self.cluster.await_ok()
+
+
+@pytest.fixture(scope="session")
+def own_cluster(places: Places) -> Iterator[ValkeyCluster]:
+    cluster = ValkeyCluster(places)
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture
+def cluster_backend(own_cluster: ValkeyCluster) -> Iterator[ClusterBackend]:
+    """The cluster, running and empty."""
+    backend = ClusterBackend(own_cluster)
+    backend.flush()
+    yield backend
+    backend.client.close()
 
 
 @pytest.fixture(scope="session")
@@ -133,12 +202,19 @@ def valkey_backend(own_valkey: LocalValkey) -> Iterator[ValkeyBackend]:
     backend.flush()
     yield backend
     backend.server.close()
+    backend.client.close()
 
 
-@pytest.fixture(params=["fake", pytest.param("valkey", marks=pytest.mark.servers)])
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("valkey", marks=pytest.mark.servers),
+        pytest.param("cluster", marks=pytest.mark.servers),
+    ]
+)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each of the servers that the contract is held against."""
     if request.param == "fake":
         return FakeBackend()
-    real: ValkeyBackend = request.getfixturevalue("valkey_backend")
+    real: ValkeyBackend | ClusterBackend = request.getfixturevalue(f"{request.param}_backend")
     return real

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -153,6 +154,9 @@ class Deployment:
         self.redis_url = redis_url
         self.names = names
         self.partitions = partitions
+        self.redis_client: Callable[[], redis.Redis | redis.RedisCluster] = partial(
+            redis.Redis.from_url, redis_url
+        )
         self._logs = logs
         self._processes: list[Process] = []
         self.admin = AdminClient(self.client)
@@ -392,7 +396,7 @@ class Deployment:
 
     def redis_sessions(self) -> dict[int, dict[bytes, bytes]]:
         """Return what Redis holds, read by the documented layout."""
-        client = redis.Redis.from_url(self.redis_url)
+        client = self.redis_client()
         found = {}
         for partition in range(self.partitions):
             tag = f"{{{self.names.prefix}:{partition}}}"

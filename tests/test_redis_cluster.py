@@ -1,0 +1,141 @@
+"""What only a Redis Cluster shows: slots that move, nodes that hang, servers of another kind."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from valkeys import command
+
+from processor.errors import ConfigError
+from processor.ports.sessions import CacheUnavailable, Stamp, Want, Write
+from processor.reader import Answer, Found, SessionReader
+from processor.redis.connection import Server
+
+if TYPE_CHECKING:
+    from fakes.backends import ClusterBackend, ValkeyBackend
+
+    from processor.ports.sessions import SessionCache
+
+pytest_plugins = ["fakes.backends"]
+pytestmark = pytest.mark.servers
+PARTITIONS = range(12)
+LIMIT = 1_000_000
+TIMEOUT_S = 2.0
+"""That of the backend's connections."""
+
+
+def standing(cache: SessionCache, partition: int) -> Stamp:
+    stamp = cache.begin(partition, b"restore")
+    return cache.flip(partition, stamp, b"restored")
+
+
+def test_partitions_of_several_nodes_are_written_and_loaded_in_one_call(
+    cluster_backend: ClusterBackend,
+) -> None:
+    cache = cluster_backend.sessions()
+    stamps = {partition: standing(cache, partition) for partition in PARTITIONS}
+    cache.write({p: Write(stamps[p], b"next", {b"1:a": b"%d" % p}) for p in stamps})
+    after = {p: Stamp(stamps[p].generation, b"next") for p in stamps}
+    cluster_backend.client.script_flush()
+    loaded = cache.load({p: Want(after[p], [b"1:a"]) for p in after}, LIMIT)
+    assert loaded == {p: [b"%d" % p] for p in stamps}
+    assert cache.check(after) == set()
+
+
+def test_a_slot_that_moves_is_followed(cluster_backend: ClusterBackend) -> None:
+    """While one of its keys has moved the script has to wait; then ASK, and then MOVED."""
+    cache, keys = cluster_backend.sessions(), cluster_backend.keys
+    stamp, other = standing(cache, 0), standing(cache, 1)
+    pointer, sessions = keys.current(0), keys.sessions(0, stamp.generation)
+    with cluster_backend.cluster.moving(keys.current(0)) as move:
+        move(pointer)
+        with pytest.raises(CacheUnavailable, match="TRYAGAIN"):
+            cache.check({0: stamp, 1: other})
+        move(sessions, keys.latest(0))
+        cache.write({0: Write(stamp, b"asked", {b"1:a": b"A"}), 1: Write(other, b"asked", {})})
+        assert cache.check({0: Stamp(stamp.generation, b"asked")}) == set()
+    assert cache.check({0: Stamp(stamp.generation, b"asked")}) == set()
+    cache.write({0: Write(Stamp(stamp.generation, b"asked"), b"moved", {b"1:b": b"B"})})
+    loaded = cache.load({0: Want(Stamp(stamp.generation, b"moved"), [b"1:a", b"1:b"])}, LIMIT)
+    assert loaded == {0: [b"A", b"B"]}
+
+
+def test_a_node_that_handed_over_and_went_is_not_missed(cluster_backend: ClusterBackend) -> None:
+    """As when nodes are replaced one by one: the call that finds it gone goes to its heir."""
+    cluster, cache, keys = cluster_backend.cluster, cluster_backend.sessions(), cluster_backend.keys
+    partition = next(p for p in range(100) if cluster.on_first(keys.current(p)[1:].split("}")[0]))
+    stamp = standing(cache, partition)
+    cluster.fail_over()
+    cluster.replica.kill()
+    try:
+        assert cache.check({partition: stamp}) == set()
+    finally:
+        cluster.replica.launch()
+        cluster.await_following()
+
+
+def test_a_node_that_hangs_is_not_asked_for_the_map_again(cluster_backend: ClusterBackend) -> None:
+    """After the timeout, the next call finds the replica that took over."""
+    cluster, claims = cluster_backend.cluster, cluster_backend.claims()
+    generation = claims.begin("stream")
+    assert generation is not None
+    claims.finish(generation)
+    cluster.await_replicated()
+    hung = cluster.primaries[0]
+    hung.pause()
+    try:
+        with pytest.raises(CacheUnavailable, match="Timeout"):
+            claims.stands(generation)
+        cluster.take_over()
+        cluster.await_ok(cluster.primaries[0])
+        begin = time.monotonic()
+        assert not claims.stands(generation)  # another server is not the one they were made on
+        assert time.monotonic() - begin < TIMEOUT_S
+        assert claims.begin("stream") is not None
+    finally:
+        hung.resume()
+        cluster.await_following()
+
+
+def test_one_server_of_a_cluster_that_evicts_is_seen(cluster_backend: ClusterBackend) -> None:
+    """And which of them it is does not matter."""
+    directory = cluster_backend.directory()
+    for primary in cluster_backend.cluster.primaries:
+        command(primary, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        assert directory.eviction_policy() == "allkeys-lru"
+        command(primary, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert directory.eviction_policy() == "noeviction"
+
+
+def test_sessions_are_read_with_redis_pys_own_client_and_with_the_processors(
+    cluster_backend: ClusterBackend,
+) -> None:
+    cache = cluster_backend.sessions()
+    cluster_backend.directory().describe(len(PARTITIONS), {})
+    for partition in PARTITIONS:
+        stamp = cache.begin(partition, b"0")
+        cache.fill(partition, Write(stamp, b"1", {b"1:p%d" % partition: b"P"}))
+        cache.flip(partition, Stamp(stamp.generation, b"1"), b"2")
+    prefix = cluster_backend.keys.meta().removesuffix(":meta")
+    server = cluster_backend.connect()
+    for client in (cluster_backend.client, server):
+        reader = SessionReader(client, prefix)
+        for partition in PARTITIONS:
+            answer = Answer([Found(partition, b"P")], frozenset())
+            assert reader.get(f"1:p{partition}") == answer
+    server.close()
+
+
+def test_a_server_of_another_kind_than_the_url_says_is_a_wrong_setting(
+    cluster_backend: ClusterBackend, valkey_backend: ValkeyBackend
+) -> None:
+    node = Server.from_url(cluster_backend.cluster.primaries[0].url)
+    with pytest.raises(ConfigError, match="as if it were one server"):
+        node.ask(*(("GET", f"{number}") for number in range(20)))
+    alone = Server.from_url(valkey_backend.valkey.url.replace("redis://", "redis+cluster://")[:-2])
+    with pytest.raises(ConfigError, match="names a Redis Cluster"):
+        alone.ask(("GET", "a"))
+    node.close()
+    alone.close()

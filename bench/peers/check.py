@@ -67,8 +67,8 @@ def _stories() -> Iterator[Update]:
 
 def output(peer: Peer, place: Place, count: int) -> Mapping[bytes, list[dict[str, Any]]]:
     """Return the peer's snapshots by key, once it is through `count` updates."""
-    with start(peer, place) as program:
-        progress, deadline = Progress(place), time.monotonic() + _PATIENCE_S
+    with start(peer, place) as program, Progress(place) as progress:
+        deadline = time.monotonic() + _PATIENCE_S
         while progress.events() < count:
             program.check()
             if time.monotonic() > deadline:

@@ -3,9 +3,10 @@
 import time
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, TopicPartition
 
 from bench.figures import Figures, percentiles, steady
 from bench.live import Pacer, Reader
@@ -28,20 +29,30 @@ class Progress:
     """How far a group has committed."""
 
     def __init__(self, place: Place) -> None:
-        self._admin = AdminClient({"bootstrap.servers": place.bootstrap})
+        self._reader = Consumer(
+            {
+                "bootstrap.servers": place.bootstrap,
+                "group.id": place.settings.group_id,
+                "isolation.level": "read_uncommitted",  # what is pending is not waited for
+            }
+        )
         topic = place.settings.updates_topic
-        partitions = [TopicPartition(topic, each) for each in range(place.partitions)]
-        self._asked = ConsumerGroupTopicPartitions(place.settings.group_id, partitions)
+        self._partitions = [TopicPartition(topic, each) for each in range(place.partitions)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._reader.close()
 
     def events(self) -> int:
         """Return how many events of the input are behind the group."""
-        (answer,) = self._admin.list_consumer_group_offsets([self._asked]).values()
-        try:
-            found = answer.result().topic_partitions
-        except KafkaException as error:
-            if not error.args[0].retriable():
-                raise
-            return 0  # the coordinator loads what it has to tell
+        found = self._reader.committed(self._partitions, timeout=30)
         return sum(max(0, each.offset) for each in found)
 
 
@@ -54,9 +65,8 @@ def start(peer: Peer, place: Place) -> Program:
 
 def cost(peer: Peer, place: Place, total: int, seconds: float) -> Figures:
     """Let it work through the input; count from its warm-up on, for so long or to the end."""
-    progress = Progress(place)
     samples: list[Sample] = []
-    with start(peer, place) as program:
+    with start(peer, place) as program, Progress(place) as progress:
         deadline = time.monotonic() + _START_S
         counted_from = None
         while True:
@@ -82,8 +92,9 @@ def live(peer: Peer, place: Place, seconds: int) -> Figures:
     with (
         Reader(place.bootstrap, topic, place.partitions) as reader,
         start(peer, place) as program,
+        Progress(place) as progress,
     ):
-        progress, deadline = Progress(place), time.monotonic() + _START_S
+        deadline = time.monotonic() + _START_S
         while progress.events() < heat:
             program.check()
             if time.monotonic() > deadline:

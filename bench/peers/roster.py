@@ -93,7 +93,8 @@ def _plain(place: Place) -> Sequence[str]:
 
 def _names(place: Place) -> Sequence[str]:
     settings = place.settings
-    return [place.bootstrap, settings.group_id, settings.updates_topic, settings.sessions_topic]
+    topics = [settings.updates_topic, settings.sessions_topic, settings.dead_letters_topic]
+    return [place.bootstrap, settings.group_id, *topics]
 
 
 def _state(place: Place) -> str:

@@ -1,7 +1,7 @@
 """The fold in its essentials, with fastavro: what the peers in Python share.
 
-Duplicates, transitions, merge and total. Profile claims, dead letters and the checks of values are
-left out, which favours the peers.
+Duplicates, transitions, merge, total and the reasons of dead letters. Profile claims and the checks
+of values are left out, which favours the peers.
 """
 
 import json
@@ -13,6 +13,8 @@ from typing import Any
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
+Headers = list[tuple[str, str | bytes]]
+
 _SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 _HEADER = 10
 _REMEMBERED = 16
@@ -21,6 +23,7 @@ _EXACT = 2.0**53
 _MAY_FOLLOW = {"open": ("closed", "cancelled"), "closed": ("cancelled",), "cancelled": ()}
 _REPLACED = ("profileId", "coupon", "referral", "cartItems", "identifiers", "total")
 _FIELDS = (*_REPLACED, "attributes", "discounts")
+_CAUSED_BY_BYTES = (EOFError, LookupError, TypeError, ValueError)
 
 
 def _schema(name: str) -> tuple[Any, bytes]:
@@ -35,23 +38,27 @@ def _schema(name: str) -> tuple[Any, bytes]:
     return parse_schema(schema), header
 
 
-_UPDATE, _ = _schema("SessionUpdate")
+_UPDATE, _UPDATE_HEADER = _schema("SessionUpdate")
 _SNAPSHOT, _SNAPSHOT_HEADER = _schema("CustomerSession")
 
 
-def fold(known: bytes | None, value: bytes, offset: int) -> bytes | None:
-    """Return the snapshot after an update, None for one that is not accepted."""
-    update: dict[str, Any] = schemaless_reader(BytesIO(value[_HEADER:]), _UPDATE, None)  # type: ignore[assignment]
+def fold(known: bytes | None, value: bytes | None, offset: int) -> bytes | str | None:
+    """Return the snapshot after an update, the reason of a rejected one, None for a duplicate."""
+    update = _read(value)
+    if update is None:
+        return "undecodable"
     event = blake2b(update["eventId"].encode(), digest_size=_WIDTH).digest()
-    state = update["state"]
     if known is None:
-        if state not in {None, "open"}:
-            return None
+        if update["state"] not in {None, "open"}:
+            return "unknown-session"
         session = _unborn(update)
     else:
         session = schemaless_reader(BytesIO(known[_HEADER:]), _SNAPSHOT, None)  # type: ignore[assignment]
-        if not _accepts(session, update, event):
+        if _remembers(session["eventMemory"], event):
             return None
+        reason = _refused(session, update)
+        if reason is not None:
+            return reason
         session["previousState"] = session["state"]
     _merge(session, update)
     session["version"] += 1
@@ -65,14 +72,37 @@ def fold(known: bytes | None, value: bytes, offset: int) -> bytes | None:
     return out.getvalue()
 
 
-def _accepts(session: dict[str, Any], update: dict[str, Any], event: bytes) -> bool:
-    memory, state = session["eventMemory"], update["state"]
-    if any(memory[at : at + _WIDTH] == event for at in range(0, len(memory), _WIDTH)):
-        return False
-    now = session["state"]
+def letter_headers(reason: str, topic: str, partition: int, offset: int) -> Headers:
+    """Return what a dead letter says of its update."""
+    return [
+        ("__streams.errors.exception", reason),
+        ("__streams.errors.topic", topic),
+        ("__streams.errors.partition", str(partition)),
+        ("__streams.errors.offset", str(offset)),
+    ]
+
+
+def _read(value: bytes | None) -> dict[str, Any] | None:
+    """Return the update, None for what is not one of the present schema."""
+    if value is None or not value.startswith(_UPDATE_HEADER):
+        return None
+    try:
+        return schemaless_reader(BytesIO(value[_HEADER:]), _UPDATE, None)  # type: ignore[return-value]
+    except _CAUSED_BY_BYTES:
+        return None
+
+
+def _remembers(memory: bytes, event: bytes) -> bool:
+    return any(memory[at : at + _WIDTH] == event for at in range(0, len(memory), _WIDTH))
+
+
+def _refused(session: dict[str, Any], update: dict[str, Any]) -> str | None:
+    state, now = update["state"], session["state"]
     if state is not None and state != now and state not in _MAY_FOLLOW[now]:
-        return False
-    return now == "open" or all(update[name] is None for name in _FIELDS)
+        return "transition-not-allowed"
+    if now != "open" and any(update[name] is not None for name in _FIELDS):
+        return "session-not-open"
+    return None
 
 
 def _merge(session: dict[str, Any], update: dict[str, Any]) -> None:

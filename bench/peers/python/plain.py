@@ -3,7 +3,7 @@
 It is not exact: Redis is written before the commit, so after a crash an update that is read again
 finds itself remembered, and its snapshot is missing.
 
-Arguments: bootstrap servers, group, input topic, output topic, Redis URL.
+Arguments: bootstrap servers, group, topics of input, output and dead letters, Redis URL.
 """
 
 import sys
@@ -12,13 +12,13 @@ from typing import cast
 
 import redis
 from confluent_kafka import Consumer, Producer
-from essentials import fold
+from essentials import fold, letter_headers
 
 _COMMIT_S = 0.1
 
 
 def main() -> None:
-    bootstrap, group, updates, sessions, url = sys.argv[1:]
+    bootstrap, group, updates, sessions, letters, url = sys.argv[1:]
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -43,14 +43,20 @@ def main() -> None:
     while True:
         message = consumer.poll(0.01)
         if message is not None and message.error() is None:
-            key, value = message.key() or b"", message.value() or b""
+            key, offset = message.key() or b"", message.offset() or 0
             name = group.encode() + b":" + key
             known = cast("bytes | None", store.get(name))
-            snapshot = fold(known, value, message.offset() or 0)
-            if snapshot is not None:
-                store.set(name, snapshot)
-                producer.produce(sessions, snapshot, key, timestamp=message.timestamp()[1])
-                producer.poll(0)
+            folded = fold(known, message.value(), offset)
+            timestamp = message.timestamp()[1]
+            if isinstance(folded, bytes):
+                store.set(name, folded)
+                producer.produce(sessions, folded, key, timestamp=timestamp)
+            elif folded is not None:
+                headers = letter_headers(folded, updates, message.partition() or 0, offset)
+                producer.produce(
+                    letters, message.value(), key, timestamp=timestamp, headers=headers
+                )
+            producer.poll(0)
             taken += 1
         if taken and time.monotonic() - begun >= _COMMIT_S:
             positions = [

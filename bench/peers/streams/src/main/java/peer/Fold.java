@@ -10,9 +10,12 @@ import java.util.Map;
 import org.apache.avro.SchemaNormalization;
 import org.apache.avro.message.BinaryMessageDecoder;
 import org.apache.avro.message.BinaryMessageEncoder;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
 import sessions.CartItem;
 import sessions.CustomerSession;
@@ -20,11 +23,13 @@ import sessions.SessionUpdate;
 import sessions.State;
 
 /**
- * The fold in its essentials: duplicates, transitions, merge, total. Profile claims, dead letters
- * and the checks of values are left out, which favours this peer.
+ * The fold in its essentials: duplicates, transitions, merge, total, the reasons of dead letters.
+ * Profile claims and the checks of values are left out, which favours this peer.
  */
 final class Fold implements Processor<String, byte[], String, byte[]> {
   static final String STORE = "state";
+  static final String SESSIONS = "sessions";
+  static final String LETTERS = "letters";
   private static final int HASH = 8;
   private static final int REMEMBERED = 16;
   private static final double EXACT = 0x1p53;
@@ -43,19 +48,52 @@ final class Fold implements Processor<String, byte[], String, byte[]> {
 
   @Override
   public void process(Record<String, byte[]> record) {
+    SessionUpdate update = read(record.value());
+    if (update == null) {
+      reject(record, "undecodable");
+      return;
+    }
+    byte[] known = store.get(record.key());
     try {
-      SessionUpdate update = updates.decode(record.value());
-      byte[] known = store.get(record.key());
       CustomerSession session = known == null ? unborn(update) : snapshots.decode(known);
-      if (apply(session, update)) {
-        session.setInputOffset(context.recordMetadata().orElseThrow().offset());
-        byte[] snapshot = bytes(encoder.encode(session));
-        store.put(record.key(), snapshot);
-        context.forward(record.withValue(snapshot));
+      long event = hash(update.getEventId());
+      if (remembers(session.getEventMemory(), event)) return;
+      String refused = refused(session, update);
+      if (refused != null) {
+        reject(record, refused);
+        return;
       }
+      apply(session, update, event);
+      session.setInputOffset(context.recordMetadata().orElseThrow().offset());
+      byte[] snapshot = bytes(encoder.encode(session));
+      store.put(record.key(), snapshot);
+      context.forward(record.withValue(snapshot), SESSIONS);
     } catch (IOException broken) {
       throw new UncheckedIOException(broken);
     }
+  }
+
+  /** Returns null for what is not an update of the present schema. */
+  private SessionUpdate read(byte[] value) {
+    try {
+      return value == null ? null : updates.decode(value);
+    } catch (IOException | RuntimeException unreadable) {
+      return null; // Avro raises what its many parts raise
+    }
+  }
+
+  private void reject(Record<String, byte[]> record, String reason) {
+    RecordMetadata at = context.recordMetadata().orElseThrow();
+    Headers headers = new RecordHeaders(record.headers());
+    add(headers, "exception", reason);
+    add(headers, "topic", at.topic());
+    add(headers, "partition", Integer.toString(at.partition()));
+    add(headers, "offset", Long.toString(at.offset()));
+    context.forward(record.withHeaders(headers), LETTERS);
+  }
+
+  private static void add(Headers headers, String name, String text) {
+    headers.add("__streams.errors." + name, text.getBytes(StandardCharsets.UTF_8));
   }
 
   private static byte[] bytes(ByteBuffer buffer) {
@@ -82,19 +120,23 @@ final class Fold implements Processor<String, byte[], String, byte[]> {
     return session;
   }
 
-  /** Changes the session; returns whether the update was accepted. */
-  private static boolean apply(CustomerSession session, SessionUpdate update) {
-    byte[] id = update.getEventId().getBytes(StandardCharsets.UTF_8);
-    long event = SchemaNormalization.fingerprint64(id);
+  private static long hash(String eventId) {
+    return SchemaNormalization.fingerprint64(eventId.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Returns why the update is rejected; null where it is not. */
+  private static String refused(CustomerSession session, SessionUpdate update) {
     State state = update.getState();
-    boolean isNew = session.getVersion() == 0;
-    if (isNew ? state != null && state != State.open
-        : remembers(session.getEventMemory(), event)
-            || state != null && !mayFollow(session.getState(), state)
-            || session.getState() != State.open && changesFields(update)) {
-      return false;
+    if (session.getVersion() == 0) {
+      return state == null || state == State.open ? null : "unknown-session";
     }
-    session.setPreviousState(isNew ? null : session.getState());
+    if (state != null && !mayFollow(session.getState(), state)) return "transition-not-allowed";
+    return session.getState() != State.open && changesFields(update) ? "session-not-open" : null;
+  }
+
+  private static void apply(CustomerSession session, SessionUpdate update, long event) {
+    State state = update.getState();
+    session.setPreviousState(session.getVersion() == 0 ? null : session.getState());
     if (state != null) session.setState(state);
     if (update.getProfileId() != null) session.setProfileId(update.getProfileId());
     if (update.getCoupon() != null) session.setCoupon(update.getCoupon());
@@ -110,7 +152,6 @@ final class Fold implements Processor<String, byte[], String, byte[]> {
     session.setUpdated(update.getEventTime());
     session.setLastEventId(update.getEventId());
     session.setEventMemory(remember(session.getEventMemory(), event));
-    return true;
   }
 
   private static boolean mayFollow(State now, State named) {

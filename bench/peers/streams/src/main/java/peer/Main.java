@@ -8,13 +8,13 @@ import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.state.Stores;
 
-/** Arguments: bootstrap servers, application id, input topic, output topic, state directory. */
+/** Arguments: bootstrap servers, application id, topics of input, output and dead letters, state. */
 public final class Main {
   public static void main(String[] args) throws InterruptedException {
     Properties settings = new Properties();
     settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, args[0]);
     settings.put(StreamsConfig.APPLICATION_ID_CONFIG, args[1]);
-    settings.put(StreamsConfig.STATE_DIR_CONFIG, args[4]);
+    settings.put(StreamsConfig.STATE_DIR_CONFIG, args[5]);
     settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
     settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
     settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
@@ -32,16 +32,24 @@ public final class Main {
         Stores.keyValueStoreBuilder(
             Stores.persistentKeyValueStore(Fold.STORE), Serdes.String(), Serdes.ByteArray()),
         "fold");
-    topology.addSink(
-        "sessions", args[3], Serdes.String().serializer(), Serdes.ByteArray().serializer(), "fold");
+    addSink(topology, Fold.SESSIONS, args[3]);
+    addSink(topology, Fold.LETTERS, args[4]);
 
     KafkaStreams streams = new KafkaStreams(topology, settings);
     CountDownLatch ended = new CountDownLatch(1);
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-      streams.close();
-      ended.countDown();
-    }));
+    streams.setStateListener((now, before) -> {
+      if (now == KafkaStreams.State.ERROR || now == KafkaStreams.State.NOT_RUNNING) {
+        ended.countDown();
+      }
+    });
+    Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
     streams.start();
     ended.await();
+    if (streams.state() == KafkaStreams.State.ERROR) Runtime.getRuntime().halt(1);
+  }
+
+  private static void addSink(Topology topology, String name, String topic) {
+    topology.addSink(
+        name, topic, Serdes.String().serializer(), Serdes.ByteArray().serializer(), "fold");
   }
 }

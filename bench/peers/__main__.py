@@ -6,8 +6,10 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -43,28 +45,51 @@ def main(
     """Start a Kafka and a Valkey, give each peer its turns, and print what each costs."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [each for each in PEERS if not only or each.name in only]
-    absent, present = _prepared(chosen)
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
-        directory = Path(name)
-        try:
-            servers = stack.up(directory / "servers", kafka_port=0, valkey_port=0)
-            place = Place(
-                servers.bootstrap_servers, servers.redis_url, "peers", partitions, directory
-            )
-            if check:
-                _check(present, place)
-                return
-            figures = measured(present, place, updates, rounds, seconds)
-        finally:
-            gc.collect()  # clients in cycles would log that their broker went away
-            stack.down(directory / "servers")
+        if check:
+            _check(Path(name), chosen, partitions)
+            return
+        found = compared(
+            Path(name),
+            peers=chosen,
+            updates=updates,
+            rounds=rounds,
+            seconds=seconds,
+            partitions=partitions,
+        )
     if as_json:
-        print(json.dumps({"machine": machine(), "peers": figures, "not_measured": absent}))
+        print(json.dumps({"machine": machine(), **found}))
     else:
-        Console().print(table(figures, absent))
+        Console().print(table(found["peers"], found["not_measured"]))
 
 
-def _prepared(peers: list[Peer]) -> tuple[dict[str, str], list[Peer]]:
+def compared(
+    directory: Path,
+    *,
+    peers: Sequence[Peer] = PEERS,
+    updates: int = 600_000,
+    rounds: int = 2,
+    seconds: float = 12,
+    partitions: int = 4,
+) -> dict[str, Any]:
+    """Measure the peers on servers of their own; those that cannot be here are told, with why."""
+    absent, present = _prepared(peers)
+    with _servers(directory, partitions) as place:
+        figures = measured(present, place, updates, rounds, seconds)
+    return {"peers": figures, "not_measured": absent}
+
+
+@contextmanager
+def _servers(directory: Path, partitions: int) -> Iterator[Place]:
+    try:
+        up = stack.up(directory / "servers", kafka_port=0, valkey_port=0)
+        yield Place(up.bootstrap_servers, up.redis_url, "peers", partitions, directory)
+    finally:
+        gc.collect()  # clients in cycles would log that their broker went away
+        stack.down(directory / "servers")
+
+
+def _prepared(peers: Sequence[Peer]) -> tuple[dict[str, str], list[Peer]]:
     """Build what is built; return why some cannot be here, and the others."""
     absent, present = {}, []
     for peer in peers:
@@ -79,7 +104,7 @@ def _prepared(peers: list[Peer]) -> tuple[dict[str, str], list[Peer]]:
 
 
 def measured(
-    peers: list[Peer], place: Place, updates: int, rounds: int, seconds: float
+    peers: Sequence[Peer], place: Place, updates: int, rounds: int, seconds: float
 ) -> dict[str, Figures]:
     """Give the peers their turns one after another, round by round: noise hits all alike.
 
@@ -120,20 +145,25 @@ def _median(values: list[float]) -> float:
     return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
 
 
-def _check(peers: list[Peer], place: Place) -> None:
+def _check(directory: Path, peers: Sequence[Peer], partitions: int) -> None:
     """Compare each peer's output with the session processor's. Raises SystemExit(1)."""
+    absent, present = _prepared(peers)
+    for name, why in absent.items():
+        print(f"{name}: not compared: {why}")
     updates = sample()
-    place.create_topics()
-    fill(place, updates, lambda _: None)
-    ours = output(PEERS[0], place.again("check"), len(updates))
     wrong = False
-    for peer in peers:
-        if peer is PEERS[0]:
-            continue
-        found = difference(ours, output(peer, place.again(f"check-{peer.name}"), len(updates)))
-        wrong = wrong or found is not None
+    with _servers(directory, partitions) as place:
+        place.create_topics()
+        fill(place, updates, lambda _: None)
+        ours = output(PEERS[0], place.again("check"), len(updates))
         count = sum(map(len, ours.values()))
-        print(f"{peer.title}: {found or f'the same {count} snapshots'}")
+        for peer in present:
+            if peer is PEERS[0]:
+                continue
+            theirs = output(peer, place.again(f"check-{peer.name}"), len(updates))
+            found = difference(ours, theirs)
+            wrong = wrong or found is not None
+            print(f"{peer.title}: {found or f'the same {count} snapshots'}")
     if wrong:
         raise SystemExit(1)
 

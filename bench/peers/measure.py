@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from bench.figures import Figures, percentiles, steady
 from bench.live import Pacer, Reader
@@ -23,6 +23,13 @@ _SETTLE_S = 3.0
 _BACK_S = 90.0
 _HEATED = 100_000
 """The most events that a paced run is preceded by: a JVM that is cold would be measured cold."""
+_MOVING = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT,
+)
+"""What a broker says of a group whose coordinator it is just making."""
 
 
 class Progress:
@@ -36,6 +43,7 @@ class Progress:
                 "isolation.level": "read_uncommitted",  # what is pending is not waited for
             }
         )
+        self._known = 0
         topic = place.settings.updates_topic
         self._partitions = [TopicPartition(topic, each) for each in range(place.partitions)]
 
@@ -51,9 +59,15 @@ class Progress:
         self._reader.close()
 
     def events(self) -> int:
-        """Return how many events of the input are behind the group."""
-        found = self._reader.committed(self._partitions, timeout=30)
-        return sum(max(0, each.offset) for each in found)
+        """Return how many events of the input are behind the group, as far as is known."""
+        try:
+            found = self._reader.committed(self._partitions, timeout=30)
+        except KafkaException as error:
+            if error.args[0].code() not in _MOVING:
+                raise
+        else:
+            self._known = sum(max(0, each.offset) for each in found)
+        return self._known
 
 
 def start(peer: Peer, place: Place) -> Program:

@@ -1,18 +1,13 @@
-"""Whether a peer does the job: its snapshots beside the session processor's, field by field."""
+"""Whether a peer does the job: what it publishes beside what the session processor does."""
 
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from io import BytesIO
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
-from fastavro import schemaless_reader
-
-from bench.peers.measure import Progress, start
+from bench.peers.measure import Progress, launch, wait
+from bench.peers.output import Letters, Snapshots, letters, snapshots
 from bench.peers.roster import Peer
 from bench.service import Place
-from processor.avro.schemas import load_schemas
 from processor.demo.catalogue import BLANK, item
 from processor.demo.encoding import Encode
 from processor.demo.lean import lean_updates
@@ -21,7 +16,6 @@ from processor.demo.stream import Update
 NOT_COMPARED = ("eventMemory", "firstSession")
 """Each peer hashes as it likes, and none keeps profile claims."""
 
-_HEADER = 10
 _PATIENCE_S = 120.0
 _SESSIONS = 200
 _STORIES: tuple[Mapping[str, Any], ...] = (
@@ -39,10 +33,16 @@ _STORIES: tuple[Mapping[str, Any], ...] = (
 
 
 def sample() -> list[Update]:
-    """Return lean traffic with repeats, and sessions that try every rule of the fold."""
+    """Return lean traffic with repeats, sessions that try every rule of the fold, and no Avro."""
     lean = list(lean_updates(5_000, seed=7))
     found = [each for at, update in enumerate(lean) for each in _twice(update, at)]
-    return [*found, *_stories()]
+    return [*found, *_stories(), *_undecodable(lean[0])]
+
+
+def _undecodable(sound: Update) -> Iterator[Update]:
+    value = sound.value or b""
+    for broken in (b"junk", b"\xc3\x01" + bytes(20), value[:-3], None):
+        yield sound._replace(value=broken)
 
 
 def _twice(update: Update, at: int) -> list[Update]:
@@ -65,50 +65,46 @@ def _stories() -> Iterator[Update]:
             yield Update(f"2:{name}".encode(), encode(document), (), document["eventTime"], None)
 
 
-def output(peer: Peer, place: Place, count: int) -> Mapping[bytes, list[dict[str, Any]]]:
-    """Return the peer's snapshots by key, once it is through `count` updates."""
-    with start(peer, place) as program, Progress(place) as progress:
-        deadline = time.monotonic() + _PATIENCE_S
-        while progress.events() < count:
-            program.check()
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{peer.title} is late with the sample")
-            time.sleep(0.1)
-    return _read(place)
+class Output(NamedTuple):
+    """What came out of one peer; of a snapshot what can be compared."""
+
+    snapshots: Snapshots
+    letters: Letters
 
 
-def _read(place: Place) -> Mapping[bytes, list[dict[str, Any]]]:
-    schema = load_schemas().snapshots.reader.parsed
-    consumer = Consumer(
-        {
-            "bootstrap.servers": place.bootstrap,
-            "group.id": f"{place.name}-check",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    found = defaultdict[bytes, list[dict[str, Any]]](list)
-    topic = place.settings.sessions_topic
-    ended = 0
-    try:
-        consumer.assign([TopicPartition(topic, each, 0) for each in range(place.partitions)])
-        while ended < place.partitions:
-            message = consumer.poll(30)
-            if message is None:
-                raise TimeoutError(f"the end of {topic} does not come")
-            if message.error() is not None:
-                ended += 1
-                continue
-            snapshot: Any = schemaless_reader(
-                BytesIO((message.value() or b"")[_HEADER:]), schema, None
-            )
-            for name in NOT_COMPARED:
-                del snapshot[name]
-            found[message.key() or b""].append(snapshot)
-    finally:
-        consumer.close()
-    return found
+def output(peer: Peer, place: Place, count: int) -> Output:
+    """Return what the peer published, once it is through `count` updates."""
+    place.create_topics()
+    with launch(peer, place) as program, Progress(place) as progress:
+        if not wait(lambda: progress.events() >= count, _PATIENCE_S, program.check):
+            raise TimeoutError(f"{peer.title} is late with the sample")
+    found = snapshots(place)
+    for each in chain.from_iterable(found.values()):
+        for name in NOT_COMPARED:
+            del each[name]
+    return Output(found, letters(place))
+
+
+def compare(ours: Peer, others: Iterable[Peer], place: Place, count: int) -> bool:
+    """Run each on the place's input, print what differs from ours; tell whether nothing does."""
+    expected = output(ours, place.again("check"), count)
+    told = [sum(map(len, each.values())) for each in expected]
+    same = True
+    for peer in others:
+        found = output(peer, place.again(f"check-{peer.name}"), count)
+        wrong = difference(expected.snapshots, found.snapshots)
+        wrong = wrong or letters_differ(expected.letters, found.letters)
+        same = same and wrong is None
+        print(f"{peer.title}: {wrong or f'the same {told[0]} snapshots, {told[1]} dead letters'}")
+    return same
+
+
+def letters_differ(ours: Letters, theirs: Letters) -> str | None:
+    """Return the first difference, for people; None where there is none."""
+    for key in sorted(ours.keys() | theirs.keys()):
+        if ours.get(key) != theirs.get(key):
+            return f"{key!r}: {ours.get(key)} of the processor, {theirs.get(key)} of the peer"
+    return None
 
 
 def difference(

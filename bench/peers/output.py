@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, IsolationLevel, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, Message, TopicPartition
 from fastavro import schemaless_reader
 
 from bench.service import Place
@@ -55,21 +54,13 @@ def letters(place: Place) -> Letters:
     return found
 
 
-
 def _messages(place: Place, topic: str) -> Iterator[Message]:
     """Yield what is committed up to the end of now.
 
     Raises TimeoutError where a transaction stays open: what it hides would seem to be missing.
     """
     ends = _ends(place, topic)
-    consumer = Consumer(
-        {
-            "bootstrap.servers": place.bootstrap,
-            "group.id": f"{topic}-output",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-        }
-    )
+    consumer = _consumer(place, topic, "read_committed")
     try:
         consumer.assign([TopicPartition(each.topic, each.partition, 0) for each in ends])
         deadline = time.monotonic() + _PATIENCE_S
@@ -86,11 +77,25 @@ def _messages(place: Place, topic: str) -> Iterator[Message]:
 
 def _ends(place: Place, topic: str) -> list[TopicPartition]:
     """Return where the partitions that hold something end, open transactions included."""
-    admin = AdminClient({"bootstrap.servers": place.bootstrap})
-    asked = {TopicPartition(topic, each): OffsetSpec.latest() for each in range(place.partitions)}
-    answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED)
-    ends = {each.partition: answer.result(30).offset for each, answer in answers.items()}
-    return [TopicPartition(topic, partition, end) for partition, end in ends.items() if end]
+    consumer = _consumer(place, topic, "read_uncommitted")
+    try:
+        asked = [TopicPartition(topic, each) for each in range(place.partitions)]
+        for each in asked:
+            each.offset = consumer.get_watermark_offsets(each, timeout=30)[1]
+    finally:
+        consumer.close()
+    return [each for each in asked if each.offset > 0]
+
+
+def _consumer(place: Place, topic: str, isolation: str) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": place.bootstrap,
+            "group.id": f"{topic}-output",
+            "isolation.level": isolation,
+            "enable.auto.commit": False,
+        }
+    )
 
 
 def _left(consumer: Consumer, ends: list[TopicPartition]) -> bool:

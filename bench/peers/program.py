@@ -45,15 +45,17 @@ class Program:
         self._process.wait()
 
     def cpu_seconds(self) -> float:
-        """Return the CPU that all its threads took so far; its memory is noted, too."""
+        """Return the CPU that it and its children took so far; their memory is noted, too."""
         self.check()
         try:
-            times, memory = self._seen.cpu_times(), self._seen.memory_info().rss
+            every = [self._seen, *self._seen.children(recursive=True)]
+            times = [each.cpu_times() for each in every]
+            memory = sum(each.memory_info().rss for each in every)
         except psutil.Error:
             self.check()
             raise
         self.peak_rss = max(self.peak_rss, memory)
-        return float(times.user + times.system)
+        return float(sum(each.user + each.system for each in times))
 
     def check(self) -> None:
         """Raise, with the end of the log, where it ended by itself."""

@@ -13,7 +13,7 @@ from typing import Any
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
-Headers = list[tuple[str, str | bytes]]
+Headers = list[tuple[str, str | bytes | None]]
 
 _SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 _HEADER = 10

@@ -6,12 +6,14 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from bench.figures import Figures
@@ -19,7 +21,7 @@ from bench.machine import machine
 from bench.peers.check import difference, output, sample
 from bench.peers.measure import cost, live
 from bench.peers.roster import PEERS, NotHereError, Peer
-from bench.peers.table import table
+from bench.peers.table import COLUMNS, table
 from bench.service import Place
 from bench.traffic import fill
 from processor.demo.lean import lean_updates
@@ -119,22 +121,31 @@ def measured(
         for peer in peers:
             _say(f"round {number + 1}: {peer.title}")
             own = place.again(f"{peer.name}-{number}")
-            turns[peer.name].append(cost(peer, own, updates, seconds))
+            turns[peer.name] += _taken(partial(cost, peer, own, updates, seconds))
     figures = {name: _summary(found) for name, found in turns.items()}
     for peer in peers:
         _say(f"paced, then killed: {peer.title}")
         own = Place(
             place.bootstrap, place.redis_url, f"live-{peer.name}", place.partitions, place.directory
         )
-        figures[peer.name] |= live(peer, own, int(seconds))
+        for found in _taken(partial(live, peer, own, int(seconds))):
+            figures[peer.name] |= found
     return figures
 
 
+def _taken(turn: Callable[[], Figures]) -> list[Figures]:
+    """Return a turn's figures; a turn that fails is told, and the others still count."""
+    try:
+        return [turn()]
+    except (RuntimeError, TimeoutError, KafkaException) as failed:
+        _say(f"not measured: {failed}")
+        return []
+
+
 def _summary(turns: list[Figures]) -> Figures:
-    found: Figures = {}
+    found: Figures = dict.fromkeys(COLUMNS)
     for name in _KINDS:
         values = sorted(value for each in turns if (value := each[name]) is not None)
-        found[name] = None
         if values:
             found[name] = values[-1] if name == "peak_rss_mb" else _median(values)
     return found

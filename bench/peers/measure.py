@@ -27,7 +27,7 @@ _MOVING = (
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT,  # noqa: SLF001  the library's own name for it
 )
 """What a broker says of a group whose coordinator it is just making."""
 

@@ -99,8 +99,9 @@ def live(peer: Peer, place: Place, seconds: int) -> Figures:
     """Pace updates and time their snapshots; then kill it, start it again, and time the first."""
     place.create_topics()
     heat = min(peer.warm_up, _HEATED)
-    now = time.time_ns() // 1_000_000
-    stream = lean_updates(heat + RATE * 600, seed=3, start=now)
+    # What heats is dated before now: only what is paced can be due after.
+    before = time.time_ns() // 1_000_000 - heat
+    stream = lean_updates(heat + RATE * 600, seed=3, start=before)
     fill(place, islice(stream, heat), lambda _: None)
     topic = place.settings.sessions_topic
     with (

@@ -44,7 +44,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     size = Size(updates, tuple(rate or RATES), seconds, seed, sessions)
     figures = measured(scenario or list(Scenario), size, partitions)
-    answer = {"machine": machine(), "size": vars(size), "partitions": partitions, **figures}
+    answer = {"machine": machine(), "run": {**vars(size), "partitions": partitions}, **figures}
     if as_json:
         print(json.dumps(answer))
     else:

@@ -42,6 +42,7 @@ def main(
         with tempfile.TemporaryDirectory(prefix="peers-") as name:
             compared_with = compared(Path(name))
         gc.collect()
+        write({}, compared_with)  # what took minutes stands, whatever comes after
     figures = measured(list(Scenario), Size(updates, RATES, 15, 1, sessions), 4)
     if save is not None:
         save.write_text(json.dumps({"machine": machine(), "peers": compared_with, **figures}))

@@ -48,8 +48,9 @@ def live(peer: Peer, place: Place, seconds: float) -> Figures:
     place.create_topics()
     heat = min(peer.warm_up, _HEATED)
     keys: list[bytes] = []
-    now = time.time_ns() // 1_000_000
-    stream = _noted(lean_updates(heat + _SENT_AT_MOST, seed=3, start=now), keys)
+    # What heats is dated before now: only what is paced can be due after.
+    before = time.time_ns() // 1_000_000 - heat
+    stream = _noted(lean_updates(heat + _SENT_AT_MOST, seed=3, start=before), keys)
     fill(place, islice(stream, heat), lambda _: None)
     with ExitStack() as held:
         reader = held.enter_context(

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
+from confluent_kafka import KafkaException
+
 from bench.figures import Figures
 from bench.peers.crash import live
 from bench.peers.measure import cost
@@ -53,7 +55,7 @@ def measured(peers: Sequence[Peer], place: Place, extent: Extent) -> Results:
                 say(f"{doing}: {peer.title}")
                 try:
                     found[peer.name].append(turn(peer))
-                except (RuntimeError, TimeoutError) as error:
+                except (RuntimeError, TimeoutError, KafkaException) as error:
                     failed[peer.name] = str(error)
                     say(str(error))
     return Results({name: _together(each) for name, each in found.items() if each}, failed)

@@ -10,10 +10,11 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := processor tests ci $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast lint format types check audit containers contract lock bench clean
+.PHONY: help setup demo test fast lint format types check audit containers contract lock bench bench-peers \
+	bench-report clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## the virtual environment with all that is needed
 
@@ -70,10 +71,18 @@ lock: setup ## renew the image's lock files; make lock ARGS=--upgrade for newer 
 	$(LOCK) $(ARGS) pyproject.toml --output-file deploy/image/runtime.lock
 	$(LOCK) $(ARGS) deploy/image/build.in --output-file deploy/image/build.lock
 
-bench: setup ## throughput, latency and restore on this machine; ARGS=--json for programs
+bench: setup ## what it costs on this machine; ARGS='--scenario size --sessions 5000000', ARGS=--json
 	$(BIN)/python -m bench $(ARGS)
+
+bench-peers: setup ## the same job by Kafka Streams, Quix Streams and a plain loop, as one table
+	$(BIN)/python -m bench.peers $(ARGS)
+
+bench-report: setup ## measure anew, and rewrite the tables and the plot of docs/performance.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	$(BIN)/python -m bench.report $(ARGS)
 
 clean: ## end the local stack; remove the environment, the caches and the local data
 	@if [ -x $(BIN)/session-processor ]; then $(BIN)/session-processor local down; fi
-	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist codec/target
+	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist codec/target\
+		bench/peers/.venv bench/peers/streams/target
 	find processor tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +

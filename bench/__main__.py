@@ -2,41 +2,37 @@
 
 import gc
 import json
-import os
-import platform
 import signal
 import sys
 import tempfile
-from enum import StrEnum
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.scenarios import SCENARIOS, Advance, Figures, Size
-from bench.service import CODEC, Place
-from processor import __version__
-from processor.avro.choice import chosen
-from processor.avro.schemas import load_schemas
-from processor.config import Settings
+from bench.figures import Advance, Figures, Size
+from bench.machine import machine
+from bench.scenarios import SCENARIOS, Scenario
+from bench.service import Place
 from processor.local import stack
 
-
-class Scenario(StrEnum):
-    THROUGHPUT = "throughput"
-    LATENCY = "latency"
-    RESTORE = "restore"
+RATES = (500, 2_000, 10_000)
 
 
 def main(
     *,
     updates: Annotated[int, typer.Option(min=1_000, help="Updates in the topic.")] = 200_000,
-    rate: Annotated[int, typer.Option(min=1, help="Updates a second for latency.")] = 2_000,
-    seconds: Annotated[int, typer.Option(min=1, help="How long latency is measured.")] = 30,
+    rate: Annotated[
+        list[int] | None, typer.Option(min=1, help="Updates a second for latency; may be repeated.")
+    ] = None,
+    seconds: Annotated[int, typer.Option(min=1, help="How long latency is measured.")] = 15,
+    sessions: Annotated[
+        int, typer.Option(min=1_000, help="The most sessions for size; 5000000 takes minutes.")
+    ] = 1_000_000,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of each topic.")] = 4,
     seed: Annotated[int, typer.Option(help="The stream's seed.")] = 1,
     scenario: Annotated[
@@ -46,14 +42,24 @@ def main(
 ) -> None:
     """Start a Kafka and a Valkey, run the service as a process, and print what it costs."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    size = Size(updates, rate, seconds, seed)
+    size = Size(updates, tuple(rate or RATES), seconds, seed, sessions)
+    figures = measured(scenario or list(Scenario), size, partitions)
+    answer = {"machine": machine(), "run": {**vars(size), "partitions": partitions}, **figures}
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        _show(figures)
+
+
+def measured(scenarios: Iterable[Scenario], size: Size, partitions: int) -> dict[str, Figures]:
+    """Run the scenarios on servers of their own, which end with them."""
     figures: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as name, _progress() as progress:
         directory = Path(name)
         task = progress.add_task("starting Kafka and Valkey", total=None)
         try:
             servers = stack.up(directory / "servers", kafka_port=0, valkey_port=0)
-            for each in scenario or list(Scenario):
+            for each in scenarios:
                 place = Place(
                     servers.bootstrap_servers,
                     servers.redis_url,
@@ -65,11 +71,7 @@ def main(
         finally:
             gc.collect()  # clients in cycles would log that their broker went away
             stack.down(directory / "servers")
-    answer = {"machine": _machine(), "size": vars(size), "partitions": partitions, **figures}
-    if as_json:
-        print(json.dumps(answer))
-    else:
-        _show(figures)
+    return figures
 
 
 def _advance(progress: Progress, task: object, scenario: str) -> Advance:
@@ -96,20 +98,9 @@ def _progress() -> Progress:
     )
 
 
-def _machine() -> dict[str, str | int | float]:
-    return {
-        "cores": os.cpu_count() or 0,
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "version": __version__,
-        "codec": chosen(Settings(codec=os.environ.get(CODEC, "auto")).codec, load_schemas()).name,  # type: ignore[arg-type]  # it validates
-    }
-
-
 def _show(figures: dict[str, Figures]) -> None:
-    machine = " · ".join(f"{name} {value}" for name, value in _machine().items())
-    table = Table(title="Session processor", caption=machine)
+    caption = " · ".join(f"{name} {value}" for name, value in machine().items())
+    table = Table(title="Session processor", caption=caption)
     table.add_column("scenario")
     table.add_column("figure")
     table.add_column("value", justify="right")

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +46,20 @@ class Place:
     name: str
     partitions: int
     directory: Path
+    updates: str | None = None
+    """The input topic; one of the place's own where it is not given."""
+    settings_given: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of the service, by their names in the environment."""
+
+    def again(self, name: str, **settings: object) -> "Place":
+        """Return a place that reads the same input under names of its own, with these settings."""
+        given = {f"PROCESSOR_{each.upper()}": str(value) for each, value in settings.items()}
+        return replace(
+            self,
+            name=f"{self.name}-{name}",
+            updates=self.settings.updates_topic,
+            settings_given=given,
+        )
 
     @property
     def settings(self) -> Settings:
@@ -53,7 +67,8 @@ class Place:
             bootstrap_servers=self.bootstrap,
             redis_url=self.redis_url,
             group_id=self.name,
-            updates_topic=f"{self.name}-updates",
+            updates_topic=self.updates or f"{self.name}-updates",
+            dead_letters_topic=f"{self.name}-dead-letters",
             sessions_topic=f"{self.name}-sessions",
         )
 
@@ -70,9 +85,16 @@ class Place:
             if not name.startswith("PROCESSOR_") or name == CODEC
         }
         settings = self.settings
-        names = ("bootstrap_servers", "redis_url", "group_id", "updates_topic", "sessions_topic")
+        names = (
+            "bootstrap_servers",
+            "redis_url",
+            "group_id",
+            "updates_topic",
+            "sessions_topic",
+            "dead_letters_topic",
+        )
         given = {f"PROCESSOR_{name.upper()}": str(getattr(settings, name)) for name in names}
-        return {**own, **given, "PROCESSOR_LOG_FORMAT": "json"}
+        return {**own, **given, "PROCESSOR_LOG_FORMAT": "json", **self.settings_given}
 
 
 class Service:
@@ -109,6 +131,11 @@ class Service:
                 self._process.kill()
                 self._process.wait()
 
+    def kill(self) -> None:
+        """End it as a crash would: SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
     def running(self) -> bool:
         return self._process.poll() is None
 
@@ -126,6 +153,19 @@ class Service:
             if each.name == "session_processor_records_total"
         )
         return Sample(time.monotonic(), records, cpu.user + cpu.system, memory.rss)
+
+    def owned(self) -> frozenset[int]:
+        """Return the partitions that it owns and has restored; none before the endpoint is open."""
+        try:
+            metrics = self._get("/metrics")
+        except OSError:
+            return frozenset()
+        return frozenset(
+            int(each.labels["partition"])
+            for family in text_string_to_metric_families(metrics)
+            for each in family.samples
+            if each.name == "session_processor_lag_records"
+        )
 
     def await_ready(self) -> None:
         """Return once everything assigned is restored; more than nothing is assigned by then."""

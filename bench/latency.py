@@ -1,0 +1,36 @@
+"""Latency: updates at a steady pace, and each snapshot timed to a read_committed reader."""
+
+import time
+from itertools import islice
+
+from bench.figures import WARM_UP, Advance, Figures, Size, percentiles
+from bench.live import Pacer, Reader
+from bench.service import Place, Service
+from bench.traffic import Input
+from processor.demo.lean import lean_updates
+
+_GRACE_S = 30.0
+
+
+def latency(place: Place, size: Size, advance: Advance) -> Figures:
+    """Measure at each rate in turn, on one process; the first fifth of each is left out."""
+    place.create_topics()
+    figures: Figures = {}
+    topic = place.settings.sessions_topic
+    now = time.time_ns() // 1_000_000
+    stream = lean_updates(sum(size.rates) * size.seconds, seed=size.seed, start=now)
+    with Service(place) as service:
+        service.await_ready()
+        for rate in size.rates:
+            count = rate * size.seconds
+            updates = list(islice(stream, count))
+            with Reader(place.bootstrap, topic, place.partitions) as reader:
+                with Pacer(Input(place, **{"linger.ms": 0}), iter(updates), rate) as pacer:
+                    pacer.await_sent(count, size.seconds + _GRACE_S)
+                reader.await_arrivals(count, _GRACE_S)
+                arrivals = reader.arrivals[int(count * WARM_UP) :]
+            advance("pacing", count, count)
+            seconds = [each.at - each.due for each in arrivals]
+            figures |= percentiles(seconds, f".at_{rate}_a_second")
+            service.check(time.monotonic() + 1)
+    return figures

@@ -1,0 +1,1 @@
+"""Other ways to do the same job, measured beside the session processor."""

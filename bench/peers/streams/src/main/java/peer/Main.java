@@ -1,0 +1,55 @@
+package peer;
+
+import java.util.Properties;
+import java.util.concurrent.CountDownLatch;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.state.Stores;
+
+/** Arguments: bootstrap servers, application id, topics of input, output and dead letters, state. */
+public final class Main {
+  public static void main(String[] args) throws InterruptedException {
+    Properties settings = new Properties();
+    settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, args[0]);
+    settings.put(StreamsConfig.APPLICATION_ID_CONFIG, args[1]);
+    settings.put(StreamsConfig.STATE_DIR_CONFIG, args[5]);
+    settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
+    settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
+    settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
+    settings.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
+
+    // The store holds the bytes that are published, so that each snapshot is encoded once.
+    Topology topology = new Topology();
+    topology.addSource(
+        "updates",
+        Serdes.String().deserializer(),
+        Serdes.ByteArray().deserializer(),
+        args[2]);
+    topology.addProcessor("fold", Fold::new, "updates");
+    topology.addStateStore(
+        Stores.keyValueStoreBuilder(
+            Stores.persistentKeyValueStore(Fold.STORE), Serdes.String(), Serdes.ByteArray()),
+        "fold");
+    addSink(topology, Fold.SESSIONS, args[3]);
+    addSink(topology, Fold.LETTERS, args[4]);
+
+    KafkaStreams streams = new KafkaStreams(topology, settings);
+    CountDownLatch ended = new CountDownLatch(1);
+    streams.setStateListener((now, before) -> {
+      if (now == KafkaStreams.State.ERROR || now == KafkaStreams.State.NOT_RUNNING) {
+        ended.countDown();
+      }
+    });
+    Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
+    streams.start();
+    ended.await();
+    if (streams.state() == KafkaStreams.State.ERROR) Runtime.getRuntime().halt(1);
+  }
+
+  private static void addSink(Topology topology, String name, String topic) {
+    topology.addSink(
+        name, topic, Serdes.String().serializer(), Serdes.ByteArray().serializer(), "fold");
+  }
+}

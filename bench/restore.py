@@ -1,0 +1,67 @@
+"""Starts: with Redis lost, and with Redis as it was left."""
+
+import time
+from itertools import islice
+
+import redis
+
+from bench.figures import Advance, Figures, Size
+from bench.folding import PATIENCE_S, SAMPLE_S, filled, folded, put
+from bench.live import Pacer, Reader
+from bench.service import Place, Service, moment
+from bench.traffic import Input
+from processor.demo.lean import lean_updates
+
+_RATE = 200
+_STARTS = 3
+
+
+def restore(place: Place, size: Size, advance: Advance) -> Figures:
+    """Lose Redis, start again, and time from the first partition's rebuild to the last one's end.
+
+    The output topic holds a snapshot for each update, not yet compacted.
+    """
+    filled(place, size, advance)
+    folded(place, size.updates, advance)
+    client = redis.Redis.from_url(place.redis_url)
+    client.flushall()
+    client.close()
+    advance("restoring", 0, 0)
+    with Service(place) as service:
+        deadline = time.monotonic() + PATIENCE_S
+        while len(service.events("partition ready")) < place.partitions:
+            service.check(deadline)
+            time.sleep(SAMPLE_S)
+        begun = min(moment(each) for each in service.events("rebuilding the cache"))
+        ended = max(moment(each) for each in service.events("partition ready"))
+    return {
+        "restore_records_per_second": size.updates / (ended - begun),
+        "restore_seconds": ended - begun,
+        "restore_records": size.updates,
+    }
+
+
+def cold_start(place: Place, size: Size, advance: Advance) -> Figures:
+    """Start with a warm Redis while updates come; time from the start to the first snapshot.
+
+    The processes before it ended in good order: nothing of theirs is waited for.
+    """
+    stream = lean_updates(size.updates + _RATE * 60 * _STARTS, seed=size.seed)
+    put(place, islice(stream, size.updates), size.updates, advance)
+    folded(place, size.updates, advance)
+    topic = place.settings.sessions_topic
+    seconds = []
+    for _ in range(_STARTS):
+        advance("starting", 0, 0)
+        with (
+            Reader(place.bootstrap, topic, place.partitions) as reader,
+            Pacer(Input(place, **{"linger.ms": 0}), stream, _RATE),
+        ):
+            started = time.time()
+            with Service(place) as service:
+                late = time.monotonic() + PATIENCE_S
+                at = reader.first_due_after(started, 60, lambda: service.check(late))  # noqa: B023
+                if at is None:
+                    raise TimeoutError("no snapshot came within a minute of a start")
+                seconds.append(at - started)
+    return {"cold_start_seconds": sorted(seconds)[len(seconds) // 2], "cold_starts": len(seconds)}

@@ -22,8 +22,8 @@ _NEWER: Final = (
 
 _FRAMING: Final = (
     "Give the settings of the schema registry that the service ran with. If every reader of the "
-    "output can read both framings, run `session-processor run --accept-mixed-framing`, or stop all "
-    "processes of the group and run `session-processor offsets repair`."
+    "output can read both framings, run `session-processor run --accept-mixed-framing`, or stop "
+    "all processes of the group and run `session-processor offsets repair`."
 )
 
 

@@ -83,6 +83,6 @@ bench-report: setup ## measure anew, and rewrite the tables and the plot of docs
 
 clean: ## end the local stack; remove the environment, the caches and the local data
 	@if [ -x $(BIN)/session-processor ]; then $(BIN)/session-processor local down; fi
-	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist codec/target\
+	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist codec/target \
 		bench/peers/.venv bench/peers/streams/target
 	find processor tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +

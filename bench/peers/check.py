@@ -18,6 +18,7 @@ NOT_COMPARED = ("eventMemory", "firstSession")
 
 _PATIENCE_S = 120.0
 _SESSIONS = 200
+_encode = Encode()
 _STORIES: tuple[Mapping[str, Any], ...] = (
     {"cartItems": [item("Boot", "SKU-1", 0.1)] * 3, "attributes": {"a": "1", "b": '"x"'}},
     {"attributes": {"a": None, "c": "true"}, "discounts": {"d": 1.5, "e": 2.0}},
@@ -50,19 +51,22 @@ def _twice(update: Update, at: int) -> list[Update]:
 
 
 def _stories() -> Iterator[Update]:
-    encode = Encode()
     for step, change in enumerate(_STORIES):
         for session in range(_SESSIONS):
-            name = f"story-{session}"
-            document = {
-                "eventId": f"{step}-{session}",
-                "eventTime": 1_717_200_000_000 + step,
-                "applicationId": 2,
-                "integrationId": name,
-                **BLANK,
-                **change,
-            }
-            yield Update(f"2:{name}".encode(), encode(document), (), document["eventTime"], None)
+            yield _update(f"story-{session}", step, change)
+    yield _update("unknown", 0, {"state": "closed"})
+
+
+def _update(name: str, step: int, change: Mapping[str, Any]) -> Update:
+    document = {
+        "eventId": f"{step}-{name}",
+        "eventTime": 1_717_200_000_000 + step,
+        "applicationId": 2,
+        "integrationId": name,
+        **BLANK,
+        **change,
+    }
+    return Update(f"2:{name}".encode(), _encode(document), (), document["eventTime"], None)
 
 
 class Output(NamedTuple):

@@ -1,0 +1,97 @@
+"""The peers of the bench, as far as no server is needed: what they fold and how they are judged."""
+
+import shutil
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from bench.figures import Figures
+from bench.peers import roster
+from bench.peers.check import letters_differ, sample
+from bench.peers.exactness import Tally, tally
+from bench.peers.output import Letter
+from bench.peers.roster import PEERS, NotHereError
+from bench.peers.table import markdown
+from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.framing import DecodeError
+from processor.avro.schemas import load_schemas
+from processor.core.fold import fold
+from processor.core.outcome import Accepted, Rejected
+from processor.core.session import Session
+from processor.core.update import SessionUpdate
+from processor.core.validate import validate
+
+PYTHON = Path(roster.__file__).parent / "python"
+SCHEMAS = load_schemas()
+
+
+def ours(known: Session | None, value: bytes | None, offset: int) -> Session | str | None:
+    try:
+        update = validate(UpdateCodec(SCHEMAS.updates).read(value or b"", offset))
+    except DecodeError:
+        return "undecodable"
+    assert isinstance(update, SessionUpdate)
+    outcome = fold(known, update, None)
+    if isinstance(outcome, Accepted):
+        return outcome.session
+    return outcome.reason.value if isinstance(outcome, Rejected) else None
+
+
+def test_the_peers_in_python_fold_as_the_processor_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(PYTHON)
+    theirs = import_module("essentials").fold
+    codec = SnapshotCodec(SCHEMAS.snapshots)
+    sessions: dict[bytes, Session] = {}
+    snapshots: dict[bytes, bytes] = {}
+    seen = set()
+    for offset, update in enumerate(sample()):
+        key = update.key or b""
+        expected = ours(sessions.get(key), update.value, offset)
+        found = theirs(snapshots.get(key), update.value, offset)
+        if isinstance(expected, Session):
+            assert found == codec.write(expected)
+            sessions[key], snapshots[key] = expected, found
+            seen.add("accepted")
+        else:
+            assert found == expected
+            seen.add(str(expected))
+    rejected = {"undecodable", "transition-not-allowed", "session-not-open", "unknown-session"}
+    assert seen == rejected | {"accepted", "None"}
+
+
+def test_each_session_must_have_its_versions_once_and_in_order() -> None:
+    def judged(*versions: int) -> Tally:
+        return tally([b"k"] * 3, {b"k": [{"version": each} for each in versions]})
+
+    assert judged(1, 2, 3) == (0, 0)
+    assert judged(1, 3) == (1, 0)
+    assert judged(1, 2, 2, 3) == (0, 1)
+    assert judged(2, 1, 3) == (1, 1)
+    assert judged(1, 2, 3, 4) == (0, 1)
+    assert tally([b"k"], {}) == (1, 0)
+    assert tally([], {b"stranger": [{"version": 1}]}) == (0, 1)
+
+
+def test_a_dead_letter_is_compared_with_its_origin() -> None:
+    one = Letter(b"undecodable", (b"updates", b"0", b"7"), b"junk")
+    assert letters_differ({b"k": [one]}, {b"k": [one]}) is None
+    other = one._replace(origin=(b"updates", b"0", b"8"))
+    assert "b'8'" in str(letters_differ({b"k": [one]}, {b"k": [other]}))
+    assert "None of the peer" in str(letters_differ({b"k": [one]}, {}))
+
+
+def test_a_peer_without_its_tools_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = next(peer for peer in PEERS if peer.name == "streams")
+    monkeypatch.setattr(shutil, "which", lambda tool: None if tool == "mvn" else f"/usr/bin/{tool}")
+    with pytest.raises(NotHereError, match=r"^no mvn"):
+        streams.prepare()
+
+
+def test_the_table_tells_what_a_crash_left() -> None:
+    exact: Figures = {"missing_after_kill": 0.0, "surplus_after_kill": 0.0}
+    wrong: Figures = {"missing_after_kill": 12.0, "surplus_after_kill": 3.0}
+    text = markdown({"processor": exact, "plain": wrong}, {"quix": "it ended\nits log"})
+    assert "| exact |" in text
+    assert "| 12 missing, 3 too many |" in text
+    assert "not measured: it ended |" in text

@@ -16,8 +16,8 @@ from typing import Any
 from bench.figures import Advance, Figures, Size
 from bench.folding import PATIENCE_S, filled
 from bench.service import Place
-from processor.bootstrap import serve
 from processor.config import load
+from processor.service import serve
 
 CLOCKED = {
     "consume": ("processor.runner", "consume"),

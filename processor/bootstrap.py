@@ -10,17 +10,15 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from processor import __version__
-from processor.avro.choice import chosen
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
-from processor.avro.schemas import Known, Schemas, load_schemas
+from processor.avro.schemas import Known, Schemas
 from processor.config import Settings
-from processor.errors import ConfigError, ProcessorError
+from processor.deployment import cluster_of, stream_of
+from processor.errors import ConfigError
 from processor.flood import FloodLimits
 from processor.halts import Halts
 from processor.heap import spare_collections
-from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.framing import HeadersPublication
 from processor.kafka.publication import KafkaPublication
@@ -29,9 +27,8 @@ from processor.kafka.subscription import KafkaSubscription
 from processor.kafka.topics import TopicFacts, require
 from processor.ownership import Ownership, Start, first_position
 from processor.pacing import Pacing
-from processor.patience import Patience, Stopped
+from processor.patience import Patience
 from processor.pipeline import Owned, Pipeline
-from processor.ports.log import Topic
 from processor.ports.registry import Registry
 from processor.record_cache import RecordCache
 from processor.redis.claims import RedisClaims
@@ -42,7 +39,7 @@ from processor.redis.sessions import RedisSessionCache
 from processor.registry.describing import DescribingScan
 from processor.registry.gate import Gate
 from processor.registry.ids import RegisteredIds
-from processor.registry.own import framing_of, own, registry_of
+from processor.registry.own import own, registry_of
 from processor.replay.plan import Plan
 from processor.replay.seed import Seed
 from processor.replay.seed import first_position as replayed_from
@@ -54,11 +51,7 @@ from processor.stages.fold import Fold
 from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
-from processor.stopping import stopped_by_signals
-from processor.stream import Stream
 from processor.takeovers import Takeovers
-from processor.telemetry.health import Health
-from processor.telemetry.http import open_endpoint
 from processor.telemetry.metrics import Metrics
 from processor.telemetry.observer import Observer
 from processor.until_end import UntilEnd, frozen_ends, group_position
@@ -77,110 +70,7 @@ class Replaying(NamedTuple):
     """In records a second."""
 
 
-def cluster_of(settings: Settings) -> Cluster:
-    """Return where Kafka is and what its parts are called here."""
-    return Cluster(
-        settings.kafka_properties(),
-        settings.group_id,
-        {
-            Topic.UPDATES: settings.updates_topic,
-            Topic.SESSIONS: settings.sessions_topic,
-            Topic.DEAD_LETTERS: settings.dead_letters_topic,
-            Topic.CLAIMS: settings.claims_topic,
-        },
-    )
-
-
-def stream_of(coordination: KafkaCoordination, settings: Settings) -> Stream:
-    """Return the identity of what is processed, as the cluster has it now."""
-    ids = coordination.topic_ids()
-    return Stream(
-        coordination.cluster_id(),
-        ids[Topic.UPDATES],
-        ids[Topic.SESSIONS],
-        ids[Topic.DEAD_LETTERS],
-        ids[Topic.CLAIMS],
-        coordination.partitions(Topic.UPDATES),
-        framing_of(settings),
-    )
-
-
-def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: bool = False) -> int:
-    """Run the service until it is told to stop, or is at the end; return the exit code.
-
-    SIGTERM and SIGINT end it within 10 seconds, whatever it waits for. With `mixed_framing` it goes
-    on with an output that was framed in another way. Raises ProcessorError.
-    """
-    stopping = Event()
-    health = Health()
-    schemas = load_schemas(settings.schemas_dir)
-    codec = chosen(settings.codec, schemas)
-    metrics = Metrics(codec.name)
-    observer = Observer(health, metrics)
-    with (
-        stopped_by_signals(stopping),
-        open_endpoint(settings.http_host, settings.http_port, metrics.registry, health) as endpoint,
-        ExitStack() as closing,
-    ):
-        _log.info(
-            "starting",
-            version=__version__,
-            codec=codec.name,
-            why=codec.why,
-            group=settings.group_id,
-            http=f"http://{endpoint.host}:{endpoint.port}",
-        )
-        try:
-            _assemble(
-                settings,
-                stopping,
-                observer,
-                metrics,
-                closing,
-                schemas=schemas,
-                compiled=codec.compiled,
-                until_end=until_end,
-                start=start,
-                mixed_framing=mixed_framing,
-            ).run()
-        except Stopped:
-            pass
-        except ProcessorError as error:
-            health.hold("stopped", error.message)
-            raise
-        _log.info("stopping")
-    return 0
-
-
-def fold_again(own: Settings, replaying: Replaying) -> bool:
-    """Run the service as a replay; return whether it came to its end, and was not stopped before.
-
-    `own` are the replay's settings. No endpoint is opened. Raises ProcessorError.
-    """
-    stopping = Event()
-    schemas = load_schemas(own.schemas_dir)
-    codec = chosen(own.codec, schemas)
-    metrics = Metrics(codec.name)
-    with stopped_by_signals(stopping), ExitStack() as closing:
-        try:
-            _assemble(
-                own,
-                stopping,
-                Observer(Health(), metrics),
-                metrics,
-                closing,
-                schemas=schemas,
-                compiled=codec.compiled,
-                until_end=True,
-                start="earliest",
-                replaying=replaying,
-            ).run()
-        except Stopped:
-            return False
-        return not stopping.is_set()
-
-
-def _assemble(
+def assemble(
     settings: Settings,
     stopping: Event,
     observer: Observer,

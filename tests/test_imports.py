@@ -99,7 +99,8 @@ def test_a_stage_imports_no_other_stage(module: str) -> None:
 
 @pytest.mark.parametrize("module", of("processor.stages"))
 def test_a_stage_imports_no_implementation_of_a_port(module: str) -> None:
-    implementations = ("processor.kafka", "processor.redis", "processor.cli", "processor.bootstrap")
+    packages = ("kafka", "redis", "registry", "cli", "bootstrap", "service")
+    implementations = [f"processor.{each}" for each in packages]
     assert [name for name in IMPORTS[module] if within(name, *implementations)] == []
 
 

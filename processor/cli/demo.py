@@ -59,8 +59,8 @@ def command(
 
     Example: session-processor demo --updates 50000
     """
-    from processor.bootstrap import cluster_of
     from processor.codecs import update_header
+    from processor.deployment import cluster_of
     from processor.kafka import topics
 
     if send_only:

@@ -35,7 +35,7 @@ class Letters:
     """Reads the dead letters of the settings' topic. Raises what `Scan` and `Coordination` do."""
 
     def __init__(self, settings: Settings) -> None:
-        from processor.bootstrap import cluster_of
+        from processor.deployment import cluster_of
         from processor.kafka.coordination import KafkaCoordination
         from processor.kafka.scan import KafkaScan
 

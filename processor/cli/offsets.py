@@ -119,8 +119,8 @@ def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
 
 def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]":
     from processor.avro.framing import DecodeError
-    from processor.bootstrap import cluster_of, stream_of
     from processor.codecs import codecs_of
+    from processor.deployment import cluster_of, stream_of
     from processor.kafka.coordination import KafkaCoordination
     from processor.kafka.scan import KafkaScan
     from processor.survey import Readers, Survey

@@ -136,7 +136,7 @@ def _send(
     source: Source, settings: Settings, partitioner: Partitioner, bar: Progress, begin: Begin
 ) -> Sent:
     """Send the lines that are good and were not sent before."""
-    from processor.bootstrap import cluster_of
+    from processor.deployment import cluster_of
     from processor.kafka.send import UpdateSender
 
     content, last = source.content, source.last

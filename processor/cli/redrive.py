@@ -114,7 +114,7 @@ def _valid(name: str) -> str:
 
 
 def _redrive(settings: Settings, asked: Asked) -> Outcome:
-    from processor.bootstrap import cluster_of
+    from processor.deployment import cluster_of
     from processor.kafka.redrive import RedriveSender
 
     letters = Letters(settings)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
-from processor.bootstrap import cluster_of, stream_of
 from processor.codecs import codecs_of, snapshot_writer
 from processor.config import Settings
+from processor.deployment import cluster_of, stream_of
 from processor.errors import NotFound
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.offsets import KafkaOffsets

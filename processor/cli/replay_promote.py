@@ -148,7 +148,7 @@ def _refuse_vanishing(staged: list[Staged]) -> None:
 
 def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: bool) -> None:
     """Join the live group as its only member, and publish."""
-    from processor.bootstrap import cluster_of, stream_of
+    from processor.deployment import cluster_of, stream_of
     from processor.kafka.coordination import KafkaCoordination
     from processor.kafka.framing import HeadersPublication
     from processor.kafka.offsets import KafkaOffsets

@@ -113,7 +113,8 @@ def _begun(live: "Live", name: str, wanted: Asked | None, *, extend: bool, as_js
 def _folded(
     stands: Plan, live: Settings, own: Settings, max_rate: float | None, *, as_json: bool
 ) -> bool:
-    from processor.bootstrap import Replaying, fold_again
+    from processor.bootstrap import Replaying
+    from processor.service import fold_again
 
     with _watching(stands, live, own, as_json=as_json):
         return fold_again(own, Replaying(stands, live, max_rate))

@@ -57,7 +57,7 @@ def command(
     if as_json:
         given.flags["log_format"] = "json"
     settings = given.load().settings
-    from processor.bootstrap import serve
+    from processor.service import serve
 
     raise typer.Exit(
         serve(settings, until_end=until_end, start=where, mixed_framing=accept_mixed_framing)

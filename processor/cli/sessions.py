@@ -143,7 +143,7 @@ def watch(
 
 
 def _committed(settings: Settings, *, from_beginning: bool, quiet: bool) -> Iterator[Record]:
-    from processor.bootstrap import cluster_of
+    from processor.deployment import cluster_of
     from processor.kafka.coordination import KafkaCoordination
     from processor.kafka.follow import follow
 

@@ -79,7 +79,7 @@ class _Log:
     """The output topic, read up to the ends that it has now."""
 
     def __init__(self, settings: Settings) -> None:
-        from processor.bootstrap import cluster_of
+        from processor.deployment import cluster_of
         from processor.kafka.coordination import KafkaCoordination
         from processor.kafka.scan import KafkaScan
 

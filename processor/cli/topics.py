@@ -40,7 +40,7 @@ def create(
     Example: session-processor topics create --partitions 24
     """
     settings = settings_from(ctx)
-    from processor.bootstrap import cluster_of
+    from processor.deployment import cluster_of
     from processor.kafka import topics
 
     cluster = cluster_of(settings)
@@ -68,7 +68,7 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
     Example: session-processor topics check --json
     """
     settings = settings_from(ctx)
-    from processor.bootstrap import cluster_of
+    from processor.deployment import cluster_of
     from processor.kafka import topics
     from processor.kafka.sampling import sample
     from processor.ports.log import Topic

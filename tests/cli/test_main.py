@@ -36,10 +36,10 @@ def _nothing_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 
 
 class Served(ModuleType):
-    """A `processor.bootstrap` that serves nothing and remembers what it was asked for."""
+    """A `processor.service` that serves nothing and remembers what it was asked for."""
 
     def __init__(self) -> None:
-        super().__init__("processor.bootstrap")
+        super().__init__("processor.service")
         self.asked: dict[str, Any] = {}
         self.fault: BaseException | None = None
 
@@ -53,7 +53,7 @@ class Served(ModuleType):
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     module = Served()
-    monkeypatch.setitem(sys.modules, "processor.bootstrap", module)
+    monkeypatch.setitem(sys.modules, "processor.service", module)
     return module
 
 

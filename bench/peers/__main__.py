@@ -28,6 +28,7 @@ class Name(StrEnum):
     """The peers by name, in the order of the table."""
 
     STREAMS = "streams"
+    STREAMS_TUNED = "streams-tuned"
     QUIX = "quix"
     PLAIN = "plain"
 

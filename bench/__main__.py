@@ -43,16 +43,22 @@ def main(
     """Start a Kafka and a Valkey, run the service as a process, and print what it costs."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     size = Size(updates, tuple(rate or RATES), seconds, seed, sessions)
-    figures = measured(scenario or list(Scenario), size, partitions)
+    scenarios = scenario or list(Scenario)
+    figures = measured(scenarios, size, partitions)
     answer = {"machine": machine(), "run": {**vars(size), "partitions": partitions}, **figures}
     if as_json:
         print(json.dumps(answer))
     else:
         _show(figures)
+    if len(figures) < len(set(scenarios)):
+        raise typer.Exit(1)
 
 
 def measured(scenarios: Iterable[Scenario], size: Size, partitions: int) -> dict[str, Figures]:
-    """Run the scenarios on servers of their own, which end with them."""
+    """Run the scenarios on servers of their own, which end with them.
+
+    One that fails is told on stderr and left out: the others took their time, too.
+    """
     figures: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as name, _progress() as progress:
         directory = Path(name)
@@ -67,7 +73,10 @@ def measured(scenarios: Iterable[Scenario], size: Size, partitions: int) -> dict
                     partitions,
                     directory,
                 )
-                figures[each] = SCENARIOS[each](place, size, _advance(progress, task, each))
+                try:
+                    figures[each] = SCENARIOS[each](place, size, _advance(progress, task, each))
+                except (RuntimeError, TimeoutError) as failed:
+                    print(f"{each}: not measured: {failed}", file=sys.stderr)
         finally:
             gc.collect()  # clients in cycles would log that their broker went away
             stack.down(directory / "servers")

@@ -2,6 +2,8 @@
 
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+# cargo is for the compiled codec; its crates are those of codec/Cargo.lock.
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends cargo >/dev/null
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/session-processor
 WORKDIR /src
 COPY deploy/image/build.lock deploy/image/runtime.lock deploy/image/
@@ -11,7 +13,8 @@ RUN /build/bin/pip install --quiet --require-hashes --only-binary :all: --requir
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY processor processor
-RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
+COPY codec codec
+RUN PATH=/build/bin:$PATH /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . ./codec \
     && /build/bin/pip --python /opt/session-processor/bin/python install --quiet --no-deps --no-index /wheels/*.whl
 
 FROM python:3.13-slim

@@ -39,6 +39,7 @@ class Reader:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 10,
+                "socket.nagle.disable": True,
             }
         )
         ends = [TopicPartition(topic, each) for each in range(partitions)]

@@ -26,6 +26,7 @@ class Input:
             {
                 "bootstrap.servers": place.bootstrap,
                 "partitioner": "murmur2_random",
+                "socket.nagle.disable": True,
                 "enable.idempotence": True,
                 "on_delivery": self._delivered,
                 **properties,

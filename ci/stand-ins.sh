@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Images for a machine that reaches no container registry: stand-ins under the public names, made from
-# Debian 13's packages and Kafka's jars. An image that is there already, real or not, is left alone.
+# Debian 13's packages and the jars of Kafka and Apicurio. An image that is there already, real or not, is left alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 python=${PYTHON:-../.venv/bin/python}
 root_image=session-processor-ci/debian:13
 declare -A tags=(
+    [apicurio]=apicurio/apicurio-registry:3.0.9
     [kafka]=apache/kafka:4.3.1
     [valkey]=valkey/valkey:8
     [python]=python:3.13-slim
@@ -27,6 +28,13 @@ context() {
             PYTHONPATH=.. "$python" -c \
                 'from processor.local.java import kafka_classpath as path; print(*path().split(":"), sep="\n")' |
                 xargs -d '\n' cp -t "$work/kafka/jars"
+            ;;
+        apicurio)
+            local runner
+            runner=$(PYTHONPATH=.. "$python" -c 'from processor.local.java import registry_program as r; print(r())')
+            cp -r "$(dirname "$runner")" "$work/apicurio/app"
+            mv "$work/apicurio/app/$(basename "$runner")" "$work/apicurio/app/runner.jar"
+            chmod -R a+rX "$work/apicurio/app"
             ;;
         python) cp /etc/ssl/certs/ca-certificates.crt "$work/python/" ;;
     esac

@@ -14,7 +14,7 @@ from processor import __version__
 from processor.avro.choice import chosen
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
-from processor.avro.schemas import Schemas, load_schemas
+from processor.avro.schemas import Known, Schemas, load_schemas
 from processor.config import Settings
 from processor.errors import ConfigError, ProcessorError
 from processor.flood import FloodLimits
@@ -22,6 +22,7 @@ from processor.halts import Halts
 from processor.heap import spare_collections
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
+from processor.kafka.framing import HeadersPublication
 from processor.kafka.publication import KafkaPublication
 from processor.kafka.scan import KafkaScan
 from processor.kafka.subscription import KafkaSubscription
@@ -31,18 +32,23 @@ from processor.pacing import Pacing
 from processor.patience import Patience, Stopped
 from processor.pipeline import Owned, Pipeline
 from processor.ports.log import Topic
+from processor.ports.registry import Registry
 from processor.record_cache import RecordCache
 from processor.redis.claims import RedisClaims
 from processor.redis.connection import Server
 from processor.redis.directory import RedisDirectory
 from processor.redis.keys import Keys
 from processor.redis.sessions import RedisSessionCache
+from processor.registry.describing import DescribingScan
+from processor.registry.gate import Gate
+from processor.registry.ids import RegisteredIds
+from processor.registry.own import framing_of, own, registry_of
 from processor.replay.plan import Plan
 from processor.replay.seed import Seed
 from processor.replay.seed import first_position as replayed_from
 from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.runner import Runner
-from processor.stages.decode import Decode
+from processor.stages.decode import Decode, DecodeWithHeaders
 from processor.stages.encode import Encode
 from processor.stages.fold import Fold
 from processor.stages.load import Load
@@ -57,7 +63,6 @@ from processor.telemetry.metrics import Metrics
 from processor.telemetry.observer import Observer
 from processor.until_end import UntilEnd, frozen_ends, group_position
 
-FRAMING: Final = "single-object"
 _LEAVE_S: Final = 3.0
 
 _log: Final = structlog.get_logger(__name__)
@@ -86,7 +91,7 @@ def cluster_of(settings: Settings) -> Cluster:
     )
 
 
-def stream_of(coordination: KafkaCoordination) -> Stream:
+def stream_of(coordination: KafkaCoordination, settings: Settings) -> Stream:
     """Return the identity of what is processed, as the cluster has it now."""
     ids = coordination.topic_ids()
     return Stream(
@@ -96,14 +101,15 @@ def stream_of(coordination: KafkaCoordination) -> Stream:
         ids[Topic.DEAD_LETTERS],
         ids[Topic.CLAIMS],
         coordination.partitions(Topic.UPDATES),
-        FRAMING,
+        framing_of(settings),
     )
 
 
-def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
+def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: bool = False) -> int:
     """Run the service until it is told to stop, or is at the end; return the exit code.
 
-    SIGTERM and SIGINT end it within 10 seconds, whatever it waits for. Raises ProcessorError.
+    SIGTERM and SIGINT end it within 10 seconds, whatever it waits for. With `mixed_framing` it goes
+    on with an output that was framed in another way. Raises ProcessorError.
     """
     stopping = Event()
     health = Health()
@@ -135,6 +141,7 @@ def serve(settings: Settings, *, until_end: bool, start: Start) -> int:
                 compiled=codec.compiled,
                 until_end=until_end,
                 start=start,
+                mixed_framing=mixed_framing,
             ).run()
         except Stopped:
             pass
@@ -185,15 +192,19 @@ def _assemble(
     until_end: bool,
     start: Start,
     replaying: Replaying | None = None,
+    mixed_framing: bool = False,
 ) -> Runner:
     """Put all parts together; waits for servers that are away. Raises Stopped."""
     cluster = cluster_of(settings)
-    snapshots = SnapshotCodec(schemas.snapshots, compiled=compiled)
     patiently = Patience(stopping, observer)
+    # What a replay publishes is to become the live output: it has that one's subject.
+    outputs = settings if replaying is None else replaying.live
+    registry, ids, header, texts = _registry(outputs, schemas.snapshots, patiently, closing)
+    snapshots = SnapshotCodec(schemas.snapshots, ids, header, compiled)
 
     facts: TopicFacts = patiently(lambda: require(cluster, settings.max_snapshot_bytes))
     coordination = KafkaCoordination(cluster)
-    stream = patiently(lambda: stream_of(coordination))
+    stream = patiently(lambda: stream_of(coordination, settings))
     server = Server.from_url(settings.redis_url)
     closing.callback(server.close)
     keys = Keys(settings.redis_prefix)
@@ -203,7 +214,10 @@ def _assemble(
 
     subscription = KafkaSubscription(cluster)
     closing.callback(_leave, subscription.close)
-    publication = KafkaPublication(cluster, stopping.is_set, facts.max_record_bytes)
+    in_headers = settings.schema_id_location == "headers"
+    publication = (HeadersPublication if in_headers else KafkaPublication)(
+        cluster, stopping.is_set, facts.max_record_bytes
+    )
     closing.callback(publication.close)
     scan = KafkaScan(cluster)
     ownership = Ownership(
@@ -217,6 +231,7 @@ def _assemble(
         coordination=coordination,
         scan=scan,
         clock=time.monotonic,
+        mixed_framing=mixed_framing,
     )
     seed: Seed | None = None
     inherited: ClaimsSource | None = None
@@ -234,7 +249,11 @@ def _assemble(
     restore = Restore(
         stream=stream,
         cache=cache,
-        scan=scan,
+        scan=scan
+        if registry is None
+        else DescribingScan(
+            scan, registry, texts, lambda found: directory.describe(stream.partitions, found)
+        ),
         progress=observer,
         now_ms=lambda: time.time_ns() // 1_000_000,
         tombstones_kept_ms=facts.tombstones_kept_ms,
@@ -242,8 +261,9 @@ def _assemble(
     limits = _flood_limits(settings)
     halts = Halts(limits, time.monotonic, observer)
     records = RecordCache(settings.cache_bytes)
+    decode = Decode(UpdateCodec(schemas.updates, ids, compiled))
     pipeline = Pipeline(
-        decode=Decode(UpdateCodec(schemas.updates, compiled=compiled)),
+        decode=decode if ids is None else DecodeWithHeaders(decode),
         load=Load(records, cache, snapshots.read),
         fold=Fold(Encode(snapshots), settings.max_snapshot_bytes),
         publish=Publish(publication, settings.updates_topic, facts.max_letter_bytes),
@@ -261,7 +281,7 @@ def _assemble(
         position = yield from ownership.take_over(partition)
         if seed is not None:
             position = yield from seed(partition, position)
-        directory.describe(stream.partitions, schemas.snapshots.texts())
+        directory.describe(stream.partitions, texts)
         stamp = yield from restore(partition, position, publication.identity())
         return Owned(position, stamp)
 
@@ -277,6 +297,7 @@ def _assemble(
         )
     spare_collections()
     max_rate = None if replaying is None else replaying.max_rate
+    gate = None if ids is None else Gate(ids, time.monotonic, observer)
     pacing = Pacing(settings.min_commit_interval, max_rate)
     takeovers = Takeovers(
         subscription=subscription,
@@ -287,6 +308,7 @@ def _assemble(
         observer=observer,
         pacing=pacing,
         halts=halts,
+        held_back=tuple if gate is None else lambda: gate.partitions,
     )
     return Runner(
         subscription=subscription,
@@ -304,7 +326,30 @@ def _assemble(
         if max_rate is None
         else max(1, min(settings.max_batch, int(max_rate))),
         until_end=end,
+        gate=gate,
     )
+
+
+class _Registry(NamedTuple):
+    """The registry and what it is needed for; without one, what stands in its place."""
+
+    registry: Registry | None
+    ids: RegisteredIds | None
+    header: bytes | None
+    texts: dict[str, str]
+
+
+def _registry(
+    settings: Settings, known: Known, patiently: Patience, closing: ExitStack
+) -> _Registry:
+    """Find the snapshots' schema in the registry that is configured, if one is."""
+    registry = registry_of(settings)
+    if registry is None:
+        return _Registry(None, None, None, known.texts())
+    closing.callback(registry.close)
+    found = patiently(lambda: own(registry, settings.sessions_topic, known.reader))
+    ids = RegisteredIds(registry, time.monotonic, found.schemas)
+    return _Registry(registry, ids, found.header, known.texts() | found.texts)
 
 
 def _flood_limits(settings: Settings) -> FloodLimits:

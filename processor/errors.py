@@ -4,13 +4,14 @@ ProcessorError
 ├── ConfigError             3   a setting is unknown, contradictory or out of range
 ├── TopicError              4   a topic is absent or its settings would lose something
 ├── FailClosed              5   going on could lose or repeat a snapshot; an operator decides
-├── Unavailable             6   Kafka or Redis did not answer in time (short commands only)
-├── Forbidden               7   Kafka or Redis refused: credentials or permissions
+├── Unavailable             6   a server did not answer in time (short commands only)
+├── Forbidden               7   a server refused: credentials or permissions
 ├── InputError              8   some given lines or arguments were refused
 ├── NotFound                9   what was asked for does not exist
 ├── LocalStackError        10   the local stack could not be started or found
 ├── UnpublishableError     11   the broker refused one record for good
-└── TooManyDeadLetters     12   a limit on dead letters keeps --until-end from its end
+├── TooManyDeadLetters     12   a limit on dead letters keeps --until-end from its end
+└── IncompatibleSchema     13   a schema could not be read with another one
 
 0 is success, 1 a defect of this program or a comparison that found a difference, 2 a wrong command
 line. A message says what was wrong and where; `hint` says what to do.
@@ -88,3 +89,9 @@ class TooManyDeadLetters(ProcessorError):  # noqa: N818  what happened
     """A partition that passed a limit on dead letters keeps `--until-end` from its end."""
 
     exit_code = 12
+
+
+class IncompatibleSchema(ProcessorError):  # noqa: N818  a finding
+    """A schema and one that values were written with do not go together; says where."""
+
+    exit_code = 13

@@ -53,7 +53,9 @@ class Ownership:
         coordination: Coordination,
         scan: Scan,
         clock: Callable[[], float],
+        mixed_framing: bool = False,
     ) -> None:
+        """Take the parts; with `mixed_framing` the output may hold values framed otherwise."""
         self._stream = stream
         self._topics = topics
         self._first = first
@@ -62,6 +64,7 @@ class Ownership:
         self._coordination = coordination
         self._scan = scan
         self._clock = clock
+        self._mixed_framing = mixed_framing
 
     def take_over(self, partition: int) -> Generator[bool, None, Position]:
         """Make an assigned partition this process's own; return where it stands.
@@ -117,7 +120,12 @@ class Ownership:
             return self._first(partition)
         updates = self._coordination.extent(Topic.UPDATES, partition)
         output = self._coordination.extent(Topic.SESSIONS, partition)
-        standing = stand(Found(partition, committed, updates, output), self._stream, self._topics)
+        standing = stand(
+            Found(partition, committed, updates, output),
+            self._stream,
+            self._topics,
+            mixed_framing=self._mixed_framing,
+        )
         if isinstance(standing, Trouble):
             raise FailClosed(standing.message, hint=standing.hint)
         return Position(

@@ -5,6 +5,7 @@ from threading import Event
 from typing import Final, TypeVar
 
 from processor.ports.log import LogUnavailable
+from processor.ports.registry import RegistryUnavailable
 from processor.ports.sessions import CacheUnavailable
 from processor.telemetry.observer import Observer
 
@@ -34,9 +35,11 @@ class Patience:
                 self._observer.away("kafka", str(fault), retry_in=_RETRY_S)
             except CacheUnavailable as fault:
                 self._observer.away("redis", str(fault), retry_in=_RETRY_S)
+            except RegistryUnavailable as fault:
+                self._observer.away("registry", str(fault), retry_in=_RETRY_S)
             else:
-                self._observer.back("kafka")
-                self._observer.back("redis")
+                for server in ("kafka", "redis", "registry"):
+                    self._observer.back(server)
                 return answer
             self._stopping.wait(_RETRY_S)
         raise Stopped

@@ -21,7 +21,9 @@ from processor.ports.log import (
     Record,
     Subscription,
 )
+from processor.ports.registry import RegistryUnavailable
 from processor.ports.sessions import CacheLost, CacheUnavailable, SessionCache
+from processor.registry.gate import Gate
 from processor.stages.consume import consume
 from processor.takeovers import Takeovers
 from processor.telemetry.observer import WHAT_TO_DO, Observer
@@ -56,6 +58,7 @@ class Runner:
         observer: Observer,
         max_batch: int,
         until_end: UntilEnd | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._subscription = subscription
         self._publication = publication
@@ -70,6 +73,7 @@ class Runner:
         self._observer = observer
         self._max_batch = max_batch
         self._until_end = until_end
+        self._gate = gate
         self._producing = False
         self._check_at = 0.0
 
@@ -106,6 +110,8 @@ class Runner:
         progress = self._pacing.may_step() and self._step()
         if self._keeps_commit_interval() or self._stopping.is_set():
             return
+        if self._gate is not None:
+            self._takeovers.resume(self._gate.take_due())
         taken = consume(self._subscription, self._max_batch, self._wait(progress=progress))
         records = taken.records
         if taken.rebalance is not None:
@@ -119,7 +125,8 @@ class Runner:
                 records = self._until_end.cut(records)
             # What is paused delivers nothing, but for what the client had at hand; it comes again.
             running = self._takeovers.flowing()
-            self._process([each for each in records if each.partition in running], taken.membership)
+            records = [each for each in records if each.partition in running]
+            self._process(self._admitted(self._gate, records), taken.membership)
         if self._halts.any_unpaused():
             self._subscription.pause(self._halts.take_unpaused())
         if time.monotonic() >= self._check_at and not self._stopping.is_set():
@@ -140,6 +147,15 @@ class Runner:
             return False
         self._stopping.wait(wait)
         return True
+
+    def _admitted(self, gate: Gate | None, records: Sequence[Record]) -> Sequence[Record]:
+        """Return the records that need not wait for a schema; those that do come again."""
+        if gate is None:
+            return records
+        admitted = gate.admit(records)
+        if gate.partitions:
+            self._subscription.pause(list(gate.partitions))
+        return admitted
 
     # Batches and their faults
 
@@ -172,6 +188,9 @@ class Runner:
         except CacheUnavailable as fault:
             self._drop_batch({record.partition for record in records})
             self._retreat("redis", fault)
+        except RegistryUnavailable as fault:
+            self._drop_batch({record.partition for record in records})
+            self._retreat("registry", fault)
         else:
             self._pacing.recovered()
             self._observer.back("redis")
@@ -218,6 +237,8 @@ class Runner:
         for partition in change.revoked:
             self._takeovers.give_up(partition)
         self._halts.forget(change.revoked)
+        if self._gate is not None:
+            self._gate.forget(change.revoked)
         self._takeovers.restart(change.assigned)
         self._observer.rebalanced(change, {*self._pipeline.owned, *self._takeovers.partitions})
         self._rewind()
@@ -235,6 +256,8 @@ class Runner:
             self._retreat("kafka", fault)
         except CacheUnavailable as fault:
             self._retreat("redis", fault)
+        except RegistryUnavailable as fault:
+            self._retreat("registry", fault)
         return False
 
     def _check(self) -> None:

@@ -20,6 +20,13 @@ _NEWER: Final = (
 )
 
 
+_FRAMING: Final = (
+    "Give the settings of the schema registry that the service ran with. If every reader of the "
+    "output can read both framings, run `session-processor run --accept-mixed-framing`, or stop "
+    "all processes of the group and run `session-processor offsets repair`."
+)
+
+
 class Fault(Enum):
     """What keeps a partition from going on."""
 
@@ -48,8 +55,13 @@ class Found(NamedTuple):
     output: Extent
 
 
-def stand(found: Found, stream: Stream, topics: Topics) -> CommitMetadata | Trouble:
-    """Return the metadata of an offset that can be gone on from, else what is wrong with it."""
+def stand(
+    found: Found, stream: Stream, topics: Topics, *, mixed_framing: bool = False
+) -> CommitMetadata | Trouble:
+    """Return the metadata of an offset that can be gone on from, else what is wrong with it.
+
+    With `mixed_framing` the output may have been framed in another way.
+    """
     partition, committed, updates, output = found
     where = (
         f"the committed offset {committed.offset} of "
@@ -66,9 +78,12 @@ def stand(found: Found, stream: Stream, topics: Topics) -> CommitMetadata | Trou
             "sessions do not stand where it says",
         )
     changed = changes(metadata.stream, stream)
+    if changed == ["framing"] and mixed_framing:
+        changed = []
     if changed:
         told = "; ".join(_changed(field, metadata.stream, stream, topics) for field in changed)
-        return Trouble(Fault.CHANGED, f"{where}: {told}")
+        hint = _FRAMING if changed == ["framing"] else REPAIR
+        return Trouble(Fault.CHANGED, f"{where}: {told}", hint)
     if output.end < metadata.output:
         return Trouble(
             Fault.OUTPUT_SHORT,

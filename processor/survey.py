@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from processor.avro.framing import DecodeError, framed
 from processor.errors import Unavailable
 from processor.ports.log import Committed, Coordination, Extent, Record, Scan, Topic
 from processor.repair import Evidence, Situation
@@ -26,8 +27,8 @@ class Answer(NamedTuple):
 
     offset: int
     key: bytes | None
-    answers: Callable[[bytes | None], bool]
-    """Whether an input record's value is the one that was answered."""
+    answers: Callable[[Record], bool]
+    """Whether an input record is the one that was answered."""
 
 
 class Answers(NamedTuple):
@@ -176,8 +177,16 @@ class Survey:
         return Answer(
             offset,
             record.key,
-            lambda value: value is not None and self._readers.event_id(value) == event_id,
+            lambda update: self._event_id(update) == event_id,
         )
+
+    def _event_id(self, update: Record) -> str | None:
+        if update.value is None:
+            return None
+        try:
+            return self._readers.event_id(framed(update.value, update.headers))
+        except DecodeError:
+            return None
 
     def _of_letter(self, record: Record) -> Answer | None:
         """Return what a letter answers, if it is of this input partition."""
@@ -188,7 +197,7 @@ class Survey:
         offset = said.get(_LETTER_OFFSET) or b""
         if not offset.isdigit():
             return None
-        return Answer(int(offset), record.key, lambda value: value == record.value)
+        return Answer(int(offset), record.key, lambda update: update.value == record.value)
 
     def _of_this_log(self, partition: int, answers: Answers | None, updates: Extent) -> int:
         """Return the highest offset that the present input has the answered update at, else -1."""
@@ -205,6 +214,6 @@ class Survey:
         for records in self._scan.read(Topic.UPDATES, partition, there, there + 1):
             for record in records:
                 return record.offset != there or (
-                    record.key == answer.key and answer.answers(record.value)
+                    record.key == answer.key and answer.answers(record)
                 )
         return True

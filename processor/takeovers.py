@@ -10,6 +10,7 @@ from processor.pacing import Pacing
 from processor.pipeline import Owned, Pipeline
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.log import BatchAborted, LogUnavailable, Publication, Subscription
+from processor.ports.registry import RegistryUnavailable
 from processor.ports.sessions import CacheLost, CacheUnavailable
 from processor.telemetry.observer import Observer
 
@@ -34,7 +35,9 @@ class Takeovers:
         observer: Observer,
         pacing: Pacing,
         halts: Halts,
+        held_back: Callable[[], Collection[int]] = tuple,
     ) -> None:
+        """Take the parts; `held_back` are owned partitions whose records wait for a schema."""
         self._subscription = subscription
         self._publication = publication
         self._pipeline = pipeline
@@ -43,6 +46,7 @@ class Takeovers:
         self._observer = observer
         self._pacing = pacing
         self._halts = halts
+        self._held_back = held_back
         self._tasks: dict[int, Generator[bool, None, Owned]] = {}
         self._claims_task: Generator[bool, None, None] | None = None
 
@@ -57,11 +61,18 @@ class Takeovers:
         return self._claims_task is not None
 
     def flowing(self) -> dict[int, int]:
-        """Return the next offset of each owned partition that is not halted."""
+        """Return the next offset of each owned partition that is not halted or held back."""
         offsets = self._pipeline.offsets()
-        for partition in self._halts.partitions:
+        for partition in (*self._halts.partitions, *self._held_back()):
             offsets.pop(partition, None)
         return offsets
+
+    def resume(self, partitions: Iterable[int]) -> None:
+        """Let records come of those of the partitions that nothing holds back."""
+        flowing = self.flowing() if self._claims_task is None else {}
+        self._subscription.resume(
+            {partition: flowing[partition] for partition in partitions if partition in flowing}
+        )
 
     def restart(self, partitions: Iterable[int]) -> None:
         """Give partitions that are assigned a new task, and hold their records back until done."""
@@ -118,7 +129,7 @@ class Takeovers:
                 self._publication.abort()
         except CacheLost as fault:
             self._observer.store_failed(str(fault))
-        except (LogUnavailable, CacheUnavailable):
+        except (LogUnavailable, CacheUnavailable, RegistryUnavailable):
             self.restart([partition])
             raise
         self.restart([partition])
@@ -128,12 +139,14 @@ class Takeovers:
     def _own(self, partition: int, owned: Owned) -> None:
         del self._tasks[partition]
         self._pipeline.own(partition, owned)
-        if self._claims_task is None and partition not in self._halts.partitions:
-            self._subscription.resume({partition: owned.position.offset})
+        if self._claims_task is None:
+            self.resume([partition])
         self._observer.owned(partition, owned.position.offset)
         self._pacing.recovered()
         self._observer.back("redis")
         self._observer.back("kafka")
+        if not self._held_back():
+            self._observer.back("registry")
 
     def _step_claims(self) -> bool:
         if self._claims_task is None:

@@ -18,11 +18,13 @@ from servers import (
     Names,
     Places,
     RedisAddress,
+    local_registry,
     source,
 )
 from shared import run_directory, shared
 
 from processor.local.kafka import LocalKafka
+from processor.local.registry import LocalRegistry
 from processor.local.valkey import LocalValkey
 
 # How long an example takes hangs on what else the machine does.
@@ -33,7 +35,10 @@ settings.load_profile("any")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SHARED_SERVERS = {"kafka", "valkey"}
-_SERVER_FIXTURES = {*_SHARED_SERVERS, "private_kafka", "private_valkey", "places"}
+_SERVER_FIXTURES = {
+    *_SHARED_SERVERS,
+    *("private_kafka", "private_valkey", "private_registry", "registry", "places"),
+}
 _CONTAINERS = Path(__file__).parent / "containers"
 
 
@@ -94,6 +99,14 @@ def valkey(
         yield RedisAddress(address)
 
 
+@pytest.fixture(scope="session")
+def registry(places: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the schema registry that all tests of a run share; subjects are by topic."""
+    directory = run_directory(tmp_path_factory.getbasetemp())
+    with shared(directory, "registry", local_registry(places)) as address:
+        yield address
+
+
 @pytest.fixture
 def names() -> Names:
     """Names that no other test and no other run has."""
@@ -112,5 +125,13 @@ def private_kafka(places: Places) -> Iterator[LocalKafka]:
 def private_valkey(places: Places) -> Iterator[LocalValkey]:
     """A Valkey of this test's own, to stop, kill, pause, flush and restart."""
     server = LocalValkey.start(places.guarded("private-valkey"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def private_registry(places: Places) -> Iterator[LocalRegistry]:
+    """A schema registry of this test's own, to stop, kill, pause and restart."""
+    server = LocalRegistry.start(places.guarded("private-registry"))
     yield server
     server.kill()

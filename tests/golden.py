@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import fastavro
 from oracle import SCHEMAS, WRITERS, Document, Entry, Expected, decode_session, expected
@@ -348,12 +349,35 @@ def schemas() -> dict[str, Document]:
     }
 
 
+def framings() -> list[Document]:
+    """Return one update under a registry's number and GUID, before the value and in a header."""
+    whole = encoded(update(1))
+    datum = whole[len(UPDATE_FRAME) :]
+    number, guid = 258, UUID(int=0x0123_4567_89AB_CDEF_0123_4567_89AB_CDEF)
+    named = (
+        ("id", number, b"\x00" + number.to_bytes(4, "big")),
+        ("guid", str(guid), b"\x01" + guid.bytes),
+    )
+    return [
+        {
+            "name": f"{kind} in {place}",
+            "registry": {kind: what},
+            "value": (datum if place == "a header" else frame + datum).hex(),
+            "headers": {"__value_schema_id": frame.hex()} if place == "a header" else {},
+            "singleObject": whole.hex(),
+        }
+        for kind, what, frame in named
+        for place in ("the value", "a header")
+    ]
+
+
 def texts() -> dict[str, str]:
     """Return the content of each file of `contract/` that is made here."""
     lines = ",\n".join(json.dumps(document(each), ensure_ascii=False) for each in cases())
     return {
         "vectors.json": f"[\n{lines}\n]\n",
         "schemas.json": json.dumps(schemas(), indent=2) + "\n",
+        "framings.json": json.dumps(framings(), indent=2) + "\n",
     }
 
 

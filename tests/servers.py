@@ -18,6 +18,7 @@ import pytest
 from container_servers import engine_answers, kafka_container, valkey_container
 
 from processor.local.kafka import LocalKafka
+from processor.local.registry import LocalRegistry
 from processor.local.valkey import LocalValkey
 
 BOOTSTRAP_VARIABLE = "TEST_KAFKA_BOOTSTRAP_SERVERS"
@@ -148,6 +149,16 @@ class LocalServers:
             yield server.url
         finally:
             server.kill()
+
+
+@contextmanager
+def local_registry(places: Places) -> Iterator[str]:
+    """A schema registry for this run; always a plain process."""
+    server = LocalRegistry.start(places.guarded("registry"))
+    try:
+        yield server.url
+    finally:
+        server.kill()
 
 
 class DockerServers:

@@ -9,15 +9,18 @@ from avro_bytes import CODECS
 
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
-from processor.avro.schemas import load_schemas
+from processor.avro.schemas import Schema, load_schemas
 from processor.core.outcome import Reason
 from processor.core.session import Session
+from processor.core.update import SessionUpdate
 from processor.ports.log import Record
-from processor.stages.decode import Decode
+from processor.ports.registry import SchemaId
+from processor.stages.decode import Decode, DecodeWithHeaders
 from processor.stages.encode import Encode
 from processor.stages.fold import Fold
 
 VECTORS = json.loads((golden.CONTRACT / "vectors.json").read_text())
+FRAMINGS = json.loads((golden.CONTRACT / "framings.json").read_text())
 
 
 def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[tuple[str, str | None]]:
@@ -54,6 +57,27 @@ def test_the_stages_agree_with_a_vector(case: dict[str, Any], compiled: Compiled
 def test_the_files_are_what_the_oracle_says_now() -> None:
     for name, text in golden.texts().items():
         assert (golden.CONTRACT / name).read_text("utf-8") == text, f"{name}: make contract"
+
+
+@pytest.mark.parametrize("compiled", CODECS)
+@pytest.mark.parametrize("case", FRAMINGS, ids=lambda case: case["name"])
+def test_an_update_reads_alike_in_each_framing(
+    case: dict[str, Any], compiled: Compiled | None
+) -> None:
+    known = load_schemas().updates
+    ((_, named),) = case["registry"].items()
+
+    class Registered:
+        def schema(self, schema_id: SchemaId) -> Schema | None:
+            return known.reader if str(schema_id) == str(named) else None
+
+    decode = DecodeWithHeaders(Decode(UpdateCodec(known, Registered(), compiled)))
+    headers = [(name, bytes.fromhex(held)) for name, held in case["headers"].items()]
+    record = Record(0, 0, 0, b"1:cart-17", bytes.fromhex(case["value"]), headers)
+    plain = record._replace(value=bytes.fromhex(case["singleObject"]), headers=())
+    update = decode(record)
+    assert isinstance(update, SessionUpdate)
+    assert update == decode(plain)
 
 
 def test_every_outcome_has_vectors() -> None:

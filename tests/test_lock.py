@@ -8,6 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
+CODEC = tomllib.loads((ROOT / "codec" / "pyproject.toml").read_text())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -21,6 +22,7 @@ def locked(name: str) -> dict[str, str]:
     [
         *(("runtime.lock", each) for each in PROJECT["project"]["dependencies"]),
         *(("build.lock", each) for each in PROJECT["build-system"]["requires"]),
+        *(("build.lock", each) for each in CODEC["build-system"]["requires"]),
     ],
 )
 def test_what_is_asked_for_is_locked(file: str, asked: str) -> None:

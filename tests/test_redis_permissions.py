@@ -92,6 +92,7 @@ def use_all_as(allowed: Rule, valkey: LocalValkey) -> None:
 
 
 def test_the_service_does_all_with_the_documented_rights(valkey_backend: ValkeyBackend) -> None:
+    command(valkey_backend.valkey, "ACL", "LOG", "RESET")
     use_all_as(SERVICE, valkey_backend.valkey)
     # Not even refused in passing: a client's greetings would be.
     assert command(valkey_backend.valkey, "ACL", "LOG") == []
@@ -103,7 +104,6 @@ def test_the_service_names_the_command_that_it_may_not_use(
 ) -> None:
     with pytest.raises(Forbidden, match=f"'{right[1:]}'") as caught:
         use_all_as(SERVICE.without(right), valkey_backend.valkey)
-    command(valkey_backend.valkey, "ACL", "LOG", "RESET")
     assert caught.value.exit_code == 7
     assert PASSWORD not in caught.value.message + caught.value.hint
 
@@ -114,7 +114,6 @@ def test_the_service_needs_each_pattern_of_keys(
 ) -> None:
     with pytest.raises(Forbidden, match="key"):
         use_all_as(SERVICE.without(pattern), valkey_backend.valkey)
-    command(valkey_backend.valkey, "ACL", "LOG", "RESET")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -39,9 +40,13 @@ func main() {
 			continue
 		}
 		snapshot := []byte(found[1].(string))
-		text := client.HGet(ctx, prefix+":schemas", hex.EncodeToString(snapshot[2:10])).Val()
+		name, datum := hex.EncodeToString(snapshot[2:10]), snapshot[10:] // single-object encoding
+		if snapshot[0] == 0 {                                            // a schema registry's id
+			name, datum = fmt.Sprint(binary.BigEndian.Uint32(snapshot[1:5])), snapshot[5:]
+		}
+		text := client.HGet(ctx, prefix+":schemas", name).Val()
 		var session map[string]any
-		if err := avro.Unmarshal(avro.MustParse(text), snapshot[10:], &session); err != nil {
+		if err := avro.Unmarshal(avro.MustParse(text), datum, &session); err != nil {
 			log.Fatal(err)
 		}
 		json.NewEncoder(os.Stdout).Encode(session)

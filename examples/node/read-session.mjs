@@ -17,7 +17,10 @@ const found = await Promise.all(
 const place = found.find(([checkpoint, snapshot]) => checkpoint && snapshot);
 if (!place) throw new Error("no such session");
 const snapshot = place[1];
-const schema = await redis.hGet(`${prefix}:schemas`, snapshot.subarray(2, 10).toString("hex"));
-const session = avro.Type.forSchema(JSON.parse(schema)).fromBuffer(snapshot.subarray(10));
+const [name, datum] = snapshot[0] // single-object encoding, or 0 and a schema registry's id
+  ? [snapshot.subarray(2, 10).toString("hex"), snapshot.subarray(10)]
+  : [String(snapshot.readUInt32BE(1)), snapshot.subarray(5)];
+const schema = await redis.hGet(`${prefix}:schemas`, name);
+const session = avro.Type.forSchema(JSON.parse(schema)).fromBuffer(datum);
 console.log(JSON.stringify(session));
 redis.destroy();

@@ -143,15 +143,19 @@ class _Records(Generic[Value]):
 
 
 class UpdateCodec:
-    """SessionUpdates, framed."""
+    """SessionUpdates, framed; `header` stands before what is written, as in `SnapshotCodec`."""
 
     def __init__(
-        self, known: Known, ids: SchemaIds | None = None, compiled: Compiled | None = None
+        self,
+        known: Known,
+        ids: SchemaIds | None = None,
+        compiled: Compiled | None = None,
+        header: bytes | None = None,
     ) -> None:
         fast = compiled.read_update if compiled else None
         self._records = _Records(known, ids, fast, _update)
         self._schema = known.reader.parsed
-        self._header = single_object(known.reader.fingerprint)
+        self._header = header or single_object(known.reader.fingerprint)
 
     def read(self, value: bytes, offset: int) -> SessionUpdate:
         """Return the update that stood at this input offset, as yet unchecked unless it is sound.
@@ -161,7 +165,7 @@ class UpdateCodec:
         return self._records.read(value, offset)
 
     def write(self, update: SessionUpdate) -> bytes:
-        """Return the update's bytes in single-object encoding; its offset is not among them."""
+        """Return the update's bytes, framing included; its offset is not among them."""
         out = BytesIO()
         out.write(self._header)
         schemaless_writer(out, self._schema, dict(zip(UPDATE_FIELDS, update, strict=False)))
@@ -207,7 +211,12 @@ class SnapshotCodec:
             raise FailClosed(
                 f"a snapshot was written with an unknown schema: {error}",
                 hint="a newer version of the processor wrote it: run that version, or put its"
-                " CustomerSession.avsc into PROCESSOR_SCHEMAS_DIR",
+                " CustomerSession.avsc into PROCESSOR_SCHEMAS_DIR; an id is one of the schema"
+                " registry's, which must not forget it",
             ) from error
         except DecodeError as error:
-            raise FailClosed(f"a snapshot cannot be read: {error}") from error
+            raise FailClosed(
+                f"a snapshot cannot be read: {error}",
+                hint="If a schema registry is in use, PROCESSOR_SCHEMA_REGISTRY_URL must say where"
+                " it is, also where values in single-object encoding are written by now.",
+            ) from error

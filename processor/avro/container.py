@@ -8,6 +8,7 @@ from fastavro import parse_schema
 from fastavro.write import Writer
 
 from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
+from processor.avro.framing import SchemaIds
 from processor.avro.schemas import Known
 
 PLACE: Final = (
@@ -21,12 +22,18 @@ class SnapshotContainer:
     """Writes snapshots under the present schema, whichever known one they were published with."""
 
     def __init__(
-        self, file: BinaryIO, known: Known, about: Mapping[str, str], *, deflate: bool
+        self,
+        file: BinaryIO,
+        known: Known,
+        about: Mapping[str, str],
+        *,
+        deflate: bool,
+        ids: SchemaIds | None = None,
     ) -> None:
         """Begin the file; `about` stands in its header."""
         schema: dict[str, Any] = json.loads(known.reader.text)
         schema["fields"] += PLACE
-        self._codec = SnapshotCodec(known)
+        self._codec = SnapshotCodec(known, ids)
         self._writer = Writer(
             file, parse_schema(schema), "deflate" if deflate else "null", metadata=dict(about)
         )

@@ -1,18 +1,29 @@
 """What stands before a value: which schema it was written with.
 
 Single-object encoding: C3 01, then the schema's fingerprint. The Confluent wire format: 00, then
-the four bytes of a registry's schema id. The first bytes tell which of the two it is.
+the four bytes of a registry's schema id, or 01, then a GUID's sixteen. The first byte tells which
+of them it is. A record may carry the Confluent bytes in a header instead: `framed` puts them
+where they else stand, so that nothing but the edge to Kafka knows of headers.
 """
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
+from uuid import UUID
 
 from processor.avro.schemas import Schema
+from processor.ports.log import Headers
+from processor.ports.registry import SchemaId
+
+SCHEMA_ID_HEADER: Final = "__value_schema_id"
+"""The record header that holds the framing of a value that has none."""
 
 _SINGLE_OBJECT: Final = b"\xc3\x01"
 _SINGLE_OBJECT_LENGTH: Final = len(_SINGLE_OBJECT) + 8
 _CONFLUENT: Final = b"\x00"
-_CONFLUENT_LENGTH: Final = len(_CONFLUENT) + 4
+CONFLUENT_LENGTH: Final = len(_CONFLUENT) + 4
+_GUID: Final = b"\x01"
+_GUID_LENGTH: Final = len(_GUID) + 16
+_IN_HEADERS: Final = frozenset({(_CONFLUENT, CONFLUENT_LENGTH), (_GUID, _GUID_LENGTH)})
 
 
 class DecodeError(Exception):
@@ -26,11 +37,12 @@ class UnknownSchemaError(DecodeError):
 class SchemaIds(Protocol):
     """A registry's schemas."""
 
-    def schema(self, schema_id: int) -> Schema | None:
+    def schema(self, schema_id: SchemaId) -> Schema | None:
         """Return the schema under this id, None when the registry answered that it has none.
 
-        Raises while there is no answer: nothing can be said of the value then. A caller asks for
-        the same ids again and again, so answers are to be remembered, boundedly.
+        Raises DecodeError for one that is no Avro schema that can be read safely, and
+        RegistryUnavailable while there is no answer: nothing can be said of the value then. A
+        caller asks for the same ids again and again, so answers are to be remembered, boundedly.
         """
 
 
@@ -49,8 +61,16 @@ class Framing:
         schema = self._by_header.get(value[:_SINGLE_OBJECT_LENGTH])
         if schema is not None:
             return schema, _SINGLE_OBJECT_LENGTH
-        if value.startswith(_CONFLUENT):
-            return self._registered(value), _CONFLUENT_LENGTH
+        if self._ids is None:
+            if value.startswith(_CONFLUENT):
+                raise DecodeError(
+                    "the value has the Confluent framing and there is no schema registry"
+                )
+        elif (found := schema_id(value)) is not None:
+            schema = self._ids.schema(found.schema_id)
+            if schema is None:
+                raise UnknownSchemaError(f"the schema registry has no schema {found.schema_id}")
+            return schema, found.length
         if not value.startswith(_SINGLE_OBJECT):
             raise DecodeError("the value begins like no known framing")
         if len(value) < _SINGLE_OBJECT_LENGTH:
@@ -58,16 +78,45 @@ class Framing:
         fingerprint = value[len(_SINGLE_OBJECT) : _SINGLE_OBJECT_LENGTH]
         raise UnknownSchemaError(f"no schema has the fingerprint {fingerprint.hex()}")
 
-    def _registered(self, value: bytes) -> Schema:
-        if self._ids is None:
-            raise DecodeError("the value has the Confluent framing and there is no schema registry")
-        if len(value) < _CONFLUENT_LENGTH:
+
+class Reference(NamedTuple):
+    """The schema that a registry's framing names, and how long that framing is."""
+
+    schema_id: SchemaId
+    length: int
+
+
+def schema_id(value: bytes) -> Reference | None:
+    """Return what a registry's framing says, None where the value has another, or none.
+
+    Raises DecodeError for a value that ends within.
+    """
+    if value.startswith(_CONFLUENT):
+        if len(value) < CONFLUENT_LENGTH:
             raise DecodeError("the value ends within its framing")
-        schema_id = int.from_bytes(value[len(_CONFLUENT) : _CONFLUENT_LENGTH], "big")
-        schema = self._ids.schema(schema_id)
-        if schema is None:
-            raise UnknownSchemaError(f"the schema registry has no schema {schema_id}")
-        return schema
+        number = int.from_bytes(value[len(_CONFLUENT) : CONFLUENT_LENGTH], "big")
+        return Reference(number, CONFLUENT_LENGTH)
+    if value.startswith(_GUID):
+        if len(value) < _GUID_LENGTH:
+            raise DecodeError("the value ends within its framing")
+        return Reference(UUID(bytes=value[len(_GUID) : _GUID_LENGTH]), _GUID_LENGTH)
+    return None
+
+
+def framed(value: bytes, headers: Headers) -> bytes:
+    """Return the value behind the framing that a header holds; as it is, where there is none.
+
+    A value in single-object encoding stays as it is, whatever its headers say: no datum of a record
+    that begins with a string begins like that. Raises DecodeError for a header that is no framing.
+    """
+    for name, held in headers:
+        if name == SCHEMA_ID_HEADER:
+            if value.startswith(_SINGLE_OBJECT):
+                return value
+            if held is None or (held[:1], len(held)) not in _IN_HEADERS:
+                raise DecodeError(f"the header {SCHEMA_ID_HEADER} holds no schema id")
+            return held + value
+    return value
 
 
 def single_object(fingerprint: bytes) -> bytes:
@@ -75,6 +124,11 @@ def single_object(fingerprint: bytes) -> bytes:
     return _SINGLE_OBJECT + fingerprint
 
 
-def confluent(schema_id: int) -> bytes:
+def confluent(number: int) -> bytes:
     """Return what stands before a value in the Confluent wire format."""
-    return _CONFLUENT + schema_id.to_bytes(_CONFLUENT_LENGTH - len(_CONFLUENT), "big")
+    return _CONFLUENT + number.to_bytes(CONFLUENT_LENGTH - len(_CONFLUENT), "big")
+
+
+def is_confluent(value: bytes) -> bool:
+    """Whether a framed value names its schema by a registry's number."""
+    return value.startswith(_CONFLUENT)

@@ -125,6 +125,11 @@ def _files(history: Path, extra: Path | None) -> Iterator[Path]:
         yield from sorted(extra.glob("*.avsc"))
 
 
+def read_schema_file(path: Path) -> Schema:
+    """Return the schema of a record that a file defines. Raises ConfigError, naming the file."""
+    return _load(path)
+
+
 def _load(path: Path) -> Schema:
     try:
         return read_schema(path.read_text("utf-8"))

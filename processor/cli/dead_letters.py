@@ -116,7 +116,7 @@ def show(
     settings = settings_from(ctx)
     with answering():
         record = Letters(settings).at(int(partition), int(offset))
-    update = update_reader(settings)(record.value)
+        update = update_reader(settings)(record)
     session = session_now(settings, record)
     if as_json:
         print_text(letter_document(record, update, session_members(session)))

@@ -54,16 +54,19 @@ def command(
     Creates the topics, produces a stream of a shop's updates with all that goes wrong in one, runs
     the service until it has caught up, and shows what became of it. The servers are its own and
     the settings are not asked: it touches nothing of yours. With --send-only it sends the stream to
-    the input topic that the settings name, no update twice, and starts nothing.
+    the input topic that the settings name, no update twice, and starts nothing; with a schema
+    registry under its id of the schema, which must be registered.
 
     Example: session-processor demo --updates 50000
     """
     from processor.bootstrap import cluster_of
+    from processor.codecs import update_header
     from processor.kafka import topics
 
     if send_only:
         with answering(), progress_bar(as_json=as_json) as bar:
-            produce(cluster_of(given_to(ctx).load().settings), updates, seed, bar)
+            settings = given_to(ctx).load().settings
+            produce(cluster_of(settings), updates, seed, bar, update_header(settings))
         note(f"{updates:,} updates are in the input topic", as_json=as_json)
         return
     start = time.monotonic()

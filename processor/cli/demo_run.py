@@ -72,8 +72,14 @@ def servers(directory: Path, tell: Callable[[str], None]) -> Iterator[Settings]:
             signal.signal(signal.SIGINT, former)
 
 
-def produce(cluster: "Cluster", count: int, seed: int, bar: Progress) -> None:
-    """Send the stream's updates, as if a shop had been open until now; none twice."""
+def produce(
+    cluster: "Cluster", count: int, seed: int, bar: Progress, header: bytes | None = None
+) -> None:
+    """Send the stream's updates, as if a shop had been open until now; none twice.
+
+    `header` stands before each, in the place of single-object encoding's.
+    """
+    from processor.demo.encoding import reframed
     from processor.demo.stream import updates
     from processor.kafka.send import UpdateSender
 
@@ -81,7 +87,14 @@ def produce(cluster: "Cluster", count: int, seed: int, bar: Progress) -> None:
     now = time.time_ns() // 1_000_000
     stream = (
         # A broker refuses a record from the future, which an update may well say that it is from.
-        Outgoing(Topic.UPDATES, None, min(each.timestamp, now), each.key, each.value, each.headers)
+        Outgoing(
+            Topic.UPDATES,
+            None,
+            min(each.timestamp, now),
+            each.key,
+            reframed(each.value, header),
+            each.headers,
+        )
         for each in updates(count, seed=seed, start=now - count * _MEAN_GAP_MS)
     )
     sender = UpdateSender(cluster, f"demo.{seed}", "murmur2_random")

@@ -57,7 +57,7 @@ def command(
     count = 0
     with answering(), _written(file) as write, progress_bar(as_json=as_json) as bar:
         for record, _ in Letters(settings).chosen(selection, bar):
-            write(letter_document(record, read(record.value)))
+            write(letter_document(record, read(record)))
             count += 1
     if file == _STANDARD_OUTPUT:
         note(f"{count:,} letters", as_json=as_json)

@@ -95,18 +95,19 @@ class Letters:
         )
 
 
-def update_reader(settings: Settings) -> Callable[[bytes | None], Mapping[str, Any] | str]:
-    """Return what reads a value: the update's fields, or why it cannot be read as one."""
-    from processor.avro.codec import UPDATE_FIELDS, UpdateCodec
-    from processor.avro.framing import DecodeError
-    from processor.avro.schemas import load_schemas
+def update_reader(settings: Settings) -> Callable[[Record], Mapping[str, Any] | str]:
+    """Return what reads a letter: the update's fields, or why it cannot be read as one."""
+    from processor.avro.codec import UPDATE_FIELDS
+    from processor.avro.framing import DecodeError, framed
+    from processor.codecs import codecs_of
 
-    codec = UpdateCodec(load_schemas(settings.schemas_dir).updates)
+    codec = codecs_of(settings).updates
 
-    def read(value: bytes | None) -> Mapping[str, Any] | str:
-        if value is None:
+    def read(record: Record) -> Mapping[str, Any] | str:
+        if record.value is None:
             return "there is no value"
         try:
+            value = framed(record.value, record.headers)
             return dict(zip(UPDATE_FIELDS, codec.read(value, 0), strict=False))
         except DecodeError as error:
             return str(error)

@@ -17,6 +17,7 @@ from processor.cli import (
     produce,
     replay,
     run,
+    schemas,
     sessions,
     topics,
 )
@@ -42,6 +43,7 @@ app.add_typer(dead_letters.app)
 app.add_typer(replay.app)
 app.command("demo")(demo.command)
 app.add_typer(topics.app)
+app.add_typer(schemas.app)
 app.add_typer(offsets.app)
 app.add_typer(config.app)
 app.add_typer(local.app)

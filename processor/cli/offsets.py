@@ -118,19 +118,17 @@ def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
 
 
 def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]":
-    from processor.avro.codec import SnapshotCodec, UpdateCodec
     from processor.avro.framing import DecodeError
-    from processor.avro.schemas import load_schemas
     from processor.bootstrap import cluster_of, stream_of
+    from processor.codecs import codecs_of
     from processor.kafka.coordination import KafkaCoordination
     from processor.kafka.scan import KafkaScan
     from processor.survey import Readers, Survey
 
     cluster = cluster_of(settings)
     coordination = KafkaCoordination(cluster)
-    stream = stream_of(coordination)
-    schemas = load_schemas(settings.schemas_dir)
-    snapshots, updates = SnapshotCodec(schemas.snapshots), UpdateCodec(schemas.updates)
+    stream = stream_of(coordination, settings)
+    _, _, updates, snapshots = codecs_of(settings)
 
     def snapshot(value: bytes) -> tuple[int, str]:
         session = snapshots.read(value)

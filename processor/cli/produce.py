@@ -59,7 +59,8 @@ def command(
 
     A line has the fields of a SessionUpdate under their names. attributes are any JSON values (null
     removes the name), eventTime is ISO 8601 or milliseconds since 1970; eventTime and eventId are
-    made where they are absent.
+    made where they are absent. With a schema registry, each update names its schema's id there,
+    before the value; the schema must be registered (`schemas register`).
 
     All lines are checked before the first is sent. If some are bad, they are told by number, and
     nothing is sent (or, with --skip-bad, the others are); the exit code is 8.
@@ -181,8 +182,10 @@ class _Chunk(NamedTuple):
 def _chunks(source: Source, done: int, settings: Settings) -> Iterator[_Chunk]:
     from processor.avro.codec import UpdateCodec
     from processor.avro.schemas import load_schemas
+    from processor.codecs import update_header
 
-    codec = UpdateCodec(load_schemas(settings.schemas_dir).updates)
+    header = update_header(settings)
+    codec = UpdateCodec(load_schemas(settings.schemas_dir).updates, header=header)
     records: list[Outgoing] = []
     size = last = 0
     for line in source.lines():

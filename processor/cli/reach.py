@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from processor.errors import Unavailable
 from processor.ports.log import BatchAborted, LogUnavailable, ProducerLost
+from processor.ports.registry import RegistryUnavailable
 from processor.ports.sessions import CacheUnavailable
 
 
@@ -22,4 +23,9 @@ def answering() -> Iterator[None]:
         raise Unavailable(
             f"Redis did not answer: {fault}",
             hint="is it running where PROCESSOR_REDIS_URL says? Then try again",
+        ) from fault
+    except RegistryUnavailable as fault:
+        raise Unavailable(
+            f"the schema registry did not answer: {fault}",
+            hint="is it running where PROCESSOR_SCHEMA_REGISTRY_URL says? Then try again",
         ) from fault

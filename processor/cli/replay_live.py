@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
-from processor.avro.schemas import load_schemas
 from processor.bootstrap import cluster_of, stream_of
+from processor.codecs import codecs_of, snapshot_writer
 from processor.config import Settings
 from processor.errors import NotFound
 from processor.kafka.coordination import KafkaCoordination
@@ -39,8 +39,9 @@ class Live:
         cluster = cluster_of(settings)
         self._coordination = KafkaCoordination(cluster)
         self._scan = KafkaScan(cluster)
-        self._stream = stream_of(self._coordination)
-        self._snapshots = SnapshotCodec(load_schemas(settings.schemas_dir).snapshots)
+        self._stream = stream_of(self._coordination, settings)
+        self._snapshots = codecs_of(settings).snapshots
+        self._writer: SnapshotCodec | None = None
         self.numbering = Numbering(self._version, self._renumbered)
         self.survey = LiveSurvey(self._stream, self._coordination, self._scan)
         self.replays = KafkaReplays(cluster)
@@ -123,7 +124,9 @@ class Live:
         return self._snapshots.read(snapshot).version
 
     def _renumbered(self, snapshot: bytes, version: int) -> bytes:
-        return self._snapshots.write(self._snapshots.read(snapshot)._replace(version=version))
+        if self._writer is None:
+            self._writer = snapshot_writer(self._settings)
+        return self._writer.write(self._snapshots.read(snapshot)._replace(version=version))
 
     def _own(self, name: str) -> Settings:
         return replayed(self._settings, name)

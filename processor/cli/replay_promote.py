@@ -150,6 +150,7 @@ def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: b
     """Join the live group as its only member, and publish."""
     from processor.bootstrap import cluster_of, stream_of
     from processor.kafka.coordination import KafkaCoordination
+    from processor.kafka.framing import HeadersPublication
     from processor.kafka.offsets import KafkaOffsets
     from processor.kafka.publication import KafkaPublication
     from processor.kafka.scan import KafkaScan
@@ -164,11 +165,14 @@ def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: b
     with ExitStack() as closing:
         subscription = KafkaSubscription(cluster)
         closing.callback(subscription.close)
-        publication = KafkaPublication(cluster, lambda: False, facts.max_record_bytes)
+        in_headers = settings.schema_id_location == "headers"
+        publication = (HeadersPublication if in_headers else KafkaPublication)(
+            cluster, lambda: False, facts.max_record_bytes
+        )
         closing.callback(publication.close)
         publication.replace()
         ownership = Ownership(
-            stream=stream_of(coordination),
+            stream=stream_of(coordination, settings),
             topics=cluster.topics.__getitem__,
             first=first_position("earliest", coordination),
             subscription=subscription,

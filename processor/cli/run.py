@@ -31,6 +31,13 @@ def command(
             help=f"Where a partition starts that was never processed; {FORMS}.",
         ),
     ] = "earliest",
+    accept_mixed_framing: Annotated[
+        bool,
+        typer.Option(
+            "--accept-mixed-framing",
+            help="Go on with an output whose values were framed in another way until now.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option(JSON_FLAG, help="Log in JSON lines, as with --log-format json.")
     ] = False,
@@ -39,6 +46,9 @@ def command(
 
     Several processes with one group id share the partitions. `--start` changes nothing for a
     partition that has a committed offset. `session-processor --help` lists the settings' flags.
+
+    A change of the schema registry's settings changes how values are framed, and a reader may not
+    know the new framing: `run` refuses that unless `--accept-mixed-framing` is given, once.
 
     Example: session-processor run --bootstrap-servers broker:9092 --redis-url redis://redis:6379/0
     """
@@ -49,4 +59,6 @@ def command(
     settings = given.load().settings
     from processor.bootstrap import serve
 
-    raise typer.Exit(serve(settings, until_end=until_end, start=where))
+    raise typer.Exit(
+        serve(settings, until_end=until_end, start=where, mixed_framing=accept_mixed_framing)
+    )

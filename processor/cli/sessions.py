@@ -119,11 +119,11 @@ def watch(
 
     Example: session-processor sessions watch --key 1:cart-17 --from-beginning
     """
-    from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
-    from processor.avro.schemas import load_schemas
+    from processor.avro.codec import SESSION_FIELDS
+    from processor.codecs import codecs_of
 
     settings = settings_from(ctx)
-    codec = SnapshotCodec(load_schemas(settings.schemas_dir).snapshots)
+    codec = codecs_of(settings).snapshots
     wanted = None if key is None else key.encode()
     try:
         with answering():

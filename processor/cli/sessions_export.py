@@ -45,10 +45,10 @@ def command(
     Example: session-processor sessions export sessions.avro
     """
     from processor.avro.container import SnapshotContainer
-    from processor.avro.schemas import load_schemas
+    from processor.codecs import codecs_of
 
     settings = settings_from(ctx)
-    known = load_schemas(settings.schemas_dir).snapshots
+    codecs = codecs_of(settings)
     sessions = tombstones = 0
     with answering(), new_file(file) as writing, progress_bar(as_json=as_json) as bar:
         log = _Log(settings)
@@ -57,7 +57,9 @@ def command(
             "session-processor.topic": settings.sessions_topic,
             "session-processor.ends": ",".join(str(each.stable_end) for each in extents.values()),
         }
-        container = SnapshotContainer(writing, known, about, deflate=compression == "deflate")
+        container = SnapshotContainer(
+            writing, codecs.known, about, deflate=compression == "deflate", ids=codecs.ids
+        )
         total = sum(each.stable_end - each.start for each in extents.values())
         task = bar.add_task("reading", total=total)
         for partition, extent in extents.items():

@@ -3,6 +3,7 @@
 import re
 from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from processor.config.kafka import Property, refusal
 from processor.redis.address import parsed
@@ -48,13 +49,20 @@ def host(value: str) -> str:
 
 
 def registry(value: str | None) -> str | None:
-    """Refuse any registry, as yet."""
-    if value is not None:
-        raise ValueError(
-            "this version does not speak to a schema registry yet; values are read and written "
-            "in Avro's single-object encoding"
-        )
-    return value
+    """Refuse what is no address of a web server, or several, and one with a password in it."""
+    if value is None:
+        return None
+    addresses = [part.strip().rstrip("/") for part in value.split(",")]
+    for address in addresses:
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("an address does not begin with http:// or https://")
+        if parts.username or parts.password:
+            raise ValueError(
+                "it holds a user or a password: give PROCESSOR_SCHEMA_REGISTRY_USER and "
+                "PROCESSOR_SCHEMA_REGISTRY_PASSWORD"
+            )
+    return ",".join(addresses)
 
 
 def lower(value: object) -> object:

@@ -95,7 +95,33 @@ class Settings(BaseSettings):
         )
     )
     schema_registry_url: Annotated[str | None, AfterValidator(checks.registry)] = Field(
-        default=None, description="reserved for a schema registry; leave it unset", examples=[""]
+        default=None,
+        description="where a schema registry is that speaks the Confluent API, its nodes with "
+        "commas between (none by default: "
+        "values are in single-object encoding)",
+        examples=["http://registry:8080/apis/ccompat/v7"],
+        repr=False,
+    )
+    schema_registry_user: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the user that the schema registry knows (basic authentication)",
+        examples=["session-processor"],
+    )
+    schema_registry_password: SecretStr | None = Field(
+        default=None, description="that user's password", examples=["…"]
+    )
+    schema_registry_ca_file: Path | None = Field(
+        default=None,
+        description="a file with the certificates that the schema registry's is checked by (PEM)",
+        examples=["/etc/session-processor/ca.pem"],
+    )
+    schema_id_location: Annotated[Literal["value", "headers"], BeforeValidator(checks.lower)] = (
+        Field(
+            default="value",
+            description="where the output's schema ids stand: before each value, or in a header",
+            examples=["value"],
+        )
     )
     http_host: Annotated[str, AfterValidator(checks.host)] = Field(
         default="127.0.0.1",
@@ -216,7 +242,25 @@ class Settings(BaseSettings):
             )
         if self.kafka_sasl_password is not None and "sasl.password" in self.kafka:
             raise _contradiction("both give the SASL password", "kafka", "kafka_sasl_password")
+        self._agree_on_registry()
         return self
+
+    def _agree_on_registry(self) -> None:
+        dependent = ("schema_registry_user", "schema_registry_password", "schema_registry_ca_file")
+        if self.schema_registry_url is None:
+            given = [field for field in dependent if getattr(self, field) is not None]
+            given += ["schema_id_location"] if self.schema_id_location != "value" else []
+            if given:
+                raise _contradiction("it is of no use without a schema registry", *given)
+        if (self.schema_registry_user is None) != (self.schema_registry_password is None):
+            raise _contradiction(
+                "the schema registry takes both or neither",
+                "schema_registry_user",
+                "schema_registry_password",
+            )
+        ca_file = self.schema_registry_ca_file
+        if ca_file is not None and not ca_file.is_file():
+            raise _contradiction(f"there is no file {ca_file}", "schema_registry_ca_file")
 
     def kafka_properties(self) -> dict[str, str]:
         """Return what every Kafka client is made with, the password in clear: never log it."""

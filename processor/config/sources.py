@@ -27,7 +27,7 @@ CONFIG_VARIABLE: Final = "PROCESSOR_CONFIG"
 FLAG_FIELDS: Final = tuple(
     field
     for field in Settings.model_fields
-    if field not in {"kafka_sasl_password", "schema_registry_url"}
+    if field not in {"kafka_sasl_password", "schema_registry_password"}
 )
 
 _NAMES_A_FILE: Final = "_FILE"

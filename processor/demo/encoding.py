@@ -1,6 +1,7 @@
 """Updates to bytes, as a producer would send them."""
 
 import json
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -27,6 +28,19 @@ class Encode:
         out.write(self._header)
         schemaless_writer(out, self._schema, update)
         return out.getvalue()
+
+
+def reframed(value: bytes | None, header: bytes | None) -> bytes | None:
+    """Return the value behind another header; what is no whole update stays as it is."""
+    former = _single_object()
+    if value is None or header is None or not value.startswith(former):
+        return value
+    return header + value[len(former) :]
+
+
+@cache
+def _single_object() -> bytes:
+    return single_object(load_schemas().updates.reader.fingerprint)
 
 
 def _with_longs(schema: Any) -> Any:

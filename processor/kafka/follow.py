@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sort, sorting
+from processor.kafka.framing import to_snapshot
 from processor.kafka.subscription import to_record
 from processor.ports.log import LogUnavailable, Record, Topic
 
@@ -22,6 +23,7 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
     """
     name = cluster.topics[topic]
     doing = f"following {name}"
+    made = to_snapshot if topic is Topic.SESSIONS else to_record
     # The client looks for the group's coordinator, though it reads outside of the group.
     needs = (cluster.on_topic(topic, "READ"), cluster.on_group("DESCRIBE"))
     consumer = Consumer(scanner(cluster))
@@ -37,7 +39,7 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
             for message in messages:
                 error = message.error()
                 if error is None:
-                    records.append(to_record(message))
+                    records.append(made(message))
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's form
                     fault = sort(error, doing, needs)
                     if not isinstance(fault, LogUnavailable):

@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sort, sorting
+from processor.kafka.framing import to_snapshot
 from processor.kafka.subscription import to_record
 from processor.ports.log import LogUnavailable, Record, Topic
 
@@ -28,6 +29,7 @@ class KafkaScan:
             return
         name = self._cluster.topics[topic]
         doing = f"reading {name} partition {partition}"
+        made = to_snapshot if topic is Topic.SESSIONS else to_record
         # The client looks for the group's coordinator, though it reads outside of the group.
         needs = (self._cluster.on_topic(topic, "READ"), self._cluster.on_group("DESCRIBE"))
         place = TopicPartition(name, partition, start)
@@ -51,7 +53,7 @@ class KafkaScan:
                     if error is None:
                         offset = message.offset() or 0
                         if following <= offset < end:
-                            chunk.append(to_record(message))
+                            chunk.append(made(message))
                             following = offset + 1
                     elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
                         fault = sort(error, doing, needs)

@@ -163,7 +163,7 @@ class KafkaSubscription:
                 self._consumer.list_topics(self._topic, timeout=_ANSWER_S)
                 self._trouble = None
                 self._causes.forget()
-        return self._trouble
+        return self._trouble and (self._causes.last() or self._trouble)
 
     def close(self) -> None:
         """Leave the group."""
@@ -233,7 +233,7 @@ class KafkaSubscription:
                 hint="Mend PROCESSOR_KAFKA (a group.instance.id is one process's own).",
             )
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            self._trouble = self._causes.last() or error.str()
+            self._trouble = error.str()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -96,6 +97,44 @@ def kafka_tool(
     return run_java(
         main_class, arguments, classpath=tools_classpath(version), stdin=stdin, timeout=timeout
     )
+
+
+REGISTRY_VERSION = "3.0.9"
+
+
+@cache
+def registry_program(version: str = REGISTRY_VERSION) -> Path:
+    """Return the jar that starts Apicurio, beside what it needs; downloads what is not cached."""
+    where = f"io.apicurio:apicurio-registry-app:{version}"
+    try:
+        from jgo.config import GlobalSettings
+        from jgo.constants import MAVEN_CENTRAL_URL
+        from jgo.maven import MavenContext
+    except ImportError as absent:
+        raise LocalStackError(
+            "the schema registry needs the package jgo (it finds its archive)", hint=INSTALL_HINT
+        ) from absent
+    context = MavenContext(
+        repo_cache=GlobalSettings.load().repo_cache, remote_repos={"central": MAVEN_CENTRAL_URL}
+    )
+    group, artifact, _ = where.split(":")
+    with _alone():
+        try:
+            component = context.project(group, artifact).at_version(version)
+            archive = Path(component.artifact("all", "tar.gz").resolve())
+        except Exception as failed:  # the library raises what its many parts raise
+            raise LocalStackError(
+                f"{where} could not be resolved: {failed}",
+                hint="the first start needs a network; later ones use what was downloaded",
+            ) from failed
+        unpacked = archive.with_name(f"{artifact}-{version}-all")
+        if not unpacked.is_dir():
+            with tempfile.TemporaryDirectory(dir=archive.parent) as fresh:
+                with tarfile.open(archive) as packed:
+                    packed.extractall(fresh, filter="data")
+                Path(fresh).rename(unpacked)
+                Path(fresh).mkdir()  # for the context, which removes it
+    return unpacked / f"{artifact}-{version}-runner.jar"
 
 
 def _jars(coordinates: str) -> dict[str, Path]:

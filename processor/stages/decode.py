@@ -1,7 +1,7 @@
 """Decode: from a record's bytes to an update. Bytes stop here. Rules 1 to 3 of the contract."""
 
 from processor.avro.codec import UpdateCodec
-from processor.avro.framing import DecodeError
+from processor.avro.framing import DecodeError, framed
 from processor.core.outcome import Reason, Rejected
 from processor.core.session import session_key
 from processor.core.update import SessionUpdate
@@ -30,3 +30,19 @@ class Decode:
         if isinstance(valid, str):
             return Rejected(Reason.INVALID_VALUE, valid)
         return valid
+
+
+class DecodeWithHeaders:
+    """Decodes records that may carry their schema's id in a header. Raises as `Decode` does."""
+
+    def __init__(self, decode: Decode) -> None:
+        self._decode = decode
+
+    def __call__(self, record: Record) -> SessionUpdate | Rejected:
+        """Return what `Decode` makes of the record, with the framing where it else stands."""
+        if record.headers and record.value is not None:
+            try:
+                record = record._replace(value=framed(record.value, record.headers))
+            except DecodeError as error:
+                return Rejected(Reason.UNDECODABLE, str(error))
+        return self._decode(record)

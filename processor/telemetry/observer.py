@@ -30,6 +30,7 @@ class Observer:
         self._restores: dict[int, tuple[float, float]] = {}
         self._last_timestamps: dict[int, int] = {}
         self._halted: set[int] = set()
+        self._awaiting: dict[int, str] = {}
 
     def turned(self) -> None:
         """Note that the loop turned."""
@@ -112,6 +113,19 @@ class Observer:
             hint=WHAT_TO_DO,
         )
 
+    def schema_awaited(self, partition: int, why: str) -> None:
+        """Tell that a partition is held back before a record whose schema is not known."""
+        if self._awaiting.get(partition) != why:
+            self._awaiting[partition] = why
+            self._health.warn(_schema(partition), f"held back, {why}")
+            _log.warning("partition waits for a schema", partition=partition, why=why)
+
+    def schema_known(self, partition: int) -> None:
+        """Tell that a partition goes on that was held back for a schema."""
+        if self._awaiting.pop(partition, None) is not None:
+            self._health.clear(_schema(partition))
+            _log.info("partition goes on", partition=partition)
+
     def rebuilding(self, partition: int) -> None:
         """Tell that a partition's cache is rebuilt from the whole output."""
         self._metrics.rebuilt()
@@ -161,8 +175,9 @@ class Observer:
     def look(self, subscription: Subscription, running: Mapping[int, int]) -> None:
         """Note the lag of the owned partitions, and what the client says of its brokers."""
         ends = subscription.ends(list(running))
-        # A halted partition's position is past what was fetched with the batch, and not committed.
-        positions = subscription.positions([each for each in running if each not in self._halted])
+        # The position of one that is held back is past what was fetched, and not committed.
+        held = self._halted | self._awaiting.keys()
+        positions = subscription.positions([each for each in running if each not in held])
         lags = {}
         for partition, end in ends.items():
             behind = max(0, end - max(running[partition], positions.get(partition, 0)))
@@ -180,6 +195,10 @@ class Observer:
 
 def _subject(partition: int) -> str:
     return f"partition {partition}"
+
+
+def _schema(partition: int) -> str:
+    return f"schema of partition {partition}"
 
 
 def _flood(partition: int) -> str:

@@ -1,18 +1,23 @@
 """What stands before a value, in both framings."""
 
+from uuid import UUID
+
 import pytest
 from avro_bytes import SCHEMAS
 from values import a_session, an_update
 
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.framing import (
+    SCHEMA_ID_HEADER,
     DecodeError,
     Framing,
     UnknownSchemaError,
     confluent,
+    framed,
     single_object,
 )
 from processor.avro.schemas import Schema
+from processor.ports.registry import SchemaId
 
 READER = SCHEMAS.updates.reader
 WRITERS = SCHEMAS.updates.writers
@@ -22,7 +27,7 @@ class Registry:
     def __init__(self, **schemas: Schema) -> None:
         self.schemas = schemas
 
-    def schema(self, schema_id: int) -> Schema | None:
+    def schema(self, schema_id: SchemaId) -> Schema | None:
         return self.schemas.get(f"id_{schema_id}")
 
 
@@ -84,3 +89,42 @@ def test_snapshots_can_stand_under_another_header() -> None:
     value = codec.write(a_session())
     assert value == confluent(1) + plain[10:]
     assert codec.read(value) == codec.read(plain) == a_session()
+
+
+GUID = UUID(int=258)
+
+
+def test_one_then_a_guid() -> None:
+    class ByGuid:
+        def schema(self, schema_id: SchemaId) -> Schema | None:
+            return READER if schema_id == GUID else None
+
+    value = b"\x01" + GUID.bytes + b"datum"
+    assert Framing(WRITERS, ByGuid()).split(value) == (READER, 17)
+    with pytest.raises(DecodeError, match="ends within"):
+        Framing(WRITERS, ByGuid()).split(value[:10])
+    with pytest.raises(DecodeError, match="no known framing"):
+        Framing(WRITERS).split(value)
+
+
+@pytest.mark.parametrize("header", [confluent(258), b"\x01" + GUID.bytes])
+def test_a_header_stands_where_it_else_would(header: bytes) -> None:
+    assert framed(b"datum", ((SCHEMA_ID_HEADER, header),)) == header + b"datum"
+    assert framed(b"\x00datum", (("a", b"b"), (SCHEMA_ID_HEADER, header))) == header + b"\x00datum"
+
+
+def test_single_object_encoding_counts_whatever_the_headers_say() -> None:
+    value = single_object(READER.fingerprint) + b"datum"
+    assert framed(value, ((SCHEMA_ID_HEADER, confluent(258)),)) is value
+
+
+def test_without_a_header_the_value_stands_as_it_is() -> None:
+    assert framed(b"\x00\x00", (("other", None),)) == b"\x00\x00"
+
+
+@pytest.mark.parametrize(
+    "header", [None, b"", b"\x00", confluent(1) + b"\x00", b"\x02" * 5, GUID.bytes]
+)
+def test_a_header_that_holds_no_id_is_refused(header: bytes | None) -> None:
+    with pytest.raises(DecodeError, match="holds no schema id"):
+        framed(b"datum", ((SCHEMA_ID_HEADER, header),))

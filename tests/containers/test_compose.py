@@ -115,6 +115,12 @@ def test_prometheus_finds_each_process_and_takes_the_rules(stack: Stack) -> None
     assert [rule["name"] for rule in group["rules"]] == re.findall(r"alert: (\w+)", ALERTS)
 
 
+def test_the_registry_profile_registers_the_schemas(stack: Stack) -> None:
+    stack.compose("--profile", "registry", "run", "--rm", "schemas")
+    subjects = json.loads(_get(f"127.0.0.1:{stack.registry_port}/apis/ccompat/v7/subjects"))
+    assert sorted(subjects) == ["customer-sessions-value", "session-updates-value"]
+
+
 def test_the_service_ends_in_time_and_data_outlives_down(stack: Stack) -> None:
     containers = stack.containers("processor")
     began = time.monotonic()

@@ -27,6 +27,12 @@ def test_it_holds_the_schemas_and_no_tools_of_its_building(image: str) -> None:
     assert told[1:] == [False, False, False]
 
 
+def test_it_has_the_compiled_codec(image: str) -> None:
+    compiled = ("--env", "PROCESSOR_CODEC=compiled")
+    told = docker("run", "--rm", *compiled, image, "config", "show", "--json")
+    assert "compiled" in told
+
+
 def test_sigterm_ends_it_cleanly_within_ten_seconds_even_without_servers(image: str) -> None:
     container = docker("run", "--detach", "--network", "none", image).strip()
     try:

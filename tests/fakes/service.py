@@ -24,13 +24,16 @@ from processor.ownership import Ownership, Start, first_position
 from processor.pacing import Pacing
 from processor.pipeline import Owned, Pipeline
 from processor.ports.log import Membership, Outgoing, Record, Topic
+from processor.ports.registry import Registry
 from processor.record_cache import RecordCache
 from processor.redis.keys import CHECKPOINT, Keys
+from processor.registry.gate import Gate
+from processor.registry.ids import RegisteredIds
 from processor.replay import seed
 from processor.replay.plan import Plan
 from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.runner import Runner
-from processor.stages.decode import Decode
+from processor.stages.decode import Decode, DecodeWithHeaders
 from processor.stages.encode import Encode
 from processor.stages.fold import FOLD_LIMIT, Fold
 from processor.stages.load import LOAD_LIMIT, Load
@@ -125,8 +128,17 @@ class World:
         until_end: bool = False,
         claims: FakeClaims | None = None,
         replay: "Replay | None" = None,
+        registry: Registry | None = None,
     ) -> "Service":
-        return Service(self, limits or Limits(), start, claims, replay, until_end=until_end)
+        return Service(
+            self,
+            limits or Limits(),
+            start,
+            claims,
+            replay,
+            registry=registry,
+            until_end=until_end,
+        )
 
     def feed(self, stream: Iterable[Update]) -> None:
         for key, value, headers, timestamp, partition in stream:
@@ -210,6 +222,7 @@ class Service:
         claims: FakeClaims | None,
         replay: Replay | None,
         *,
+        registry: Registry | None,
         until_end: bool,
     ) -> None:
         broker = world.broker
@@ -247,8 +260,11 @@ class Service:
         )
         self.halts = Halts(limits.flood, broker.monotonic, observer)
         self._snapshots = snapshots = SnapshotCodec(SCHEMAS.snapshots)
+        ids = RegisteredIds(registry, broker.monotonic) if registry else None
+        self.gate = Gate(ids, broker.monotonic, observer) if ids else None
+        decode = Decode(UpdateCodec(SCHEMAS.updates, ids))
         self.pipeline = Pipeline(
-            decode=Decode(UpdateCodec(SCHEMAS.updates)),
+            decode=DecodeWithHeaders(decode) if ids else decode,
             load=Load(self.records, self.cache, snapshots.read, limits.load),
             fold=Fold(Encode(snapshots), SNAPSHOT_LIMIT, limits.fold),
             publish=Publish(self.publication, "updates"),
@@ -275,6 +291,7 @@ class Service:
             "observer": observer,
             "max_batch": limits.max_batch,
             "until_end": self._until_end() if until_end else None,
+            "gate": self.gate,
         }
         self._runner: Runner | None = None
 
@@ -305,6 +322,7 @@ class Service:
             observer=observer,
             pacing=pacing,
             halts=self.halts,
+            held_back=lambda: self.gate.partitions if self.gate else (),
         )
 
     def _inherited(self) -> ClaimsSource | None:

@@ -6,9 +6,10 @@ import pytest
 from confluent_kafka import KafkaError
 
 from processor.errors import Forbidden, TopicError
-from processor.kafka.clients import Cluster
+from processor.kafka.clients import Cluster, Properties
 from processor.kafka.faults import Causes, sort
 from processor.kafka.permissions import Permission
+from processor.kafka.subscription import KafkaSubscription
 from processor.ports.log import LogUnavailable, Topic
 
 CLUSTER = Cluster({"sasl.username": "shop"}, "group", {Topic.UPDATES: "updates"})
@@ -77,6 +78,16 @@ def test_a_refusal_of_before_is_not_the_cause() -> None:
     refused = KafkaError(KafkaError._AUTHENTICATION, "invalid credentials")
     with pytest.raises(LogUnavailable, match=r"^no answer$"):
         _meet(Causes(), [[refused], []])
+
+
+def test_a_running_service_tells_why_its_brokers_are_away() -> None:
+    nobody: Properties = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+    subscription = KafkaSubscription(CLUSTER._replace(properties=nobody))
+    subscription._on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    assert subscription.trouble() == "1/1 brokers are down"
+    subscription._on_error(KafkaError(KafkaError._AUTHENTICATION, "invalid credentials"))
+    assert subscription.trouble() == "invalid credentials"
+    subscription.close()
 
 
 def _meet(causes: Causes, said: list[list[KafkaError]]) -> None:

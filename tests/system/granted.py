@@ -70,7 +70,8 @@ def of_run() -> list[Permission]:
 
 
 def of_commands() -> dict[str, list[Permission]]:
-    """Return what each command needs whose lines in the second table name it all."""
+    """Return what each command needs by the second table."""
+    assert "| `replay promote` | what `run` and `replay diff` need, and: | |" in _DOCUMENT
     _, _, table = _DOCUMENT.partition("| command | resource | operations |\n|---|---|---|\n")
     found: dict[str, list[Permission]] = {}
     commands: list[str] = []
@@ -85,6 +86,7 @@ def of_commands() -> dict[str, list[Permission]]:
                 for name in re.findall("`([^`]+)`", resource)
                 for operation in operations.split(", ")
             )
+    found["replay promote"] += [*of_run(), *found["replay diff"]]
     return found
 
 

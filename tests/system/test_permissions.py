@@ -89,6 +89,7 @@ COMMANDS = [
     ("replay run", "--name", "again", "--from-earliest"),
     ("replay status", "again"),
     ("replay diff", "again"),
+    ("replay promote", "again", "--yes"),
     ("replay list",),
     ("replay drop", "again", "--yes"),
 ]

@@ -71,6 +71,7 @@ def test_a_service_that_works_tells_no_secret(planted: Deployment) -> None:
         ("redis_url", "redis://:planted-[wrong@{server}", 3, "PROCESSOR_REDIS_URL"),
         ("redis_url", "http://:planted-@{server}", 3, "PROCESSOR_REDIS_URL"),
         ("redis_url", "redis://:planted-@{server}?protocol=planted-", 3, "PROCESSOR_REDIS_URL"),
+        ("redis_url", "redis+sentinel://{server}?sentinel_password=planted-", 7, "Redis refused"),
         ("kafka", '{{"ssl.key.password": "planted-', 3, "PROCESSOR_KAFKA"),
         ("kafka", '{{"security.protocol": "SSL", "ssl.key.pem": "planted-"}}', 3, "ssl.key.pem"),
         ("kafka", '{{"sasl.oauthbearer.config": "planted-", "linger": 1}}', 3, "linger"),

@@ -1,0 +1,206 @@
+"""`schemas`: registering them, and whether a changed one goes together with those there are."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+import typer
+
+from processor.cli.output import Json, emit, note, settings_from
+from processor.cli.reach import answering
+from processor.config import Settings
+from processor.errors import ConfigError, IncompatibleSchema
+
+if TYPE_CHECKING:
+    from processor.avro.schemas import Known, Schema
+    from processor.registry.confluent import ConfluentRegistry
+
+app = typer.Typer(
+    name="schemas",
+    no_args_is_help=True,
+    help="The schemas of input and output: register them, see whether a change breaks a reader.",
+)
+
+_BACKWARD: Final = "backward"
+_FORWARD: Final = "forward"
+_FULL: Final = (_BACKWARD, _FORWARD)
+_DIRECTIONS: Final = {"BACKWARD": (_BACKWARD,), "FORWARD": (_FORWARD,), "FULL": _FULL, "NONE": ()}
+
+
+@app.command()
+def register(ctx: typer.Context, *, as_json: Json = False) -> None:
+    """Register this version's schemas under the subjects of the input and the output topic.
+
+    The service never does: it looks its schema up at the start, and stops where it is not there.
+    What is registered already stays as it is. The subject of a topic is its name with -value.
+    A schema that the registry refuses changes nothing; the exit code is 13.
+
+    Example: session-processor schemas register --schema-registry-url http://registry:8081
+    """
+    settings = settings_from(ctx)
+    from processor.registry.own import registered
+
+    rows = []
+    with answering():
+        registry = _registry(settings)
+        for topic in _topics(settings):
+            found = registered(registry.versions(topic.subject), topic.schema)
+            number = (
+                registry.register(topic.subject, topic.schema.text)
+                if found is None
+                else found.schema_id
+            )
+            rows.append(
+                {
+                    "subject": topic.subject,
+                    "schema": topic.schema.name,
+                    "id": number,
+                    "registered": "now" if found is None else "before",
+                }
+            )
+    emit(rows, as_json=as_json)
+
+
+@app.command()
+def check(
+    ctx: typer.Context,
+    *,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIRECTORY",
+            help="Where the changed SessionUpdate.avsc and CustomerSession.avsc are; those of this "
+            "version by default.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether schemas go together with those that values were and are written with.
+
+    Backward: the changed schema reads what was written, which the service needs of both. Forward:
+    who reads with the present schema reads what the changed one will write, which readers need of
+    CustomerSession. With a schema registry also what the level of the subject asks, in comparison
+    with the subject's last version (all of them for a TRANSITIVE level), and the registry has its
+    say. Without one, or for a subject without versions, the comparison is with the schemas of this
+    version and those in schemas/history. Exits with 13 where something breaks.
+
+    Example: session-processor schemas check --directory schemas
+    """
+    settings = settings_from(ctx)
+    with answering():
+        rows = [*_checked(settings, directory)]
+    emit((row._asdict() for row in rows), as_json=as_json)
+    broken = [row for row in rows if row.breaks]
+    if broken:
+        places = "; ".join(dict.fromkeys(f"{row.schema}, {row.breaks}" for row in broken))
+        raise IncompatibleSchema(
+            f"a reader breaks: {places}",
+            hint="Give a new field a default, and change no type but to a wider one; or use new "
+            "topics.",
+        )
+    note("nothing breaks", as_json=as_json)
+
+
+class _Topic(NamedTuple):
+    subject: str
+    schema: "Schema"
+    known: "Known"
+    needed: Sequence[str]
+
+
+class _Row(NamedTuple):
+    schema: str
+    against: str
+    direction: str
+    breaks: str
+
+
+def _registry(settings: Settings) -> "ConfluentRegistry":
+    from processor.registry.own import registry_of
+
+    registry = registry_of(settings)
+    if registry is None:
+        raise ConfigError(
+            "no schema registry is configured",
+            hint="Set PROCESSOR_SCHEMA_REGISTRY_URL, for example "
+            "http://registry:8080/apis/ccompat/v7.",
+        )
+    return registry
+
+
+def _topics(settings: Settings, directory: Path | None = None) -> list[_Topic]:
+    from processor.avro.schemas import load_schemas, read_schema_file
+    from processor.ports.registry import subject
+
+    schemas = load_schemas(settings.schemas_dir)
+    parts = (
+        (settings.updates_topic, schemas.updates, (_BACKWARD,)),
+        (settings.sessions_topic, schemas.snapshots, _FULL),
+    )
+    topics = []
+    for topic, known, needed in parts:
+        schema = known.reader
+        if directory is not None:
+            schema = read_schema_file(directory / f"{schema.name.rpartition('.')[2]}.avsc")
+        topics.append(_Topic(subject(topic), schema, known, needed))
+    return topics
+
+
+def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
+    from processor.registry.own import registry_of
+
+    registry = registry_of(settings)
+    for topic in _topics(settings, directory):
+        rows = [] if registry is None else [*_by_registry(registry, topic)]
+        yield from rows or _by_history(topic)
+
+
+def _by_registry(registry: "ConfluentRegistry", topic: _Topic) -> Iterator[_Row]:
+    """Compare with a subject's versions; where nothing breaks, the registry has the last word.
+
+    Yields nothing where the subject has no version.
+    """
+    from processor.avro.schemas import SchemaError, read_schema
+
+    versions = registry.versions(topic.subject)
+    if not versions:
+        return
+    level = registry.level(topic.subject)
+    asked = _DIRECTIONS.get(level.removesuffix("_TRANSITIVE"), _FULL)
+    directions = dict.fromkeys((*topic.needed, *asked))
+    compared = versions if level.endswith("_TRANSITIVE") else versions[-1:]
+    found = False
+    for version in compared:
+        against = f"{topic.subject} version {version.version}"
+        try:
+            former = read_schema(version.text)
+        except SchemaError as error:
+            note(f"{against} cannot be compared: {error}")
+            continue
+        for row in _compared(topic.schema, former, against, directions):
+            found = found or bool(row.breaks)
+            yield row
+    if not found:
+        taken = registry.takes(topic.subject, topic.schema.text)
+        what = "" if taken else "the registry refuses it, and does not say why"
+        yield _Row(topic.schema.name, f"{topic.subject} in the registry", level, what)
+
+
+def _by_history(topic: _Topic) -> Iterator[_Row]:
+    for key, former in topic.known.writers.items():
+        against = "this version's" if former is topic.known.reader else f"fingerprint {key.hex()}"
+        if former.canonical != topic.schema.canonical:
+            yield from _compared(topic.schema, former, against, topic.needed)
+    if len(topic.known.writers) == 1 and topic.known.reader.canonical == topic.schema.canonical:
+        yield _Row(topic.schema.name, "this version's", "same", "")
+
+
+def _compared(
+    changed: "Schema", former: "Schema", against: str, directions: Iterable[str]
+) -> Iterator[_Row]:
+    from processor.avro.compatibility import breaks
+
+    for direction in directions:
+        pair = (former, changed) if direction == _BACKWARD else (changed, former)
+        told = "; ".join(map(str, breaks(*pair)))
+        yield _Row(changed.name, against, direction, told)

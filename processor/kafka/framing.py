@@ -1,0 +1,48 @@
+"""Snapshots whose schema id stands in a header: taken out of the value, and put back."""
+
+from collections.abc import Sequence
+
+from confluent_kafka import Message
+
+from processor.avro.framing import (
+    CONFLUENT_LENGTH,
+    SCHEMA_ID_HEADER,
+    DecodeError,
+    framed,
+    is_confluent,
+)
+from processor.kafka.publication import KafkaPublication
+from processor.kafka.subscription import to_record
+from processor.ports.log import Outgoing, Record, Topic
+
+
+class HeadersPublication(KafkaPublication):
+    """Publishes snapshots with their registry's framing in a header, all else as it is."""
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        """Hand records over."""
+        super().send([_parted(record) for record in records])
+
+
+def to_snapshot(message: Message) -> Record:
+    """Return an output record with its value framed, wherever its schema id stood.
+
+    So values are compared, copied and cached in one form, and tell by themselves how to read them.
+    """
+    record = to_record(message)
+    if not record.headers or record.value is None:
+        return record
+    try:
+        value = framed(record.value, record.headers)
+    except DecodeError:
+        return record  # not of the processor: whoever reads the value says so
+    headers = [each for each in record.headers if each[0] != SCHEMA_ID_HEADER]
+    return record._replace(value=value, headers=headers)
+
+
+def _parted(record: Outgoing) -> Outgoing:
+    value = record.value
+    if record.topic is not Topic.SESSIONS or value is None or not is_confluent(value):
+        return record
+    header = (SCHEMA_ID_HEADER, value[:CONFLUENT_LENGTH])
+    return record._replace(value=value[CONFLUENT_LENGTH:], headers=[*record.headers, header])

@@ -1,0 +1,170 @@
+"""A registry that speaks the Confluent API: `Registry` on confluent-kafka's client.
+
+The client is imported when one is made: a service without a registry does not load it.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
+
+from processor.errors import ConfigError, Forbidden, IncompatibleSchema
+from processor.ports.registry import Registered, RegistryUnavailable, SchemaId
+
+TIMEOUT_S: Final = 2.0
+"""How long one request may wait for a connection, or for the next bytes of an answer."""
+
+_NOT_FOUND: Final = 404
+_REFUSED: Final = frozenset({401, 403})
+_PASSING: Final = frozenset({408, 425, 429})
+_CLIENTS = range(400, 500)
+
+Answer = TypeVar("Answer")
+
+
+class Access(NamedTuple):
+    """Where a registry is and who asks; the password is in clear: never log it."""
+
+    url: str
+    user: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+
+
+class ConfluentRegistry:
+    """Asks once and does not retry: who waits for an answer decides how, and keeps polling."""
+
+    def __init__(self, access: Access, timeout: float = TIMEOUT_S) -> None:
+        """Connect to nothing yet. Raises ConfigError for what the client does not take."""
+        from confluent_kafka.schema_registry import SchemaRegistryClient
+
+        for library in ("httpx", "httpx2"):  # each request is a line else
+            logging.getLogger(library).setLevel(logging.WARNING)
+        conf: dict[str, Any] = {"url": access.url, "timeout": timeout, "max.retries": 0}
+        if access.user is not None:
+            conf["basic.auth.user.info"] = f"{access.user}:{access.password or ''}"
+        if access.ca_file is not None:
+            conf["ssl.ca.location"] = access.ca_file
+        try:
+            self._client = SchemaRegistryClient(conf)
+        except (ValueError, TypeError, OSError) as error:
+            raise ConfigError(
+                f"the schema registry's client cannot be made: {error}",
+                hint="Look at PROCESSOR_SCHEMA_REGISTRY_URL and PROCESSOR_SCHEMA_REGISTRY_CA_FILE.",
+            ) from None
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def text(self, schema_id: SchemaId) -> str | None:
+        """Return the text of a schema."""
+
+        def ask() -> str:
+            found = (
+                self._client.get_schema_by_guid(str(schema_id))
+                if isinstance(schema_id, UUID)
+                else self._client.get_schema(schema_id)
+            )
+            return found.schema_str or ""
+
+        try:
+            return self._asked(ask, f"schema {schema_id}")
+        except IncompatibleSchema:
+            return None  # the id is one that it would never give
+
+    def versions(self, subject: str) -> list[Registered]:
+        """Return a subject's versions, one request each."""
+        numbers = self._asked(lambda: self._client.get_versions(subject), subject) or []
+        found = []
+        for number in sorted(numbers):
+            version = self._version(subject, number)
+            if version is not None:  # deleted meanwhile
+                found.append(version)
+        return found
+
+    def _version(self, subject: str, number: int) -> Registered | None:
+        def ask() -> Registered:
+            found = self._client.get_version(subject, number)
+            text = found.schema.schema_str or ""
+            return Registered(found.schema_id or 0, number, text)
+
+        return self._asked(ask, f"version {number} of {subject}")
+
+    def level(self, subject: str) -> str:
+        """Return the subject's compatibility level, the registry's own where it has none."""
+
+        def ask(of: str | None) -> Callable[[], str]:
+            return lambda: str(self._client.get_config(of).compatibility_level or "")
+
+        own = self._asked(ask(subject), f"the configuration of {subject}")
+        if not own:
+            own = self._asked(ask(None), "the configuration")
+        return (own or "NONE").rpartition(".")[2]
+
+    def takes(self, subject: str, text: str) -> bool:
+        """Ask whether the schema is compatible with the subject's versions, by its level."""
+        schema = self._schema(text)
+        taken = self._asked(lambda: self._client.test_compatibility(subject, schema), subject)
+        return taken is not False  # a subject that has no version takes anything
+
+    def register(self, subject: str, text: str) -> int:
+        """Register a schema. Raises IncompatibleSchema where the registry refuses it."""
+        schema = self._schema(text)
+        number = self._asked(lambda: self._client.register_schema(subject, schema), subject)
+        if number is None:
+            raise ConfigError(
+                f"there is no registry at PROCESSOR_SCHEMA_REGISTRY_URL: it has no {subject!r} to "
+                "register under",
+                hint="The URL ends where /subjects begins, for Apicurio with /apis/ccompat/v7.",
+            )
+        return number
+
+    @staticmethod
+    def _schema(text: str) -> Any:
+        from confluent_kafka.schema_registry import Schema
+
+        return Schema(text, "AVRO")
+
+    def _asked(self, ask: Callable[[], Answer], what: str) -> Answer | None:
+        """Return the answer, None for a 404; sort everything else."""
+        from confluent_kafka.schema_registry import SchemaRegistryError
+
+        try:
+            return ask()
+        except SchemaRegistryError as error:
+            status = error.http_status_code
+            told = f"{what}: {str(error.error_message)[:500]} (HTTP {status})"
+            if status == _NOT_FOUND and (error.error_code or 0) > 0:
+                return None
+            if status == _NOT_FOUND:
+                self._require_registry(what)
+                return None
+            if status in _REFUSED:
+                raise Forbidden(
+                    f"the schema registry refuses {told}",
+                    hint="Look at PROCESSOR_SCHEMA_REGISTRY_USER and _PASSWORD, and at what that "
+                    "user may read.",
+                ) from None
+            if status in _CLIENTS and status not in _PASSING:
+                raise IncompatibleSchema(
+                    f"the schema registry does not take {told}",
+                    hint="Run `session-processor schemas check`: it names what breaks.",
+                ) from None
+            raise RegistryUnavailable(f"asking for {told}") from None
+        except Exception as error:  # noqa: BLE001  the client's HTTP library is not for us to name
+            raise RegistryUnavailable(
+                f"asking for {what}: {type(error).__name__}: {str(error)[:500]}"
+            ) from None
+        finally:
+            # Its own cache has no bound, and remembers what an update's sender names.
+            self._client.clear_caches()  # type: ignore[no-untyped-call]
+
+    def _require_registry(self, what: str) -> None:
+        """Raise RegistryUnavailable unless a registry answers: a proxy before it says 404 too."""
+        try:
+            self._client.get_schema_types()
+        except Exception as error:  # noqa: BLE001
+            raise RegistryUnavailable(
+                f"asking for {what}: what answered with 404 is no registry: {str(error)[:500]}"
+            ) from None

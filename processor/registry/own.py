@@ -1,0 +1,86 @@
+"""The registry of the settings, and the schema that this version writes with, as it has it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from processor.avro.framing import confluent
+from processor.avro.schemas import Schema, SchemaError, read_schema
+from processor.config import Settings
+from processor.errors import ConfigError
+from processor.ports.registry import Registered, Registry, SchemaId, subject
+from processor.registry.confluent import Access, ConfluentRegistry
+
+SINGLE_OBJECT: Final = "single-object"
+_FRAMINGS: Final = {"value": "schema-id", "headers": "schema-id-headers"}
+
+
+def registry_of(settings: Settings) -> ConfluentRegistry | None:
+    """Return the registry that is configured, None where there is none. Nothing is asked yet."""
+    if settings.schema_registry_url is None:
+        return None
+    password, ca_file = settings.schema_registry_password, settings.schema_registry_ca_file
+    return ConfluentRegistry(
+        Access(
+            settings.schema_registry_url,
+            settings.schema_registry_user,
+            None if password is None else password.get_secret_value(),
+            None if ca_file is None else str(ca_file),
+        )
+    )
+
+
+def framing_of(settings: Settings) -> str:
+    """Return how the output is framed, as the commit metadata names it."""
+    if settings.schema_registry_url is None:
+        return SINGLE_OBJECT
+    return _FRAMINGS[settings.schema_id_location]
+
+
+class Own(NamedTuple):
+    """A topic's subject: what stands before the values that this version writes, and the rest."""
+
+    header: bytes
+    texts: dict[str, str]
+    """The JSON of each version, by its number in decimal."""
+    schemas: Mapping[SchemaId, Schema]
+
+
+def own(registry: Registry, topic: str, writer: Schema) -> Own:
+    """Look the writer's schema up under the topic's subject.
+
+    Raises ConfigError where it is not registered, and what the registry raises.
+    """
+    name = subject(topic)
+    versions = registry.versions(name)
+    found = registered(versions, writer)
+    if found is None:
+        raise ConfigError(
+            f"the schema registry does not have this version's {writer.name} under {name}",
+            hint="Run `session-processor schemas register`; `schemas check` tells what it breaks.",
+        )
+    schemas: dict[SchemaId, Schema] = {}
+    for each in versions:
+        schema = _usable(each)
+        if schema is not None:
+            schemas[each.schema_id] = schema
+    texts = {str(each.schema_id): each.text for each in versions}
+    return Own(confluent(found.schema_id), texts, schemas)
+
+
+def registered(versions: Sequence[Registered], writer: Schema) -> Registered | None:
+    """Return the newest version whose values have the layout of the writer's.
+
+    It is told by the canonical form: documentation and spaces make another text of one schema.
+    """
+    for each in reversed(versions):
+        schema = _usable(each)
+        if schema is not None and schema.canonical == writer.canonical:
+            return each
+    return None
+
+
+def _usable(version: Registered) -> Schema | None:
+    try:
+        return read_schema(version.text)
+    except SchemaError:
+        return None

@@ -1,0 +1,150 @@
+"""`schemas register` and `schemas check`: what they ask, answer and exit with."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.registry import FakeRegistry, HttpRegistry
+from oracle import SCHEMAS
+
+from processor.cli.main import main
+
+NAMES = ("SessionUpdate", "CustomerSession")
+SUBJECTS = ("session-updates-value", "customer-sessions-value")
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpRegistry]:
+    with HttpRegistry(FakeRegistry()).serving() as served:
+        monkeypatch.setenv("PROCESSOR_SCHEMA_REGISTRY_URL", served.url)
+        yield served
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """A directory of both schemas, to change."""
+    for name in NAMES:
+        (tmp_path / f"{name}.avsc").write_text((SCHEMAS / f"{name}.avsc").read_text())
+    return tmp_path
+
+
+@pytest.fixture(params=["by history", "by registry"])
+def directory(request: pytest.FixtureRequest, changed: Path) -> Path:
+    """The directory, and what to compare with."""
+    if request.param == "by registry":
+        request.getfixturevalue("served")
+        assert main(["schemas", "register"]) == 0
+    return changed
+
+
+def edit(directory: Path, name: str, **fields: Any) -> None:
+    """Change the types of fields, take those of None away, and add those that are new."""
+    path = directory / f"{name}.avsc"
+    schema = json.loads(path.read_text())
+    kept = [each for each in schema["fields"] if fields.get(each["name"], "") is not None]
+    for each in kept:
+        if each["name"] in fields:
+            each["type"] = fields.pop(each["name"])
+            each.pop("default", None)
+    kept += [{"name": key, "type": kind} for key, kind in fields.items() if kind is not None]
+    path.write_text(json.dumps({**schema, "fields": kept}))
+
+
+def rows(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_register_registers_once(served: HttpRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schemas", "register", "--json"]) == 0
+    assert [row["registered"] for row in rows(capsys.readouterr().out)] == ["now", "now"]
+    assert main(["schemas", "register", "--json"]) == 0
+    told = rows(capsys.readouterr().out)
+    assert [(row["subject"], row["registered"]) for row in told] == [
+        (subject, "before") for subject in SUBJECTS
+    ]
+    assert [len(served.fake.subjects[subject]) for subject in SUBJECTS] == [1, 1]
+
+
+def test_without_a_registry_register_says_which_setting(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["schemas", "register"]) == 3
+    assert "PROCESSOR_SCHEMA_REGISTRY_URL" in capsys.readouterr().err
+
+
+def test_a_registry_away_is_told(served: HttpRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    served.forced = 503, "{}"
+    assert main(["schemas", "register"]) == 6
+    assert "the schema registry did not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("with_registry", [False, True])
+def test_what_ships_goes_together(request: pytest.FixtureRequest, *, with_registry: bool) -> None:
+    if with_registry:
+        request.getfixturevalue("served")
+        assert main(["schemas", "register"]) == 0
+    assert main(["schemas", "check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("CustomerSession", {"total": "string"}, "total: double is written, string is read"),
+        ("CustomerSession", {"coupon": None}, "coupon: it is not written, and has no default"),
+        ("CustomerSession", {"channel": "string"}, "channel: it is not written, and has no defau"),
+        ("SessionUpdate", {"eventTime": "int"}, "eventTime: long is written, int is read"),
+    ],
+)
+def test_what_breaks_is_named(
+    directory: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    change: dict[str, Any],
+    told: str,
+) -> None:
+    edit(directory, name, **change)
+    assert main(["schemas", "check", "--directory", str(directory), "--json"]) == 13
+    error = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert error["error"] == "IncompatibleSchema"
+    assert told in error["message"]
+    assert f"sessions.{name}, " in error["message"]
+
+
+def test_the_input_may_lose_a_field_that_the_service_has_a_default_for(changed: Path) -> None:
+    """Nobody else is promised to read it: forward is not asked of the input."""
+    edit(changed, "SessionUpdate", referral=None)
+    assert main(["schemas", "check", "--directory", str(changed)]) == 0
+
+
+def test_a_field_with_a_default_breaks_nothing(changed: Path) -> None:
+    path = changed / "CustomerSession.avsc"
+    schema = json.loads(path.read_text())
+    schema["fields"].append({"name": "channel", "type": "string", "default": ""})
+    path.write_text(json.dumps(schema))
+    assert main(["schemas", "check", "--directory", str(changed)]) == 0
+
+
+def test_what_only_the_registry_refuses_is_a_break(
+    served: HttpRegistry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schemas", "register"]) == 0
+    answer = served._answer
+
+    def refusing(path: str, body: dict[str, str] | None) -> tuple[int, str]:
+        if path.startswith("/compatibility/"):
+            return 200, '{"is_compatible": false}'
+        return answer(path, body)
+
+    monkeypatch.setattr(served, "_answer", refusing)
+    assert main(["schemas", "check"]) == 13
+    assert "the registry refuses it" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_schema_is_named(
+    changed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (changed / "CustomerSession.avsc").write_text("{")
+    assert main(["schemas", "check", "--directory", str(changed)]) == 3
+    assert "CustomerSession.avsc" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""What all registries do: the suite of the port `Registry`, on a fake, its HTTP, and a real one."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import pytest
+from fakes.registry import FakeRegistry, HttpRegistry
+from oracle import SCHEMAS
+
+from processor.ports.registry import Registry, subject
+from processor.registry.confluent import Access, ConfluentRegistry
+
+TEXT = (SCHEMAS / "SessionUpdate.avsc").read_text()
+MISSING = 4_294_967_295
+
+
+@pytest.fixture(params=["in memory", "by HTTP", pytest.param("real", marks=[pytest.mark.servers])])
+def port(request: pytest.FixtureRequest) -> Iterator[Registry]:
+    fake = FakeRegistry()
+    if request.param == "in memory":
+        yield fake
+        return
+    if request.param == "real":
+        client = ConfluentRegistry(Access(request.getfixturevalue("registry")))
+        yield client
+        client.close()
+        return
+    with HttpRegistry(fake).serving() as served:
+        client = ConfluentRegistry(Access(served.url))
+        yield client
+        client.close()
+
+
+@pytest.fixture
+def name() -> str:
+    return subject(f"topic-{secrets.token_hex(5)}")
+
+
+def test_what_is_registered_is_found_by_number_and_by_subject(port: Registry, name: str) -> None:
+    number = port.register(name, TEXT)
+    assert port.text(number) == TEXT
+    (version,) = port.versions(name)
+    assert (version.schema_id, version.text) == (number, TEXT)
+    assert port.takes(name, TEXT)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda port, _: port.text(MISSING),
+        lambda port, _: port.text(0),
+        lambda port, _: port.text(UUID(int=7)),
+        lambda port, name: port.versions(name) or None,
+    ],
+)
+def test_that_there_is_none_is_an_answer(
+    port: Registry, name: str, ask: Callable[[Registry, str], object]
+) -> None:
+    assert ask(port, name) is None
+
+
+def test_a_subject_without_versions_takes_anything_and_has_the_level_of_all(
+    port: Registry, name: str
+) -> None:
+    assert port.takes(name, TEXT)
+    assert port.level(name) == "NONE"

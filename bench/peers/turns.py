@@ -22,7 +22,7 @@ class Extent(NamedTuple):
 
     updates: int = 600_000
     rounds: int = 2
-    seconds: float = 12
+    seconds: float = 10
     minutes: float = 10
 
 

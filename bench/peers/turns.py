@@ -49,8 +49,10 @@ def measured(peers: Sequence[Peer], place: Place, extent: Extent) -> Results:
     failed: dict[str, str] = {}
     for doing, turn in _turns(place, extent):
         for peer in peers:
-            if time.monotonic() > until:
+            if time.monotonic() >= until:
                 say(f"time is up: no {doing}: {peer.title}")
+                if not found[peer.name]:
+                    failed.setdefault(peer.name, "time was up")
             elif peer.name not in failed:
                 say(f"{doing}: {peer.title}")
                 try:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from bench.figures import Figures
-from bench.peers import roster
+from bench.peers import roster, turns
 from bench.peers.check import letters_differ, sample
 from bench.peers.exactness import Tally, tally
 from bench.peers.output import Letter
-from bench.peers.roster import PEERS, NotHereError
+from bench.peers.roster import PEERS, NotHereError, Peer
 from bench.peers.table import markdown
+from bench.peers.turns import Extent
+from bench.service import Place
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.framing import DecodeError
 from processor.avro.schemas import load_schemas
@@ -95,3 +97,47 @@ def test_the_table_tells_what_a_crash_left() -> None:
     assert "| exact |" in text
     assert "| 12 missing, 3 too many |" in text
     assert "not measured: it ended |" in text
+
+
+@pytest.fixture
+def turned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Turns without servers, and the log of them: the second costs more, and Quix falls over."""
+    log: list[str] = []
+
+    def cost(peer: Peer, place: Place, _updates: int, _seconds: float) -> Figures:
+        if peer.name == "quix":
+            raise RuntimeError("it fell over\nits log")
+        log.append(f"{place.name} {place.settings.updates_topic}")
+        return {"cpu_us_per_event": 10.0 * len(log), "peak_rss_mb": 100.0 * len(log)}
+
+    def live(peer: Peer, place: Place, _seconds: float) -> Figures:
+        log.append(place.name)
+        return {"back_seconds": None if peer.name == "plain" else 5.0}
+
+    monkeypatch.setattr(turns, "fill", lambda *_: None)
+    monkeypatch.setattr(turns, "cost", cost)
+    monkeypatch.setattr(turns, "live", live)
+    monkeypatch.setattr(Place, "create_topics", lambda _: None)
+    return log
+
+
+PLACE = Place("127.0.0.1:1", "redis://127.0.0.1:1", "bench", 1, Path())
+
+
+def test_peers_take_turns_on_one_input_and_one_that_fails_takes_no_more(turned: list[str]) -> None:
+    ours, quix = PEERS[0], next(peer for peer in PEERS if peer.name == "quix")
+    results = turns.measured([ours, quix], PLACE, Extent(updates=10, rounds=2))
+    assert turned == [
+        "bench-processor-1 bench-updates",
+        "live-processor",
+        "bench-processor-2 bench-updates",
+    ]
+    figures = {"cpu_us_per_event": 20.0, "peak_rss_mb": 300.0, "back_seconds": 5.0}
+    assert results.figures == {"processor": figures}
+    assert results.failed == {"quix": "it fell over\nits log"}
+
+
+def test_no_turn_begins_when_time_is_up(turned: list[str]) -> None:
+    results = turns.measured(PEERS, PLACE, Extent(updates=10, minutes=0))
+    assert not turned
+    assert results == ({}, dict.fromkeys((peer.name for peer in PEERS), "time was up"))

@@ -28,6 +28,7 @@ class Name(StrEnum):
     """The peers by name, in the order of the table."""
 
     STREAMS = "streams"
+    STREAMS_TUNED = "streams-tuned"
     QUIX = "quix"
     PLAIN = "plain"
 
@@ -36,7 +37,7 @@ def main(
     *,
     updates: Annotated[int, typer.Option(min=10_000, help="Updates in the topic.")] = 600_000,
     rounds: Annotated[int, typer.Option(min=1, help="How often cost is measured.")] = 2,
-    seconds: Annotated[int, typer.Option(min=1, help="How long a peer is counted a turn.")] = 12,
+    seconds: Annotated[int, typer.Option(min=1, help="How long a peer is counted a turn.")] = 10,
     minutes: Annotated[float, typer.Option(min=1, help="No turn begins after them.")] = 10,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of each topic.")] = 4,
     only: Annotated[

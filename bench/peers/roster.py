@@ -7,6 +7,7 @@ import sys
 import venv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.service import Place
@@ -77,9 +78,9 @@ def _processor(_place: Place) -> Sequence[str]:
     return [sys.executable, "-m", "processor", "run"]
 
 
-def _streams(place: Place) -> Sequence[str]:
+def _streams(how: str, place: Place) -> Sequence[str]:
     jars = os.pathsep.join([str(_JAR), str(_STREAMS / "target" / "dependency" / "*")])
-    return ["java", "-cp", jars, "peer.Main", *_names(place), _state(place)]
+    return ["java", "-cp", jars, "peer.Main", *_names(place), _state(place), how]
 
 
 def _quix(place: Place) -> Sequence[str]:
@@ -103,7 +104,20 @@ def _state(place: Place) -> str:
 
 PEERS = (
     Peer("processor", "Session processor", 100_000, _nothing, _processor),
-    Peer("streams", "Kafka Streams 4.3.1", 300_000, _build_streams, _streams),
+    Peer(
+        "streams",
+        "Kafka Streams 4.3.1",
+        300_000,
+        _build_streams,
+        partial(_streams, "documented"),
+    ),
+    Peer(
+        "streams-tuned",
+        "Kafka Streams, tuned",
+        300_000,
+        _build_streams,
+        partial(_streams, "tuned"),
+    ),
     Peer("quix", "Quix Streams 3.28.1", 20_000, _install_quix, _quix),
     Peer("plain", "Plain loop", 5_000, _nothing, _plain),
 )

@@ -48,13 +48,14 @@ def _cell(value: float | None, ours: float | None) -> str:
 
 
 def table(figures: Mapping[str, Figures], absent: Mapping[str, str]) -> Table:
-    """Return the table as a terminal shows it."""
+    """Return the table as a terminal shows it: a column a peer, which is narrower."""
     shown = Table(title="The same job, side by side", caption="(n×): n times the processor's")
     shown.add_column("")
-    for title in (*COLUMNS.values(), _AFTER):
+    peers = list(rows(figures, absent))
+    for title, *_ in peers:
         shown.add_column(title, justify="right")
-    for row in rows(figures, absent):
-        shown.add_row(*row)
+    for place, title in enumerate((*COLUMNS.values(), _AFTER), 1):
+        shown.add_row(title, *(peer[place] for peer in peers))
     return shown
 
 

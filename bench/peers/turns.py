@@ -22,7 +22,7 @@ class Extent(NamedTuple):
 
     updates: int = 600_000
     rounds: int = 2
-    seconds: float = 12
+    seconds: float = 10
     minutes: float = 10
 
 
@@ -49,8 +49,10 @@ def measured(peers: Sequence[Peer], place: Place, extent: Extent) -> Results:
     failed: dict[str, str] = {}
     for doing, turn in _turns(place, extent):
         for peer in peers:
-            if time.monotonic() > until:
+            if time.monotonic() >= until:
                 say(f"time is up: no {doing}: {peer.title}")
+                if not found[peer.name]:
+                    failed.setdefault(peer.name, "time was up")
             elif peer.name not in failed:
                 say(f"{doing}: {peer.title}")
                 try:

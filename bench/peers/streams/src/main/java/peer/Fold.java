@@ -1,7 +1,6 @@
 package peer;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
@@ -9,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import org.apache.avro.SchemaNormalization;
 import org.apache.avro.message.BinaryMessageDecoder;
-import org.apache.avro.message.BinaryMessageEncoder;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.Processor;
@@ -26,7 +24,7 @@ import sessions.State;
  * The fold in its essentials: duplicates, transitions, merge, total, the reasons of dead letters.
  * Profile claims and the checks of values are left out, which favours this peer.
  */
-final class Fold implements Processor<String, byte[], String, byte[]> {
+final class Fold implements Processor<String, byte[], String, Object> {
   static final String STORE = "state";
   static final String SESSIONS = "sessions";
   static final String LETTERS = "letters";
@@ -35,13 +33,11 @@ final class Fold implements Processor<String, byte[], String, byte[]> {
   private static final double EXACT = 0x1p53;
 
   private final BinaryMessageDecoder<SessionUpdate> updates = SessionUpdate.getDecoder();
-  private final BinaryMessageDecoder<CustomerSession> snapshots = CustomerSession.getDecoder();
-  private final BinaryMessageEncoder<CustomerSession> encoder = CustomerSession.getEncoder();
-  private ProcessorContext<String, byte[]> context;
-  private KeyValueStore<String, byte[]> store;
+  private ProcessorContext<String, Object> context;
+  private KeyValueStore<String, Snapshot> store;
 
   @Override
-  public void init(ProcessorContext<String, byte[]> given) {
+  public void init(ProcessorContext<String, Object> given) {
     context = given;
     store = given.getStateStore(STORE);
   }
@@ -53,24 +49,20 @@ final class Fold implements Processor<String, byte[], String, byte[]> {
       reject(record, "undecodable");
       return;
     }
-    byte[] known = store.get(record.key());
-    try {
-      CustomerSession session = known == null ? unborn(update) : snapshots.decode(known);
-      long event = hash(update.getEventId());
-      if (remembers(session.getEventMemory(), event)) return;
-      String refused = refused(session, update);
-      if (refused != null) {
-        reject(record, refused);
-        return;
-      }
-      apply(session, update, event);
-      session.setInputOffset(context.recordMetadata().orElseThrow().offset());
-      byte[] snapshot = bytes(encoder.encode(session));
-      store.put(record.key(), snapshot);
-      context.forward(record.withValue(snapshot), SESSIONS);
-    } catch (IOException broken) {
-      throw new UncheckedIOException(broken);
+    Snapshot known = store.get(record.key());
+    CustomerSession session = known == null ? unborn(update) : known.session;
+    long event = hash(update.getEventId());
+    if (remembers(session.getEventMemory(), event)) return;
+    String refused = refused(session, update);
+    if (refused != null) {
+      reject(record, refused);
+      return;
     }
+    apply(session, update, event);
+    session.setInputOffset(context.recordMetadata().orElseThrow().offset());
+    Snapshot snapshot = new Snapshot(session);
+    store.put(record.key(), snapshot);
+    context.forward(record.withValue(snapshot), SESSIONS);
   }
 
   /** Returns null for what is not an update of the present schema. */
@@ -94,12 +86,6 @@ final class Fold implements Processor<String, byte[], String, byte[]> {
 
   private static void add(Headers headers, String name, String text) {
     headers.add("__streams.errors." + name, text.getBytes(StandardCharsets.UTF_8));
-  }
-
-  private static byte[] bytes(ByteBuffer buffer) {
-    byte[] bytes = new byte[buffer.remaining()];
-    buffer.get(bytes);
-    return bytes;
   }
 
   private static CustomerSession unborn(SessionUpdate update) {

@@ -2,13 +2,24 @@ package peer;
 
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.common.serialization.StringSerializer;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
 
-/** Arguments: bootstrap servers, application id, topics of input, output and dead letters, state. */
+/**
+ * Arguments: bootstrap servers, application id, topics of input, output and dead letters, state
+ * directory, and {@code documented} or {@code tuned}: each snapshot encoded once, and the store
+ * behind Kafka Streams' record cache.
+ */
 public final class Main {
   public static void main(String[] args) throws InterruptedException {
     Properties settings = new Properties();
@@ -20,20 +31,21 @@ public final class Main {
     settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
     settings.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
 
-    // The store holds the bytes that are published, so that each snapshot is encoded once.
+    boolean tuned = args[6].equals("tuned");
+    Serde<Snapshot> snapshots = Snapshot.serde(tuned);
+    StoreBuilder<KeyValueStore<String, Snapshot>> store = Stores.keyValueStoreBuilder(
+        Stores.persistentKeyValueStore(Fold.STORE), Serdes.String(), snapshots);
+    if (tuned) store.withCachingEnabled();
+
     Topology topology = new Topology();
     topology.addSource(
-        "updates",
-        Serdes.String().deserializer(),
-        Serdes.ByteArray().deserializer(),
-        args[2]);
+        "updates", new StringDeserializer(), new ByteArrayDeserializer(), args[2]);
     topology.addProcessor("fold", Fold::new, "updates");
-    topology.addStateStore(
-        Stores.keyValueStoreBuilder(
-            Stores.persistentKeyValueStore(Fold.STORE), Serdes.String(), Serdes.ByteArray()),
-        "fold");
-    addSink(topology, Fold.SESSIONS, args[3]);
-    addSink(topology, Fold.LETTERS, args[4]);
+    topology.addStateStore(store, "fold");
+    topology.addSink(
+        Fold.SESSIONS, args[3], new StringSerializer(), snapshots.serializer(), "fold");
+    topology.addSink(
+        Fold.LETTERS, args[4], new StringSerializer(), new ByteArraySerializer(), "fold");
 
     KafkaStreams streams = new KafkaStreams(topology, settings);
     CountDownLatch ended = new CountDownLatch(1);
@@ -46,10 +58,5 @@ public final class Main {
     streams.start();
     ended.await();
     if (streams.state() == KafkaStreams.State.ERROR) Runtime.getRuntime().halt(1);
-  }
-
-  private static void addSink(Topology topology, String name, String topic) {
-    topology.addSink(
-        name, topic, Serdes.String().serializer(), Serdes.ByteArray().serializer(), "fold");
   }
 }

@@ -226,6 +226,9 @@ class Runner:
     def _retreat(self, server: str, fault: Exception) -> None:
         """Note that a server is away, and let the tasks rest."""
         self._observer.away(server, str(fault), retry_in=self._pacing.backoff)
+        if server == "redis":
+            # The same turn does not wait for it again: the group is to be polled, too.
+            self._check_at = time.monotonic() + CHECK_S
         self._rest()
 
     def _rest(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from valkeys import command
@@ -11,12 +11,14 @@ from valkeys import command
 from processor.errors import ConfigError
 from processor.ports.sessions import CacheUnavailable, Stamp, Want, Write
 from processor.reader import Answer, Found, SessionReader
+from processor.redis.cluster import ClusterLink
 from processor.redis.connection import Server
 
 if TYPE_CHECKING:
     from fakes.backends import ClusterBackend, ValkeyBackend
 
     from processor.ports.sessions import SessionCache
+    from processor.redis.address import Node
 
 pytest_plugins = ["fakes.backends"]
 pytestmark = pytest.mark.servers
@@ -139,3 +141,27 @@ def test_a_server_of_another_kind_than_the_url_says_is_a_wrong_setting(
         alone.ask(("GET", "a"))
     node.close()
     alone.close()
+
+
+def test_after_a_failure_another_node_is_asked_for_the_map() -> None:
+    """One that is cut off from the others, and still reached, answers by its old map for ever."""
+    asked: list[Node] = []
+
+    class Half(ClusterLink):
+        def _client(self, node: Node) -> Any:
+            asked.append(node)
+            return _Alone(node)
+
+    class _Alone:
+        def __init__(self, node: Node) -> None:
+            self._node = node
+
+        def execute_command(self, _command: str) -> list[Any]:
+            host, port = self._node
+            return [[0, 16383, [host.encode(), port]]]
+
+    link = Half([("a", 1), ("b", 2)], {})
+    for _ in range(3):
+        link._learn()
+        link.renew()
+    assert asked == [("a", 1), ("b", 2), ("a", 1)]

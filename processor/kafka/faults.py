@@ -134,6 +134,7 @@ class Causes:
 
     def __init__(self) -> None:
         self._last: KafkaError | None = None
+        self._let_in = False
 
     def note(self, error: KafkaError) -> None:
         """Keep an error that waiting does not mend."""
@@ -152,7 +153,8 @@ class Causes:
     def explaining(self, serve: Callable[[float], object]) -> Iterator[None]:
         """Where there is no answer inside: raise Forbidden if the user is unknown, else the cause.
 
-        `serve` is the client's `poll`, without which it does not call back.
+        Who was let in once is known: then it is the servers' trouble, and LogUnavailable. `serve`
+        is the client's `poll`, without which it does not call back.
         """
         serve(0)
         self.forget()
@@ -162,8 +164,11 @@ class Causes:
             serve(0)
             if self._last is None:
                 raise
-            cause = sort(self._last, str(fault))
-            raise cause from fault
+            if self._let_in:
+                raise LogUnavailable(f"{fault}: {self._last.str()}") from fault
+            raise sort(self._last, str(fault)) from fault
+        else:
+            self._let_in = True
 
 
 @contextmanager

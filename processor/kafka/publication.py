@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from processor.errors import UnpublishableError
+from processor.errors import ProcessorError, UnpublishableError
 from processor.kafka.authorized import denied
 from processor.kafka.clients import MAX_REQUEST_BYTES, Cluster, transactional
 from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
@@ -53,6 +53,9 @@ class KafkaPublication:
         self._open = False
         self._ends: dict[int, int] = {}
         self._refused: UnpublishableError | None = None
+        self._refused_bytes = 0
+        self._awaited: set[int | None] = set()
+        self._failed = False
         self._name_each = False
         self._last_moment: float | None = None
 
@@ -64,6 +67,9 @@ class KafkaPublication:
         """Open a transaction."""
         self._ends = {}
         self._refused = None
+        self._refused_bytes = 0
+        self._awaited.clear()
+        self._failed = False
         persist(
             lambda _: self._live().begin_transaction(), "beginning", self._patience, self._needs()
         )
@@ -76,6 +82,7 @@ class KafkaPublication:
         then the error can name the record.
         """
         last = {record.partition: record for record in records if record.topic is Topic.SESSIONS}
+        self._awaited.update(last)
         producer = self._live()
         for record in records:
             part, partition, timestamp, key, value, headers = record
@@ -101,7 +108,7 @@ class KafkaPublication:
         place = _ANY if record.partition is None else record.partition
         start = monotonic()
         while True:
-            producer.poll(0.05)
+            self._serve(lambda: producer.poll(0.05), "waiting for room")
             try:
                 producer.produce(topic, record.value, record.key, place, **more)
             except BufferError:
@@ -121,17 +128,24 @@ class KafkaPublication:
                 raise BatchAborted("the brokers did not take the batch in time")
         if self._refused is not None:
             raise self._refused
+        if not self._failed and not self._awaited <= self._ends.keys():
+            # Seen after an abort: the client then counts fewer records than it has under way.
+            raise ProducerLost("flushing: it ended before each record was with the brokers")
         return self._ends
 
     def _flush_once(self) -> int:
-        """Return how many records are still under way after a second. Raises ProducerLost."""
+        """Return how many records are still under way after a second."""
+        return self._serve(lambda: self._live().flush(1.0), "flushing")
+
+    def _serve(self, call: Callable[[], int], doing: str) -> int:
+        """Return what a call returns that serves delivery reports. Raises what the errors mean."""
         try:
-            return self._live().flush(1.0)
+            return call()
         except KafkaException as exception:
-            raise sort_producer(exception.args[0], "flushing", self._needs()) from exception
+            raise sort_producer(exception.args[0], doing, self._needs()) from exception
         except SystemError as error:
             # confluent-kafka raises its fatal error where a delivery report returns.
-            raise ProducerLost(f"flushing: {error.__cause__ or error}") from error
+            raise ProducerLost(f"{doing}: {error.__cause__ or error}") from error
 
     def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
         """Add the input offsets to the transaction, then commit it."""
@@ -193,9 +207,29 @@ class KafkaPublication:
 
     def _unsent(self, exception: KafkaException, topic: str, record: Outgoing) -> Exception:
         error: KafkaError = exception.args[0]
+        if error.code() == KafkaError._STATE:  # noqa: SLF001  librdkafka's own codes have this form
+            return self._failed_before()
         needed = self._cluster.on_topic(record.topic, "WRITE")
         doing = f"publishing to {topic} the record of key {record.key!r}"
         return sort_producer(error, doing, [needed])
+
+    def _failed_before(self) -> Exception:
+        """Return why the transaction takes no more records: one that was sent before met an error.
+
+        That the transaction is to be aborted is all that `produce` says. A report may name the
+        record, and to begin another transaction is refused with the cause.
+        """
+        self._name_each = True
+        try:
+            self._flush_once()
+            if self._refused is not None:
+                return self._refused
+            self._live().begin_transaction()
+        except KafkaException as exception:
+            return sort_producer(exception.args[0], "publishing", self._needs())
+        except (BatchAborted, ProducerLost, ProcessorError) as fault:
+            return fault
+        return ProducerLost("publishing: the transaction was not open")
 
     def _live(self) -> Producer:
         if self._producer is None:
@@ -210,11 +244,14 @@ class KafkaPublication:
         return max(0.0, self._last_moment - monotonic())
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        self._failed = self._failed or error is not None
         if error is None:
             partition, offset = message.partition(), message.offset()
             if message.topic() == self._sessions and partition is not None and offset is not None:
                 self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
-        elif is_record_level(error):
+        elif is_record_level(error) and len(message) >= self._refused_bytes:
+            # What shares a request with the cause is refused with it; a larger one is likelier.
+            self._refused_bytes = len(message)
             self._refused = UnpublishableError(
                 f"the broker refuses for good the record of key {message.key()!r} for "
                 f"{message.topic()} partition {message.partition()}: "

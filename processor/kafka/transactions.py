@@ -179,7 +179,7 @@ class Transactions:
             try:
                 self.live().produce(self._topic, record.value, **options)  # type: ignore[arg-type]
             except BufferError:
-                self.live().poll(0.05)
+                _make_room(self.live())
                 if monotonic() - start > PATIENCE:
                     raise BatchAborted("the producer's queue stayed full") from None
             except KafkaException as exception:
@@ -240,6 +240,14 @@ def _is_fence(fault: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+def _make_room(producer: Producer) -> None:
+    """Let the queue run down for a moment. Raises ProducerLost as `_flush` does."""
+    try:
+        producer.poll(0.05)
+    except (KafkaException, SystemError) as fatal:
+        raise ProducerLost(f"sending updates: {fatal.__cause__ or fatal}") from fatal
 
 
 def _flush(producer: Producer) -> None:

@@ -45,6 +45,8 @@ class ClusterLink:
         self._primaries: dict[int, Node] = {}
         # Whom to ask for the map, those that failed last at the end.
         self._order: list[Node] = list(seeds)
+        self._told: Node | None = None
+        """Who gave the map."""
 
     def exchange(self, commands: Sequence[Keyed]) -> list[Any]:
         """Return the answer of each command, in one round trip to each node that is concerned."""
@@ -67,8 +69,13 @@ class ClusterLink:
         return [answer for node in primaries for answer in self._at(node, [command])]
 
     def renew(self) -> None:
-        """Forget which node has what; connections are closed."""
+        """Forget which node has what; connections are closed.
+
+        Another node is asked next: one that is cut off from the others answers by its old map.
+        """
         self._primaries = {}
+        if self._told is not None:
+            self._suspect(self._told)
         for client in self._clients.values():
             client.connection_pool.disconnect()
 
@@ -139,7 +146,7 @@ class ClusterLink:
                 failed = error
                 self._suspect(node)
                 continue
-            self._primaries = _primaries(answer, node)
+            self._primaries, self._told = _primaries(answer, node), node
             break
         if not self._primaries:
             raise failed or ClusterDownError("no node serves any slot")

@@ -169,7 +169,15 @@ return held
 )
 """Keys: claims, holders. Arguments: generation, then each profile and the session that claims."""
 
-STREAM: Final = Script(_CLAIMS + _READY + "return {stands[4]}")
+STREAM: Final = Script(
+    _CLAIMS
+    + _READY
+    + """
+-- A former primary that is cut off and may not write any more must not say that they stand.
+redis.call('HSET', KEYS[1], 'ready', 1)
+return {stands[4]}
+"""
+)
 """Keys: claims, holders. Arguments: generation."""
 
 FILL: Final = Script(

@@ -25,6 +25,9 @@ _OF_REDIS: Final = {
     *("host", "port", "db", "username", "password", "connection_class", "driver_info"),
 }
 
+_TIMEOUT: Final = 1.0
+"""Seconds for an answer of each Sentinel: all of them are asked in turn, and then once more."""
+
 
 def sentinel_client(address: Address, options: dict[str, Any]) -> redis.Redis:
     """Return a client of the primary of the moment; `options` are those of its connections."""
@@ -33,6 +36,8 @@ def sentinel_client(address: Address, options: dict[str, Any]) -> redis.Redis:
         address.nodes,
         sentinel_kwargs={
             **common,
+            "socket_timeout": min(_TIMEOUT, common["socket_timeout"]),
+            "socket_connect_timeout": min(_TIMEOUT, common["socket_connect_timeout"]),
             **address.sentinel,
             **greeting(tls=address.tls, password=address.sentinel.get("password")),
             "ssl": address.tls,

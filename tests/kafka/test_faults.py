@@ -69,6 +69,16 @@ def test_a_user_who_is_refused_is_told_where_nobody_answers() -> None:
     assert "PROCESSOR_KAFKA_SASL_PASSWORD" in caught.value.hint
 
 
+def test_who_was_let_in_before_is_waited_out_and_told_of() -> None:
+    """An outage of what knows the users does not end a service that runs."""
+    causes = Causes()
+    with causes.explaining(lambda _: None):
+        pass
+    refused = KafkaError(KafkaError._AUTHENTICATION, "invalid credentials")
+    with pytest.raises(LogUnavailable, match=r"no answer: invalid credentials"):
+        _meet(causes, [[], [refused]])
+
+
 def test_a_certificate_that_is_refused_is_waited_out_and_told() -> None:
     with pytest.raises(LogUnavailable, match=r"no answer.*certificate"):
         _meet(Causes(), [[], [KafkaError(KafkaError._SSL, "certificate verify failed")]])

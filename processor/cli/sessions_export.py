@@ -58,7 +58,11 @@ def command(
             "session-processor.ends": ",".join(str(each.stable_end) for each in extents.values()),
         }
         container = SnapshotContainer(
-            writing, codecs.known, about, deflate=compression == "deflate", ids=codecs.ids
+            writing,
+            codecs.known.reader,
+            codecs.snapshots.read,
+            about,
+            deflate=compression == "deflate",
         )
         total = sum(each.stable_end - each.start for each in extents.values())
         task = bar.add_task("reading", total=total)

@@ -1,26 +1,17 @@
 """`python -m bench`: what the service costs on this machine. Nothing here passes or fails."""
 
-import gc
 import json
 import signal
 import sys
-import tempfile
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.figures import Advance, Figures, Size
+from bench.figures import Figures, Size
 from bench.machine import machine
-from bench.scenarios import SCENARIOS, Scenario
-from bench.service import Place
-from processor.local import stack
-
-RATES = (500, 2_000, 10_000)
+from bench.scenarios import RATES, Scenario, measured
 
 
 def main(
@@ -52,59 +43,6 @@ def main(
         _show(figures)
     if len(figures) < len(set(scenarios)):
         raise typer.Exit(1)
-
-
-def measured(scenarios: Iterable[Scenario], size: Size, partitions: int) -> dict[str, Figures]:
-    """Run the scenarios on servers of their own, which end with them.
-
-    One that fails is told on stderr and left out: the others took their time, too.
-    """
-    figures: dict[str, Figures] = {}
-    with tempfile.TemporaryDirectory(prefix="bench-") as name, _progress() as progress:
-        directory = Path(name)
-        task = progress.add_task("starting Kafka and Valkey", total=None)
-        try:
-            servers = stack.up(directory / "servers", kafka_port=0, valkey_port=0)
-            for each in scenarios:
-                place = Place(
-                    servers.bootstrap_servers,
-                    servers.redis_url,
-                    f"bench-{each}",
-                    partitions,
-                    directory,
-                )
-                try:
-                    figures[each] = SCENARIOS[each](place, size, _advance(progress, task, each))
-                except (RuntimeError, TimeoutError) as failed:
-                    print(f"{each}: not measured: {failed}", file=sys.stderr)
-        finally:
-            gc.collect()  # clients in cycles would log that their broker went away
-            stack.down(directory / "servers")
-    return figures
-
-
-def _advance(progress: Progress, task: object, scenario: str) -> Advance:
-    shown = ""
-
-    def advance(doing: str, done: int, total: int) -> None:
-        nonlocal shown
-        if doing != shown:
-            shown = doing
-            progress.reset(task, description=f"{scenario}: {doing}", total=total or None)  # type: ignore[arg-type]  # an int under a NewType
-        progress.advance(task, done)  # type: ignore[arg-type]
-
-    return advance
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
 
 
 def _show(figures: dict[str, Figures]) -> None:

@@ -15,13 +15,12 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.__main__ import RATES, measured
 from bench.figures import Figures, Size
 from bench.machine import machine
-from bench.peers.__main__ import compared
 from bench.peers.table import markdown
+from bench.peers.turns import compared
 from bench.plot import draw, points
-from bench.scenarios import Scenario
+from bench.scenarios import RATES, Scenario, measured
 from bench.stages import CLOCKED
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"

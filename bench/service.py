@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple, Self
 import psutil  # type: ignore[import-untyped]  # it ships no types
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.program import Program
 from processor.config import Settings
 from processor.deployment import cluster_of
 from processor.kafka.topics import create
@@ -103,16 +103,12 @@ class Service:
     def __init__(self, place: Place, *arguments: str) -> None:
         self._port = free_port()
         number = sum(1 for _ in place.directory.glob(f"{place.name}-*.log"))
-        self._log = place.directory / f"{place.name}-{number}.log"
-        with self._log.open("wb") as sink:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "processor", "run", *arguments],
-                env={**place.environment, "PROCESSOR_HTTP_PORT": str(self._port)},
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-            )
-        self._seen = psutil.Process(self._process.pid)
+        self._program = Program(
+            "the service",
+            [sys.executable, "-m", "processor", "run", *arguments],
+            {**place.environment, "PROCESSOR_HTTP_PORT": str(self._port)},
+            place.directory / f"{place.name}-{number}.log",
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -123,27 +119,20 @@ class Service:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(15)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._program.stop()
 
     def kill(self) -> None:
         """End it as a crash would: SIGKILL."""
-        self._process.kill()
-        self._process.wait()
+        self._program.kill()
 
     def running(self) -> bool:
-        return self._process.poll() is None
+        return self._program.ended() is None
 
     def sample(self) -> Sample | None:
         """Return what is seen now; None before the endpoint is open and after the process ended."""
         try:
             metrics = self._get("/metrics")
-            cpu, memory = self._seen.cpu_times(), self._seen.memory_info()
+            cpu, memory = self._program.now()
         except (OSError, psutil.Error):
             return None
         records = sum(
@@ -152,7 +141,7 @@ class Service:
             for each in family.samples
             if each.name == "session_processor_records_total"
         )
-        return Sample(time.monotonic(), records, cpu.user + cpu.system, memory.rss)
+        return Sample(time.monotonic(), records, cpu, memory)
 
     def owned(self) -> frozenset[int]:
         """Return the partitions that it owns and has restored; none before the endpoint is open."""
@@ -176,15 +165,14 @@ class Service:
 
     def check(self, deadline: float) -> None:
         """Raise, with the end of the log, for a process that failed or is late."""
-        code = self._process.poll()
+        code = self._program.ended()
         if code or time.monotonic() > deadline:
-            what = "is late" if code is None else f"ended with {code}"
-            raise RuntimeError(f"the service {what}; its log ends:\n{self._tail()}")
+            raise self._program.failed("is late" if code is None else f"ended with {code}")
 
     def events(self, name: str) -> list[Mapping[str, Any]]:
         """Return the log's lines of this event."""
         found = []
-        for line in self._log.read_text(errors="replace").splitlines():
+        for line in self._program.log().splitlines():
             if name in line and line.startswith("{"):
                 try:
                     event = json.loads(line)
@@ -205,9 +193,6 @@ class Service:
         url = f"http://127.0.0.1:{self._port}{path}"
         with urllib.request.urlopen(url, timeout=_ANSWER_S) as answer:
             return str(answer.read().decode())
-
-    def _tail(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
 
 
 def moment(event: Mapping[str, Any]) -> float:

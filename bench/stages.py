@@ -10,6 +10,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import reduce
 from importlib import import_module
 from typing import Any
 
@@ -19,15 +20,15 @@ from bench.service import Place
 from processor.config import load
 from processor.service import serve
 
-CLOCKED = {
+CLOCKED: dict[str, tuple[str, *tuple[str, ...]]] = {
     "consume": ("processor.runner", "consume"),
     "decode": ("processor.stages.decode", "Decode.__call__"),
     "load": ("processor.stages.load", "Load.__call__"),
     "fold_and_encode": ("processor.stages.fold", "Fold.__call__"),
-    "publish": ("processor.stages.publish", "Publish.__call__"),
+    "publish": ("processor.stages.publish", "Publish.begin", "Publish.send", "Publish.commit"),
     "store": ("processor.stages.store", "Store.__call__"),
 }
-"""Where each stage is called through: a module, and a name in it."""
+"""Where each stage is called through: a module, and the names in it."""
 
 _CALIBRATION = 100_000
 
@@ -81,13 +82,12 @@ def stages(place: Place, size: Size, advance: Advance) -> Figures:
 
 
 def clock(clocks: Clocks) -> None:
-    """Put a clock around every stage. Raises AttributeError where a stage is elsewhere by now."""
-    for stage, (module, name) in CLOCKED.items():
-        owner: Any = import_module(module)
-        *path, last = name.split(".")
-        for each in path:
-            owner = getattr(owner, each)
-        setattr(owner, last, clocks.around(stage, getattr(owner, last)))
+    """Put a clock around every stage. Raises KeyError where a stage is elsewhere by now."""
+    for stage, (module, *names) in CLOCKED.items():
+        for name in names:
+            *path, last = name.split(".")
+            owner: Any = reduce(getattr, path, import_module(module))
+            setattr(owner, last, clocks.around(stage, vars(owner)[last]))
 
 
 def _main() -> None:

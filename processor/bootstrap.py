@@ -45,7 +45,7 @@ from processor.replay.seed import Seed
 from processor.replay.seed import first_position as replayed_from
 from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.runner import Runner
-from processor.stages.decode import Decode, DecodeWithHeaders
+from processor.stages.decode import Decode
 from processor.stages.encode import Encode
 from processor.stages.fold import Fold
 from processor.stages.load import Load
@@ -151,9 +151,8 @@ def assemble(
     limits = _flood_limits(settings)
     halts = Halts(limits, time.monotonic, observer)
     records = RecordCache(settings.cache_bytes)
-    decode = Decode(UpdateCodec(schemas.updates, ids, compiled))
     pipeline = Pipeline(
-        decode=decode if ids is None else DecodeWithHeaders(decode),
+        decode=Decode(UpdateCodec(schemas.updates, ids, compiled)),
         load=Load(records, cache, snapshots.read),
         fold=Fold(Encode(snapshots), settings.max_snapshot_bytes),
         publish=Publish(publication, settings.updates_topic, facts.max_letter_bytes),

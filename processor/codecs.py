@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.framing import SchemaIds
-from processor.avro.schemas import Known, Schemas, load_schemas
+from processor.avro.schemas import Known, Schema, Schemas, load_schemas
 from processor.config import Settings
+from processor.ports.registry import Registry
 from processor.registry.ids import RegisteredIds
 from processor.registry.own import own, registry_of
 
@@ -31,12 +32,7 @@ class Codecs(NamedTuple):
 
 def codecs_of(settings: Settings) -> Codecs:
     """Return the codecs; what they write is in single-object encoding."""
-    schemas = load_schemas(settings.schemas_dir)
-    registry = registry_of(settings)
-    ids = None if registry is None else RegisteredIds(registry, time.monotonic)
-    return Codecs(
-        schemas, ids, UpdateCodec(schemas.updates, ids), SnapshotCodec(schemas.snapshots, ids)
-    )
+    return _codecs(settings, registry_of(settings))
 
 
 def update_header(settings: Settings) -> bytes | None:
@@ -44,11 +40,8 @@ def update_header(settings: Settings) -> bytes | None:
 
     Raises ConfigError where a registry is configured and does not have this version's schema.
     """
-    registry = registry_of(settings)
-    if registry is None:
-        return None
     writer = load_schemas(settings.schemas_dir).updates.reader
-    return own(registry, settings.updates_topic, writer).header
+    return _header(registry_of(settings), settings.updates_topic, writer)
 
 
 def snapshot_writer(settings: Settings) -> SnapshotCodec:
@@ -56,9 +49,19 @@ def snapshot_writer(settings: Settings) -> SnapshotCodec:
 
     Raises ConfigError as `update_header` does.
     """
-    codecs = codecs_of(settings)
     registry = registry_of(settings)
-    if registry is None:
-        return codecs.snapshots
-    header = own(registry, settings.sessions_topic, codecs.known.reader).header
+    codecs = _codecs(settings, registry)
+    header = _header(registry, settings.sessions_topic, codecs.known.reader)
     return SnapshotCodec(codecs.known, codecs.ids, header)
+
+
+def _codecs(settings: Settings, registry: Registry | None) -> Codecs:
+    schemas = load_schemas(settings.schemas_dir)
+    ids = None if registry is None else RegisteredIds(registry, time.monotonic)
+    return Codecs(
+        schemas, ids, UpdateCodec(schemas.updates, ids), SnapshotCodec(schemas.snapshots, ids)
+    )
+
+
+def _header(registry: Registry | None, topic: str, writer: Schema) -> bytes | None:
+    return None if registry is None else own(registry, topic, writer).header

@@ -145,7 +145,7 @@ class Restore:
         complete = self.checkpoint(position, owner)
         return self._cache.flip(partition, stamp, complete.encode())
 
-    def _snapshots(self, partition: int, start: int, end: int) -> Generator["_Part", None, None]:
+    def _snapshots(self, partition: int, start: int, end: int) -> Generator[_Part, None, None]:
         """Yield the output in parts to write, with the last snapshot of each key.
 
         A key's snapshots stand close together: the more are read before a write, the fewer are

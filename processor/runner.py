@@ -126,7 +126,7 @@ class Runner:
             # What is paused delivers nothing, but for what the client had at hand; it comes again.
             running = self._takeovers.flowing()
             records = [each for each in records if each.partition in running]
-            self._process(self._admitted(self._gate, records), taken.membership)
+            self._process(self._admitted(records), taken.membership)
         if self._halts.any_unpaused():
             self._subscription.pause(self._halts.take_unpaused())
         if time.monotonic() >= self._check_at and not self._stopping.is_set():
@@ -148,13 +148,13 @@ class Runner:
         self._stopping.wait(wait)
         return True
 
-    def _admitted(self, gate: Gate | None, records: Sequence[Record]) -> Sequence[Record]:
+    def _admitted(self, records: Sequence[Record]) -> Sequence[Record]:
         """Return the records that need not wait for a schema; those that do come again."""
-        if gate is None:
+        if self._gate is None:
             return records
-        admitted = gate.admit(records)
-        if gate.partitions:
-            self._subscription.pause(list(gate.partitions))
+        admitted = self._gate.admit(records)
+        if self._gate.partitions:
+            self._subscription.pause(list(self._gate.partitions))
         return admitted
 
     # Batches and their faults

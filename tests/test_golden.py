@@ -15,7 +15,7 @@ from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 from processor.ports.registry import SchemaId
-from processor.stages.decode import Decode, DecodeWithHeaders
+from processor.stages.decode import Decode
 from processor.stages.encode import Encode
 from processor.stages.fold import Fold
 
@@ -71,7 +71,7 @@ def test_an_update_reads_alike_in_each_framing(
         def schema(self, schema_id: SchemaId) -> Schema | None:
             return known.reader if str(schema_id) == str(named) else None
 
-    decode = DecodeWithHeaders(Decode(UpdateCodec(known, Registered(), compiled)))
+    decode = Decode(UpdateCodec(known, Registered(), compiled))
     headers = [(name, bytes.fromhex(held)) for name, held in case["headers"].items()]
     record = Record(0, 0, 0, b"1:cart-17", bytes.fromhex(case["value"]), headers)
     plain = record._replace(value=bytes.fromhex(case["singleObject"]), headers=())

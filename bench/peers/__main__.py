@@ -1,27 +1,24 @@
 """`python -m bench.peers`: the session processor beside its peers, in one run, as one table."""
 
-import gc
 import json
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from bench.machine import machine
 from bench.peers.check import compare, sample
-from bench.peers.roster import PEERS, NotHereError, Peer
+from bench.peers.roster import PEERS, Peer
 from bench.peers.table import table
-from bench.peers.turns import Extent, measured, say
-from bench.service import Place
+from bench.peers.turns import Extent, compared, prepared
+from bench.servers import servers
 from bench.traffic import fill
-from processor.local import stack
 
 
 class Name(StrEnum):
@@ -69,51 +66,13 @@ def main(
         Console().print(table(found["peers"], found["not_measured"]))
 
 
-def compared(
-    directory: Path,
-    *,
-    peers: Sequence[Peer] = PEERS,
-    extent: Extent = Extent(),  # noqa: B008  it cannot be changed
-    partitions: int = 4,
-) -> dict[str, Any]:
-    """Measure the peers on servers of their own; those that have no figures are told, with why."""
-    absent, present = _prepared(peers)
-    with _servers(directory, partitions) as place:
-        results = measured(present, place, extent)
-    return {"peers": results.figures, "not_measured": absent | results.failed}
-
-
-@contextmanager
-def _servers(directory: Path, partitions: int) -> Iterator[Place]:
-    try:
-        up = stack.up(directory / "servers", kafka_port=0, valkey_port=0)
-        yield Place(up.bootstrap_servers, up.redis_url, "peers", partitions, directory)
-    finally:
-        gc.collect()  # clients in cycles would log that their broker went away
-        stack.down(directory / "servers")
-
-
-def _prepared(peers: Sequence[Peer]) -> tuple[dict[str, str], list[Peer]]:
-    """Build what is built; return why some cannot be here, and the others."""
-    absent, present = {}, []
-    for peer in peers:
-        say(f"preparing {peer.title}")
-        try:
-            peer.prepare()
-        except NotHereError as why:
-            absent[peer.name] = str(why)
-        else:
-            present.append(peer)
-    return absent, present
-
-
 def _check(directory: Path, peers: Sequence[Peer], partitions: int) -> None:
     """Compare each peer's output with the session processor's. Raises SystemExit(1)."""
-    absent, present = _prepared(peers)
+    absent, present = prepared(peers)
     for name, why in absent.items():
         print(f"{name}: not compared: {why}")
     updates = sample()
-    with _servers(directory, partitions) as place:
+    with servers(directory, partitions, "peers") as place:
         place.create_topics()
         fill(place, updates, lambda _: None)
         ours, *others = present

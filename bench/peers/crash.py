@@ -11,8 +11,8 @@ from bench.live import Pacer, Reader
 from bench.peers.exactness import tally
 from bench.peers.measure import Progress, launch, wait
 from bench.peers.output import snapshots
-from bench.peers.program import Program
 from bench.peers.roster import Peer
+from bench.program import Program
 from bench.service import Place
 from bench.traffic import Input, fill
 from processor.demo.lean import lean_updates

@@ -8,8 +8,8 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from bench.figures import Figures, steady
-from bench.peers.program import Program
 from bench.peers.roster import Peer
+from bench.program import Program
 from bench.service import Place, Sample
 
 _SAMPLE_S = 0.25
@@ -64,7 +64,7 @@ class Progress:
 def launch(peer: Peer, place: Place) -> Program:
     """Start the peer on topics that exist."""
     log = place.directory / f"{place.name}.log"
-    return Program(peer.command(place), peer.environment(place), log)
+    return Program(peer.title, peer.command(place), peer.environment(place), log)
 
 
 def wait(done: Callable[[], bool], patience: float, check: Callable[[], None]) -> bool:

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 from rich.table import Table
 
 from bench.figures import Figures
+from bench.peers.crash import RATE
 from bench.peers.roster import PEERS
 
 COLUMNS = {
     "cpu_us_per_event": "CPU µs an event",
     "events_per_second": "events/s",
-    "latency_p50_ms": "p50 ms at 2,000/s",
-    "latency_p99_ms": "p99 ms at 2,000/s",
+    "latency_p50_ms": f"p50 ms at {RATE:,}/s",
+    "latency_p99_ms": f"p99 ms at {RATE:,}/s",
     "back_seconds": "s until back after SIGKILL",
     "peak_rss_mb": "peak MB",
 }

@@ -3,15 +3,17 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 
 from bench.figures import Figures
 from bench.peers.crash import live
 from bench.peers.measure import cost
-from bench.peers.roster import Peer
+from bench.peers.roster import PEERS, NotHereError, Peer
+from bench.servers import servers
 from bench.service import Place
 from bench.traffic import fill
 from processor.demo.lean import lean_updates
@@ -31,6 +33,34 @@ class Results(NamedTuple):
 
     figures: dict[str, Figures]
     failed: dict[str, str]
+
+
+def compared(
+    directory: Path,
+    *,
+    peers: Sequence[Peer] = PEERS,
+    extent: Extent = Extent(),  # noqa: B008  it cannot be changed
+    partitions: int = 4,
+) -> dict[str, Any]:
+    """Measure the peers on servers of their own; those that have no figures are told, with why."""
+    absent, present = prepared(peers)
+    with servers(directory, partitions, "peers") as place:
+        results = measured(present, place, extent)
+    return {"peers": results.figures, "not_measured": absent | results.failed}
+
+
+def prepared(peers: Sequence[Peer]) -> tuple[dict[str, str], list[Peer]]:
+    """Build what is built; return why some cannot be here, and the others."""
+    absent, present = {}, []
+    for peer in peers:
+        say(f"preparing {peer.title}")
+        try:
+            peer.prepare()
+        except NotHereError as why:
+            absent[peer.name] = str(why)
+        else:
+            present.append(peer)
+    return absent, present
 
 
 def measured(peers: Sequence[Peer], place: Place, extent: Extent) -> Results:

@@ -1,6 +1,7 @@
 """`dead-letters`: what was rejected, and why."""
 
 from collections import deque
+from functools import partial
 from itertools import chain
 from typing import Annotated, Final
 
@@ -63,14 +64,13 @@ def list_letters(
         letters = Letters(settings)
         extents = letters.extents(partition or [])
         task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
+        passed = partial(bar.advance, task)
         for number, (start, end) in extents.items():
             latest: deque[Letter] = deque(maxlen=limit)
-            for chunk in letters.read(number, start, end):
-                for letter in map(in_short, chunk):
-                    if matches(letter, reason or []):
-                        total += 1
-                        latest.append(letter)
-                bar.advance(task, len(chunk))
+            for letter in map(in_short, letters.read(number, start, end, passed)):
+                if matches(letter, reason or []):
+                    total += 1
+                    latest.append(letter)
             found.append(latest)
     shown = sorted(chain.from_iterable(found), key=lambda letter: letter.timestamp)
     if as_json:

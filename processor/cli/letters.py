@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich.progress import Progress
 
 from processor.cli.documents import json_document
+from processor.cli.topic_reader import TopicReader
 from processor.config import Settings
 from processor.core.outcome import Reason
 from processor.errors import NotFound
@@ -20,28 +22,11 @@ def matches(letter: Letter, reasons: Sequence[Reason]) -> bool:
     return not reasons or letter.reason in reasons
 
 
-def partitions_asked(count: int, asked: Sequence[int]) -> Sequence[int]:
-    """Return the partitions to read, all where none is asked for. Raises NotFound."""
-    for partition in asked:
-        if partition >= count:
-            raise NotFound(
-                f"there is no partition {partition}: the topic has {count}",
-                hint=f"partitions are counted from 0 to {count - 1}",
-            )
-    return asked or range(count)
-
-
-class Letters:
-    """Reads the dead letters of the settings' topic. Raises what `Scan` and `Coordination` do."""
+class Letters(TopicReader):
+    """Reads the dead letters of the settings' topic."""
 
     def __init__(self, settings: Settings) -> None:
-        from processor.deployment import cluster_of
-        from processor.kafka.coordination import KafkaCoordination
-        from processor.kafka.scan import KafkaScan
-
-        cluster = cluster_of(settings)
-        self._coordination = KafkaCoordination(cluster)
-        self._scan = KafkaScan(cluster)
+        super().__init__(settings, Topic.DEAD_LETTERS)
 
     def partitions(self, topic: Topic) -> int:
         """Return how many partitions a topic has."""
@@ -51,41 +36,25 @@ class Letters:
         """Return the ids of the topics."""
         return self._coordination.topic_ids()
 
-    def extents(self, asked: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """Return where each partition that is asked for begins, and where it ends for now."""
-        count = self._coordination.partitions(Topic.DEAD_LETTERS)
-        extents = {}
-        for partition in partitions_asked(count, asked):
-            extent = self._coordination.extent(Topic.DEAD_LETTERS, partition)
-            extents[partition] = extent.start, extent.stable_end
-        return extents
-
-    def read(self, partition: int, start: int, end: int) -> Iterator[Sequence[Record]]:
-        """Yield what was committed there, in chunks, some of them empty."""
-        return self._scan.read(Topic.DEAD_LETTERS, partition, start, end)
-
     def chosen(self, selection: Selection, bar: Progress) -> Iterator[tuple[Record, Letter]]:
         """Yield the letters that are chosen, up to the ends of now, and show how far it is."""
         extents = self.extents(sorted(selection.named()))
         task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
+        passed = partial(bar.advance, task)
         for partition, (start, end) in extents.items():
-            passed = start
-            meant = selection.within(partition, start, end)
-            for chunk in self.read(partition, *meant) if meant else ():
-                for record in chunk:
-                    letter = in_short(record)
-                    if selection.chooses(letter):
-                        yield record, letter
-                if chunk:
-                    bar.advance(task, chunk[-1].offset + 1 - passed)
-                    passed = chunk[-1].offset + 1
-            bar.advance(task, end - passed)
+            first, last = selection.within(partition, start, end) or (end, end)
+            passed(first - start)
+            for record in self.read(partition, first, last, passed):
+                letter = in_short(record)
+                if selection.chooses(letter):
+                    yield record, letter
+            passed(end - last)
 
     def at(self, partition: int, offset: int) -> Record:
         """Return the letter at this place. Raises NotFound."""
         ((start, end),) = self.extents([partition]).values()
         if start <= offset < end:
-            for chunk in self.read(partition, offset, offset + 1):
+            for chunk in self.chunks(partition, offset, offset + 1):
                 if chunk:
                     return chunk[0]
         raise NotFound(

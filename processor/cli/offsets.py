@@ -128,15 +128,15 @@ def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]
     cluster = cluster_of(settings)
     coordination = KafkaCoordination(cluster)
     stream = stream_of(coordination, settings)
-    _, _, updates, snapshots = codecs_of(settings)
+    codecs = codecs_of(settings)
 
     def snapshot(value: bytes) -> tuple[int, str]:
-        session = snapshots.read(value)
+        session = codecs.snapshots.read(value)
         return session.input_offset, session.last_event_id
 
     def event_id(value: bytes) -> str | None:
         try:
-            return updates.read(value, 0).event_id
+            return codecs.updates.read(value, 0).event_id
         except DecodeError:
             return None
 

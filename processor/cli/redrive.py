@@ -163,7 +163,7 @@ def _drive(
     with progress_bar(as_json=asked.quiet) as bar:
         task = bar.add_task("letters read", total=sum(each.left for each in positions.values()))
         drive = Drive(
-            read=letters.read,
+            read=letters.chunks,
             # A duration ago counts from the redrive's beginning, however often it goes on.
             selection=asked.chosen.selection._replace(since=mark.since, until=mark.until),
             to=to,

@@ -13,7 +13,7 @@ from processor.errors import ConfigError, IncompatibleSchema
 
 if TYPE_CHECKING:
     from processor.avro.schemas import Known, Schema
-    from processor.registry.confluent import ConfluentRegistry
+    from processor.ports.registry import Registry
 
 app = typer.Typer(
     name="schemas",
@@ -115,7 +115,7 @@ class _Row(NamedTuple):
     breaks: str
 
 
-def _registry(settings: Settings) -> "ConfluentRegistry":
+def _registry(settings: Settings) -> "Registry":
     from processor.registry.own import registry_of
 
     registry = registry_of(settings)
@@ -155,7 +155,7 @@ def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
         yield from rows or _by_history(topic)
 
 
-def _by_registry(registry: "ConfluentRegistry", topic: _Topic) -> Iterator[_Row]:
+def _by_registry(registry: "Registry", topic: _Topic) -> Iterator[_Row]:
     """Compare with a subject's versions; where nothing breaks, the registry has the last word.
 
     Yields nothing where the subject has no version.

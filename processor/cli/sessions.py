@@ -13,6 +13,7 @@ from processor.cli.documents import json_document, print_text
 from processor.cli.output import Json, note, out, print_json, settings_from
 from processor.cli.reach import answering
 from processor.cli.session_view import line, page, printable
+from processor.cli.topic_reader import TopicReader
 from processor.config import Settings
 from processor.errors import InputError, NotFound
 from processor.ports.log import Record, Topic
@@ -144,17 +145,14 @@ def watch(
 
 def _committed(settings: Settings, *, from_beginning: bool, quiet: bool) -> Iterator[Record]:
     from processor.deployment import cluster_of
-    from processor.kafka.coordination import KafkaCoordination
     from processor.kafka.follow import follow
 
-    cluster = cluster_of(settings)
-    coordination = KafkaCoordination(cluster)
-    starts = {}
-    for partition in range(coordination.partitions(Topic.SESSIONS)):
-        extent = coordination.extent(Topic.SESSIONS, partition)
-        starts[partition] = extent.start if from_beginning else extent.stable_end
+    extents = TopicReader(settings, Topic.SESSIONS).extents()
+    starts = {
+        partition: start if from_beginning else end for partition, (start, end) in extents.items()
+    }
     note(f"watching {settings.sessions_topic}; Ctrl-C ends it", as_json=quiet)
-    for records in follow(cluster, Topic.SESSIONS, starts):
+    for records in follow(cluster_of(settings), Topic.SESSIONS, starts):
         yield from records
 
 

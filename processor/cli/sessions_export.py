@@ -1,7 +1,8 @@
 """`sessions export`: published snapshots as one Avro file."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import typer
@@ -9,11 +10,8 @@ import typer
 from processor.cli.new_file import new_file
 from processor.cli.output import Json, emit_one, progress_bar, settings_from
 from processor.cli.reach import answering
-from processor.config import Settings
-from processor.ports.log import Extent, Record, Topic
-
-Passed = Callable[[int], object]
-"""Told how many offsets were passed."""
+from processor.cli.topic_reader import TopicReader
+from processor.ports.log import Record, Topic
 
 _LATEST: Final = (
     "CREATE TABLE latest (key BLOB PRIMARY KEY, partition INTEGER, at INTEGER, value BLOB)"
@@ -51,19 +49,22 @@ def command(
     codecs = codecs_of(settings)
     sessions = tombstones = 0
     with answering(), new_file(file) as writing, progress_bar(as_json=as_json) as bar:
-        log = _Log(settings)
-        extents = log.extents()
+        topic = TopicReader(settings, Topic.SESSIONS)
+        extents = topic.extents()
         about = {
             "session-processor.topic": settings.sessions_topic,
-            "session-processor.ends": ",".join(str(each.stable_end) for each in extents.values()),
+            "session-processor.ends": ",".join(str(end) for _, end in extents.values()),
         }
         container = SnapshotContainer(
-            writing, codecs.known, about, deflate=compression == "deflate", ids=codecs.ids
+            writing,
+            codecs.known.reader,
+            codecs.snapshots.read,
+            about,
+            deflate=compression == "deflate",
         )
-        total = sum(each.stable_end - each.start for each in extents.values())
-        task = bar.add_task("reading", total=total)
-        for partition, extent in extents.items():
-            records = log.read(partition, extent, lambda count: bar.advance(task, count))
+        task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
+        for partition, (start, end) in extents.items():
+            records = topic.read(partition, start, end, partial(bar.advance, task))
             for record in records if every else _latest(records):
                 if record.value is None:
                     tombstones += 1
@@ -73,34 +74,6 @@ def command(
         container.close()
     told = {"snapshots" if every else "sessions": sessions, "tombstones": tombstones, "file": file}
     emit_one(told, as_json=as_json)
-
-
-class _Log:
-    """The output topic, read up to the ends that it has now."""
-
-    def __init__(self, settings: Settings) -> None:
-        from processor.deployment import cluster_of
-        from processor.kafka.coordination import KafkaCoordination
-        from processor.kafka.scan import KafkaScan
-
-        cluster = cluster_of(settings)
-        self._coordination = KafkaCoordination(cluster)
-        self._scan = KafkaScan(cluster)
-
-    def extents(self) -> Mapping[int, Extent]:
-        """Return each partition's offsets."""
-        partitions = range(self._coordination.partitions(Topic.SESSIONS))
-        return {each: self._coordination.extent(Topic.SESSIONS, each) for each in partitions}
-
-    def read(self, partition: int, extent: Extent, passed: Passed) -> Iterator[Record]:
-        """Yield the committed records of a partition."""
-        at = extent.start
-        for chunk in self._scan.read(Topic.SESSIONS, partition, extent.start, extent.stable_end):
-            yield from chunk
-            if chunk:
-                passed(chunk[-1].offset + 1 - at)
-                at = chunk[-1].offset + 1
-        passed(extent.stable_end - at)
 
 
 def _latest(records: Iterator[Record]) -> Iterator[Record]:

@@ -273,11 +273,15 @@ class Settings(BaseSettings):
         }
 
 
+def holds_secret(field: str) -> bool:
+    """Whether a setting is a secret and nothing else."""
+    annotation = Settings.model_fields[field].annotation
+    return SecretStr in (annotation, *get_args(annotation))
+
+
 def is_secret(field: str) -> bool:
     """Whether a setting's value may hold a secret, so that no message may repeat it."""
-    about = Settings.model_fields[field]
-    kinds = (about.annotation, *get_args(about.annotation))
-    return SecretStr in kinds or not about.repr
+    return holds_secret(field) or not Settings.model_fields[field].repr
 
 
 def _contradiction(wrong: str, *fields: str) -> PydanticCustomError:

@@ -17,18 +17,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
-from processor.config.settings import ENV_PREFIX, Settings, env_name, is_secret
+from processor.config.settings import ENV_PREFIX, Settings, env_name, holds_secret, is_secret
 from processor.errors import ConfigError
 
 DEFAULT_FILE: Final = Path("session-processor.toml")
 CONFIG_VARIABLE: Final = "PROCESSOR_CONFIG"
 
 # A secret on a command line is there for every user of the machine to read.
-FLAG_FIELDS: Final = tuple(
-    field
-    for field in Settings.model_fields
-    if field not in {"kafka_sasl_password", "schema_registry_password"}
-)
+FLAG_FIELDS: Final = tuple(field for field in Settings.model_fields if not holds_secret(field))
 
 _NAMES_A_FILE: Final = "_FILE"
 

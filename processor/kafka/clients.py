@@ -34,6 +34,13 @@ class Cluster(NamedTuple):
         """Return the permission to do something with a topic."""
         return self.permission(operation, "topic", self.topics[topic])
 
+    def to_read(self, topic: Topic) -> tuple[Permission, Permission]:
+        """Return the permissions to read a topic outside of the group.
+
+        The client looks for the group's coordinator all the same.
+        """
+        return self.on_topic(topic, "READ"), self.on_group("DESCRIBE")
+
     def on_group(self, operation: Operation) -> Permission:
         """Return the permission to do something with the group."""
         return self.permission(operation, "group", self.group)

@@ -7,8 +7,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sort, sorting
-from processor.kafka.framing import to_snapshot
-from processor.kafka.subscription import to_record
+from processor.kafka.framing import reads
 from processor.ports.log import LogUnavailable, Record, Topic
 
 _CHUNK: Final = 500
@@ -23,9 +22,8 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
     """
     name = cluster.topics[topic]
     doing = f"following {name}"
-    made = to_snapshot if topic is Topic.SESSIONS else to_record
-    # The client looks for the group's coordinator, though it reads outside of the group.
-    needs = (cluster.on_topic(topic, "READ"), cluster.on_group("DESCRIBE"))
+    made = reads(topic)
+    needs = cluster.to_read(topic)
     consumer = Consumer(scanner(cluster))
     try:
         with sorting(doing, *needs):

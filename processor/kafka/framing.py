@@ -1,6 +1,6 @@
 """Snapshots whose schema id stands in a header: taken out of the value, and put back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from confluent_kafka import Message
 
@@ -22,6 +22,11 @@ class HeadersPublication(KafkaPublication):
     def send(self, records: Sequence[Outgoing]) -> None:
         """Hand records over."""
         super().send([_parted(record) for record in records])
+
+
+def reads(topic: Topic) -> Callable[[Message], Record]:
+    """Return what makes a record of the topic's messages."""
+    return to_snapshot if topic is Topic.SESSIONS else to_record
 
 
 def to_snapshot(message: Message) -> Record:

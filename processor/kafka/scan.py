@@ -7,8 +7,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sort, sorting
-from processor.kafka.framing import to_snapshot
-from processor.kafka.subscription import to_record
+from processor.kafka.framing import reads
 from processor.ports.log import LogUnavailable, Record, Topic
 
 _CHUNK: Final = 2_000
@@ -29,9 +28,8 @@ class KafkaScan:
             return
         name = self._cluster.topics[topic]
         doing = f"reading {name} partition {partition}"
-        made = to_snapshot if topic is Topic.SESSIONS else to_record
-        # The client looks for the group's coordinator, though it reads outside of the group.
-        needs = (self._cluster.on_topic(topic, "READ"), self._cluster.on_group("DESCRIBE"))
+        made = reads(topic)
+        needs = self._cluster.to_read(topic)
         place = TopicPartition(name, partition, start)
         with sorting(doing, *needs):
             consumer = Consumer(scanner(self._cluster))

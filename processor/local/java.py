@@ -14,6 +14,7 @@ from processor.errors import LocalStackError
 
 INSTALL_HINT = "pip install 'session-processor[local]'"
 KAFKA_VERSION = "4.3.1"
+REGISTRY_VERSION = "3.0.9"
 _LOG4J2_SINCE = 4
 
 
@@ -99,13 +100,10 @@ def kafka_tool(
     )
 
 
-REGISTRY_VERSION = "3.0.9"
-
-
 @cache
 def registry_program(version: str = REGISTRY_VERSION) -> Path:
     """Return the jar that starts Apicurio, beside what it needs; downloads what is not cached."""
-    where = f"io.apicurio:apicurio-registry-app:{version}"
+    group, artifact = "io.apicurio", "apicurio-registry-app"
     try:
         from jgo.config import GlobalSettings
         from jgo.constants import MAVEN_CENTRAL_URL
@@ -117,16 +115,10 @@ def registry_program(version: str = REGISTRY_VERSION) -> Path:
     context = MavenContext(
         repo_cache=GlobalSettings.load().repo_cache, remote_repos={"central": MAVEN_CENTRAL_URL}
     )
-    group, artifact, _ = where.split(":")
     with _alone():
-        try:
+        with _resolving(f"{group}:{artifact}:{version}"):
             component = context.project(group, artifact).at_version(version)
             archive = Path(component.artifact("all", "tar.gz").resolve())
-        except Exception as failed:  # the library raises what its many parts raise
-            raise LocalStackError(
-                f"{where} could not be resolved: {failed}",
-                hint="the first start needs a network; later ones use what was downloaded",
-            ) from failed
         unpacked = archive.with_name(f"{artifact}-{version}-all")
         if not unpacked.is_dir():
             with tempfile.TemporaryDirectory(dir=archive.parent) as fresh:
@@ -145,15 +137,21 @@ def _jars(coordinates: str) -> dict[str, Path]:
             "the local stack needs the package jgo (it finds Kafka's jars)", hint=INSTALL_HINT
         ) from absent
     # Not `jgo.build`: it removes and links again jars that another process may be loading.
+    with _alone(), _resolving(coordinates):
+        found = [artifact.resolve() for artifact in jgo.resolve(coordinates)]
+    return {path.name: path for path in found}
+
+
+@contextmanager
+def _resolving(coordinates: str) -> Iterator[None]:
+    """Raise LocalStackError for whatever the library raises: its parts are many."""
     try:
-        with _alone():
-            found = [artifact.resolve() for artifact in jgo.resolve(coordinates)]
-    except Exception as failed:  # the library raises what its many parts raise
+        yield
+    except Exception as failed:
         raise LocalStackError(
             f"{coordinates} could not be resolved: {failed}",
             hint="the first start needs a network; later ones use what was downloaded",
         ) from failed
-    return {path.name: path for path in found}
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class Registry(Protocol):
         """Whether the schema could be registered beside the subject's versions."""
 
     def register(self, subject: str, text: str) -> int:
-        """Register a schema and return its number. Raises Incompatible where it is refused."""
+        """Register a schema, return its number. Raises IncompatibleSchema where it is refused."""
 
 
 def subject(topic: str) -> str:

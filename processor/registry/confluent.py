@@ -135,10 +135,9 @@ class ConfluentRegistry:
         except SchemaRegistryError as error:
             status = error.http_status_code
             told = f"{what}: {str(error.error_message)[:500]} (HTTP {status})"
-            if status == _NOT_FOUND and (error.error_code or 0) > 0:
-                return None
             if status == _NOT_FOUND:
-                self._require_registry(what)
+                if (error.error_code or 0) <= 0:
+                    self._require_registry(what)
                 return None
             if status in _REFUSED:
                 raise Forbidden(

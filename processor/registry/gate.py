@@ -96,7 +96,11 @@ class Gate:
         if self._since.get(partition, ("", 0.0))[0] != schema:
             self._since[partition] = schema, now
         absent = self._ids.absent_for(schema) is not None
-        why = "the schema registry has no such schema as yet" if absent else "nothing is known of"
+        why = (
+            "the schema registry has no such schema as yet"
+            if absent
+            else "the schema registry has not told of it"
+        )
         self._observer.schema_awaited(partition, f"{why}: schema {schema}")
 
     def _came(self, partition: int, schema: SchemaId | None) -> None:

@@ -20,7 +20,8 @@ class Decode:
         if record.value is None:
             return Rejected(Reason.UNDECODABLE, "the record has no value")
         try:
-            update = self._updates.read(record.value, record.offset)
+            value = framed(record.value, record.headers) if record.headers else record.value
+            update = self._updates.read(value, record.offset)
         except DecodeError as error:
             return Rejected(Reason.UNDECODABLE, str(error))
         key = session_key(update.application_id, update.integration_id)
@@ -30,19 +31,3 @@ class Decode:
         if isinstance(valid, str):
             return Rejected(Reason.INVALID_VALUE, valid)
         return valid
-
-
-class DecodeWithHeaders:
-    """Decodes records that may carry their schema's id in a header. Raises as `Decode` does."""
-
-    def __init__(self, decode: Decode) -> None:
-        self._decode = decode
-
-    def __call__(self, record: Record) -> SessionUpdate | Rejected:
-        """Return what `Decode` makes of the record, with the framing where it else stands."""
-        if record.headers and record.value is not None:
-            try:
-                record = record._replace(value=framed(record.value, record.headers))
-            except DecodeError as error:
-                return Rejected(Reason.UNDECODABLE, str(error))
-        return self._decode(record)

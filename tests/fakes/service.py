@@ -33,7 +33,7 @@ from processor.replay import seed
 from processor.replay.plan import Plan
 from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.runner import Runner
-from processor.stages.decode import Decode, DecodeWithHeaders
+from processor.stages.decode import Decode
 from processor.stages.encode import Encode
 from processor.stages.fold import FOLD_LIMIT, Fold
 from processor.stages.load import LOAD_LIMIT, Load
@@ -262,9 +262,8 @@ class Service:
         self._snapshots = snapshots = SnapshotCodec(SCHEMAS.snapshots)
         ids = RegisteredIds(registry, broker.monotonic) if registry else None
         self.gate = Gate(ids, broker.monotonic, observer) if ids else None
-        decode = Decode(UpdateCodec(SCHEMAS.updates, ids))
         self.pipeline = Pipeline(
-            decode=DecodeWithHeaders(decode) if ids else decode,
+            decode=Decode(UpdateCodec(SCHEMAS.updates, ids)),
             load=Load(self.records, self.cache, snapshots.read, limits.load),
             fold=Fold(Encode(snapshots), SNAPSHOT_LIMIT, limits.fold),
             publish=Publish(self.publication, "updates"),

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.traffic import Input
+from bench.waiting import wait
 from processor.demo.stream import Update
 
 _AT_ONCE = 1_000
@@ -144,8 +145,5 @@ class Pacer:
 
 
 def _await(done: Callable[[], bool], patience: float, late: str) -> None:
-    deadline = time.monotonic() + patience
-    while not done():
-        if time.monotonic() > deadline:
-            raise TimeoutError(late)
-        time.sleep(0.02)
+    if not wait(done, patience, every=0.02):
+        raise TimeoutError(late)

@@ -22,11 +22,6 @@ class Snapshot(NamedTuple):
     session: Session
     value: bytes
 
-    @property
-    def key(self) -> bytes:
-        """Return the record's key, which an accepted update has."""
-        return self.record.key or b""
-
 
 class Letter(NamedTuple):
     """A rejected update: its record, and why."""

@@ -11,9 +11,8 @@ def spare_collections() -> None:
     """Look for cycles rarely, and never among what was made before this call.
 
     A batch holds some ten thousand tuples and dicts at once, which their reference counts free. At
-    the default, of 700, each batch is searched dozens of times, and the record cache with it: a
-    quarter of all CPU (docs/performance.md). Cycles, which errors and callbacks leave, are still
-    found.
+    the default, of 700, each batch is searched dozens of times, and the record cache with it: 3 µs
+    an event (docs/performance.md). Cycles, which errors and callbacks leave, are still found.
     """
     gc.collect()
     gc.freeze()

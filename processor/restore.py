@@ -14,8 +14,6 @@ from processor.stream import Checkpoint, ForeignText, Stream
 
 AT_ONCE: Final = 4
 """Partitions restored at the same time: each has a consumer with its own fetch queue."""
-
-
 _WRITE_BYTES: Final = 2 * 1024 * 1024
 """Snapshots that are written at once: the server does nothing else for a few milliseconds."""
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-from bench.peers.measure import Progress, launch, wait
+from bench.peers.measure import Progress, launch
 from bench.peers.output import Letters, Snapshots, letters, snapshots
 from bench.peers.roster import Peer
 from bench.service import Place
+from bench.waiting import wait
 from processor.demo.catalogue import BLANK, item
 from processor.demo.encoding import Encode
 from processor.demo.lean import lean_updates

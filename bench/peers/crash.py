@@ -9,12 +9,13 @@ from typing import NamedTuple
 from bench.figures import Figures, percentiles
 from bench.live import Pacer, Reader
 from bench.peers.exactness import tally
-from bench.peers.measure import Progress, launch, wait
+from bench.peers.measure import Progress, launch
 from bench.peers.output import snapshots
 from bench.peers.roster import Peer
 from bench.program import Program
 from bench.service import Place
 from bench.traffic import Input, fill
+from bench.waiting import wait
 from processor.demo.lean import lean_updates
 from processor.demo.stream import Update
 

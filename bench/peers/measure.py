@@ -1,7 +1,6 @@
 """What is measured of each peer, the same way for all: from outside, by committed offsets."""
 
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -65,17 +64,6 @@ def launch(peer: Peer, place: Place) -> Program:
     """Start the peer on topics that exist."""
     log = place.directory / f"{place.name}.log"
     return Program(peer.title, peer.command(place), peer.environment(place), log)
-
-
-def wait(done: Callable[[], bool], patience: float, check: Callable[[], None]) -> bool:
-    """Wait for something while `check` does not raise; tell whether it came in time."""
-    deadline = time.monotonic() + patience
-    while not done():
-        check()
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_SAMPLE_S)
-    return True
 
 
 def cost(peer: Peer, place: Place, total: int, seconds: float) -> Figures:

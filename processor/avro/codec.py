@@ -197,10 +197,11 @@ class SnapshotCodec:
             written = self._fast.write_snapshot(session, self._header)
             if written is not None:
                 return written
-        session = session._replace(cart_items=list(session.cart_items))
+        record: dict[str, Any] = dict(zip(SESSION_FIELDS, session, strict=True))
+        record["cartItems"] = list(session.cart_items)
         out = BytesIO()
         out.write(self._header)
-        schemaless_writer(out, self._schema, dict(zip(SESSION_FIELDS, session, strict=True)))
+        schemaless_writer(out, self._schema, record)
         return out.getvalue()
 
     def read(self, snapshot: bytes) -> Session:

@@ -97,8 +97,7 @@ class Settings(BaseSettings):
     schema_registry_url: Annotated[str | None, AfterValidator(checks.registry)] = Field(
         default=None,
         description="where a schema registry is that speaks the Confluent API, its nodes with "
-        "commas between (none by default: "
-        "values are in single-object encoding)",
+        "commas between (none by default: values are in single-object encoding)",
         examples=["http://registry:8080/apis/ccompat/v7"],
         repr=False,
     )

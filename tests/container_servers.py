@@ -1,8 +1,10 @@
 """A Kafka and a Valkey in containers, on ports of this machine that are free."""
 
+import gc
 import logging
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -29,6 +31,16 @@ _silence.propagate = False
 
 def engine_answers() -> bool:
     """Whether a Docker engine is there."""
+    with warnings.catch_warnings():
+        # The library leaves the sockets open that it could not connect: they are collected here, or
+        # a warning of them would fail whichever test runs when they are.
+        warnings.simplefilter("ignore", ResourceWarning)
+        answers = _pings()
+        gc.collect()
+    return answers
+
+
+def _pings() -> bool:
     try:
         return bool(DockerClient().client.ping())
     except Exception:  # noqa: BLE001  whatever the library raises, there is none to be used

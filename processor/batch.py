@@ -3,23 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from processor.avro.compiled import PackedUpdate
 from processor.core.outcome import Rejected
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 
-Update = SessionUpdate | Rejected
+Update = PackedUpdate | SessionUpdate | Rejected
 """What decode makes of a record."""
 
-Sessions = Mapping[int, Mapping[bytes, Session | None]]
+State = Session | bytes
+"""A session as the next update is folded upon it: a snapshot's bytes are read where need be."""
+
+Sessions = Mapping[int, Mapping[bytes, State | None]]
 """Sessions by partition and record key; None says that there is no such session."""
 
 
 class Snapshot(NamedTuple):
-    """An accepted update: its record, the session after it and that session's bytes."""
+    """An accepted update: its record, the session after it, and that one's bytes."""
 
     record: Record
-    session: Session
+    state: State
     value: bytes
 
 

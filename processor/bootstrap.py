@@ -47,7 +47,7 @@ from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_clai
 from processor.runner import Runner
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
-from processor.stages.fold import Fold
+from processor.stages.fold import Codec, Fold
 from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
@@ -90,7 +90,8 @@ def assemble(
     # What a replay publishes is to become the live output: it has that one's subject.
     outputs = settings if replaying is None else replaying.live
     registry, ids, header, texts = _registry(outputs, schemas.snapshots, patiently, closing)
-    snapshots = SnapshotCodec(schemas.snapshots, ids, header, compiled)
+    snapshots = SnapshotCodec(schemas.snapshots, ids, header)
+    decode = Decode(UpdateCodec(schemas.updates, ids), compiled)
 
     facts: TopicFacts = patiently(lambda: require(cluster, settings.max_snapshot_bytes))
     coordination = KafkaCoordination(cluster)
@@ -152,9 +153,17 @@ def assemble(
     halts = Halts(limits, time.monotonic, observer)
     records = RecordCache(settings.cache_bytes)
     pipeline = Pipeline(
-        decode=Decode(UpdateCodec(schemas.updates, ids, compiled)),
-        load=Load(records, cache, snapshots.read),
-        fold=Fold(Encode(snapshots), settings.max_snapshot_bytes),
+        decode=decode,
+        load=Load(records, cache),
+        fold=Fold(
+            Codec(
+                decode.read,
+                snapshots.read,
+                Encode(snapshots),
+                None if compiled is None else snapshots.header,
+            ),
+            settings.max_snapshot_bytes,
+        ),
         publish=Publish(publication, settings.updates_topic, facts.max_letter_bytes),
         store=Store(cache, records),
         claims=claims,

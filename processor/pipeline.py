@@ -13,7 +13,7 @@ from processor.ports.log import Committed, Membership, Record
 from processor.ports.sessions import Stamp
 from processor.record_cache import RecordCache
 from processor.restore import Restore
-from processor.stages.fold import Fold, profiles_of
+from processor.stages.fold import Fold, profile_of
 from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
@@ -36,7 +36,7 @@ class Pipeline:
     def __init__(
         self,
         *,
-        decode: Callable[[Record], Update],
+        decode: Callable[[Sequence[Record]], list[Update]],
         load: Load,
         fold: Fold,
         publish: Publish,
@@ -140,13 +140,13 @@ class Pipeline:
 
     def _folded(self, records: Sequence[Record], batch: "_Batch") -> Folded:
         """Decode, load and fold a part; fold again, where another session won a claim."""
-        updates = [self._decode(record) for record in records]
+        updates = self._decode(records)
         stamps = {partition: each.stamp for partition, each in self.owned.items()}
         loaded = self._load(records, updates, stamps, batch.changed)
         batch.hits += loaded.hits
         batch.misses += loaded.misses
         records, updates = records[: loaded.reach], updates[: loaded.reach]
-        profiles = profiles_of(updates)
+        profiles = {profile for each in updates if (profile := profile_of(each))}
         if not profiles:
             return self._fold(records, updates, loaded.sessions, {})
         generation, holders = self._claims.holders(profiles)

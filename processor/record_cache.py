@@ -1,14 +1,16 @@
-"""The bounded cache of decoded sessions of the partitions that this process owns."""
+"""The bounded cache of the sessions of the partitions that this process owns."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from processor.core.session import Session
+from processor.batch import State
 
-_FIXED_COST: Final = 1_500
-_COST_PER_BYTE: Final = 8
-"""What a decoded session takes in memory, over the length of its snapshot (measured: tuples, dicts
-and strings of a session with 3 items take 3 to 5 KB for a snapshot of 350 bytes)."""
+_ENTRY: Final = 300
+"""What an entry takes in memory besides its snapshot (measured: key, tuple, numbers, dict)."""
+_DECODED: Final = 1_500
+_DECODED_PER_BYTE: Final = 8
+"""What a decoded session takes, over the length of its snapshot (measured: tuples, dicts and
+strings of a session with 3 items take 3 to 5 KB for a snapshot of 350 bytes)."""
 
 
 class RecordCache:
@@ -20,7 +22,7 @@ class RecordCache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._partitions: dict[int, dict[bytes, tuple[Session, int]]] = {}
+        self._partitions: dict[int, dict[bytes, tuple[State, int]]] = {}
         self._bytes: dict[int, int] = {}
 
     @property
@@ -43,24 +45,27 @@ class RecordCache:
         self._partitions.pop(partition, None)
         self._bytes.pop(partition, None)
 
-    def get(self, partition: int, key: bytes) -> Session | None:
+    def get(self, partition: int, key: bytes) -> State | None:
         """Return the session, None where it is not cached."""
         entry = self._partitions[partition].get(key)
         return None if entry is None else entry[0]
 
-    def put(self, partition: int, sessions: Mapping[bytes, tuple[Session, int]]) -> None:
+    def put(self, partition: int, sessions: Mapping[bytes, tuple[State, int]]) -> None:
         """Keep sessions with the lengths of their snapshots, then evict to the limit.
 
         Each owned partition has an equal share of the limit.
         """
         entries = self._partitions[partition]
         size = self._bytes[partition]
-        for key, (session, length) in sessions.items():
+        for key, (state, length) in sessions.items():
             former = entries.pop(key, None)
             if former is not None:
                 size -= former[1]
-            cost = _FIXED_COST + _COST_PER_BYTE * length
-            entries[key] = (session, cost)
+            if isinstance(state, bytes):
+                cost = _ENTRY + length
+            else:
+                cost = _DECODED + _DECODED_PER_BYTE * length
+            entries[key] = (state, cost)
             size += cost
         share = self._limit // len(self._partitions)
         while size > share:

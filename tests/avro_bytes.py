@@ -7,13 +7,23 @@ from typing import Any
 
 import pytest
 from fastavro import schemaless_writer
-from values import an_item, an_update
+from values import accepted, an_item, an_update
 
 from processor.avro.choice import chosen
+from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.compiled import Compiled
 from processor.avro.framing import single_object
 from processor.avro.schemas import Known, Schema, load_schemas, read_schema
+from processor.batch import Update
+from processor.core.fold import fold
+from processor.core.outcome import Rejected
+from processor.core.update import SessionUpdate
+from processor.stages.decode import Decode
+from processor.stages.encode import Encode
+from processor.stages.fold import Codec, Fold
 
 SCHEMAS = load_schemas()
+SNAPSHOTS = SnapshotCodec(SCHEMAS.snapshots)
 HEADER = single_object(SCHEMAS.updates.reader.fingerprint)
 KEY = b"7:visit"
 FAST = chosen("auto", SCHEMAS).compiled
@@ -23,6 +33,24 @@ CODECS = [
     pytest.param(None, id="fastavro"),
     pytest.param(FAST, id="compiled", marks=needs_compiled),
 ]
+
+
+def decode_and_fold(compiled: Compiled | None, limit: int) -> tuple[Decode, Fold]:
+    """Return the two stages as the service has them, with a limit of snapshots."""
+    decode = Decode(UpdateCodec(SCHEMAS.updates), compiled)
+    header = None if compiled is None else SNAPSHOTS.header
+    codec = Codec(decode.read, SNAPSHOTS.read, Encode(SNAPSHOTS), header)
+    return decode, Fold(codec, limit)
+
+
+def first_snapshot(update: Update) -> bytes:
+    """Return what a valid update makes of no session."""
+    assert not isinstance(update, Rejected), update
+    if isinstance(update, SessionUpdate):
+        return SNAPSHOTS.write(accepted(fold(None, update, None)))
+    packed = update.onto(None, None, SNAPSHOTS.header)
+    assert packed is not None
+    return packed[0]
 
 
 def varint(number: int) -> bytes:

@@ -5,19 +5,17 @@ from typing import Any
 
 import golden
 import pytest
-from avro_bytes import CODECS
+from avro_bytes import CODECS, decode_and_fold, first_snapshot
 
-from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.codec import UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.schemas import Schema, load_schemas
+from processor.batch import State
 from processor.core.outcome import Reason
-from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 from processor.ports.registry import SchemaId
 from processor.stages.decode import Decode
-from processor.stages.encode import Encode
-from processor.stages.fold import Fold
 
 VECTORS = json.loads((golden.CONTRACT / "vectors.json").read_text())
 FRAMINGS = json.loads((golden.CONTRACT / "framings.json").read_text())
@@ -25,19 +23,16 @@ FRAMINGS = json.loads((golden.CONTRACT / "framings.json").read_text())
 
 def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[tuple[str, str | None]]:
     """Return what the real stages make of each record, one batch after another."""
-    known = load_schemas()
-    decode = Decode(UpdateCodec(known.updates, compiled=compiled))
-    encode = Encode(SnapshotCodec(known.snapshots, compiled=compiled))
-    fold = Fold(encode, case["maxSnapshotBytes"])
+    decode, fold = decode_and_fold(compiled, case["maxSnapshotBytes"])
     claims: dict[str, str] = {}
-    sessions: dict[bytes, Session | None] = {}
+    sessions: dict[bytes, State | None] = {}
     told: list[tuple[str, str | None]] = []
     for vector in case["records"]:
         key = bytes.fromhex(vector["key"])
         value = None if vector["value"] is None else bytes.fromhex(vector["value"])
         record = Record(0, vector["offset"], 0, key, value, ())
         sessions.setdefault(key, None)
-        done = fold([record], [decode(record)], {0: sessions}, claims)
+        done = fold([record], decode([record]), {0: sessions}, claims)
         claims |= done.claims
         if done.snapshots:
             _, sessions[key], snapshot = done.snapshots[0]
@@ -71,13 +66,16 @@ def test_an_update_reads_alike_in_each_framing(
         def schema(self, schema_id: SchemaId) -> Schema | None:
             return known.reader if str(schema_id) == str(named) else None
 
-    decode = Decode(UpdateCodec(known, Registered(), compiled))
+    decode = Decode(UpdateCodec(known, Registered()), compiled)
     headers = [(name, bytes.fromhex(held)) for name, held in case["headers"].items()]
     record = Record(0, 0, 0, b"1:cart-17", bytes.fromhex(case["value"]), headers)
     plain = record._replace(value=bytes.fromhex(case["singleObject"]), headers=())
-    update = decode(record)
-    assert isinstance(update, SessionUpdate)
-    assert update == decode(plain)
+    wanted = decode.read(plain)
+    assert isinstance(wanted, SessionUpdate)
+    assert decode.read(record) == wanted
+    for each in decode([record, plain, record]):
+        assert isinstance(each, SessionUpdate) == (compiled is None)
+        assert first_snapshot(each) == first_snapshot(wanted)
 
 
 def test_every_outcome_has_vectors() -> None:

@@ -7,26 +7,21 @@ from functools import cache
 from itertools import groupby
 
 import pytest
-from avro_bytes import FAST
+from avro_bytes import FAST, decode_and_fold
 from first_sessions import not_exactly_one_first, winners
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import DeadLetter, Entry, Expected, Snapshot, bits, decode_session, expected
 from oracle_json import is_json
 
-from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
-from processor.avro.schemas import load_schemas
+from processor.batch import State
 from processor.core.json_text import is_json_text
 from processor.core.outcome import Reason
-from processor.core.session import Session
 from processor.demo.catalogue import NOT_JSON, UNUSUAL_JSON
 from processor.demo.lean import lean_updates
 from processor.demo.stream import Mix, Update, updates
 from processor.ports.log import Record
-from processor.stages.decode import Decode
-from processor.stages.encode import Encode
-from processor.stages.fold import Fold
 
 PARTITIONS = 4
 SMALL = 6_000
@@ -66,10 +61,8 @@ def processed(
     records: Sequence[Record], limit: int, batch: int, compiled: Compiled | None = None
 ) -> dict[int, Expected]:
     """Fold the records through the stages, `batch` at a time, with dicts for Kafka and Redis."""
-    schemas = load_schemas()
-    decode = Decode(UpdateCodec(schemas.updates, compiled=compiled))
-    fold = Fold(Encode(SnapshotCodec(schemas.snapshots, compiled=compiled)), limit)
-    sessions: dict[int, dict[bytes, Session | None]] = {}
+    decode, fold = decode_and_fold(compiled, limit)
+    sessions: dict[int, dict[bytes, State | None]] = {}
     claims: dict[str, str] = {}
     results = {partition: Expected() for partition in range(PARTITIONS)}
     rest = list(records)
@@ -77,12 +70,12 @@ def processed(
         now = rest[:batch]
         for record in now:
             sessions.setdefault(record.partition, {}).setdefault(record.key or b"", None)
-        done = fold(now, [decode(record) for record in now], sessions, claims)
+        done = fold(now, decode(now), sessions, claims)
         rest = rest[done.taken :]
         claims |= done.claims
-        for record, session, value in done.snapshots:
+        for record, state, value in done.snapshots:
             key = record.key or b""
-            sessions[record.partition][key] = session
+            sessions[record.partition][key] = state
             results[record.partition].snapshots.append(Snapshot(key, value, record.timestamp))
         for record, rejected in done.letters:
             entry = Entry(*record[1:])

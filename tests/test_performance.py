@@ -18,7 +18,6 @@ from bench.report import PAGE, replaced, sections
 from bench.scenarios import SCENARIOS, Scenario
 from bench.service import Sample
 from bench.stages import CLOCKED
-from processor.avro.choice import chosen
 from processor.avro.codec import UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.stages.decode import Decode
@@ -125,16 +124,14 @@ def test_percentiles_of_nothing_are_not_measured() -> None:
 
 
 def test_the_quick_updates_are_valid_and_distinct() -> None:
-    schemas = load_schemas()
-    codec = UpdateCodec(schemas.updates, compiled=chosen("auto", schemas).compiled)
-    decode = Decode(codec)
+    decode = Decode(UpdateCodec(load_schemas().updates))
     from processor.core.update import SessionUpdate
     from processor.ports.log import Record
 
     found = []
     for offset, update in enumerate(_stamped(range(5, 8), 0x1001)):
         record = Record(0, offset, update.timestamp, update.key, update.value, ())
-        decoded = decode(record)
+        decoded = decode.read(record)
         assert isinstance(decoded, SessionUpdate)
         found.append(decoded)
     assert [each.integration_id for each in found] == ["s-00000005", "s-00000006", "s-00000007"]

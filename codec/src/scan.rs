@@ -3,20 +3,43 @@
 //! Every step either takes what stands there, or refuses: another reader then decides. No length or
 //! count is believed before the bytes that it speaks of are seen.
 
+use std::ops::Range;
+
 pub struct Refused;
 
 pub type Taken<T> = Result<T, Refused>;
 
-/// The bytes that are not taken yet.
+/// Bytes, and how many of them are taken.
 pub struct Scan<'a> {
-    pub left: &'a [u8],
+    whole: &'a [u8],
+    pub at: usize,
 }
 
 impl<'a> Scan<'a> {
+    pub fn new(whole: &'a [u8], at: usize) -> Self {
+        Scan { whole, at }
+    }
+
     pub fn bytes(&mut self, length: usize) -> Taken<&'a [u8]> {
-        let (taken, left) = self.left.split_at_checked(length).ok_or(Refused)?;
-        self.left = left;
+        let end = self.at.checked_add(length).ok_or(Refused)?;
+        let taken = self.whole.get(self.at..end).ok_or(Refused)?;
+        self.at = end;
         Ok(taken)
+    }
+
+    /// Returns bytes that were taken before.
+    pub fn part(&self, span: &Range<usize>) -> &'a [u8] {
+        &self.whole[span.clone()]
+    }
+
+    /// Returns where that stands which is taken.
+    pub fn span<T, E>(
+        &mut self,
+        take: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Range<usize>, E> {
+        let start = self.at;
+        take(self)?;
+        Ok(start..self.at)
     }
 
     pub fn byte(&mut self) -> Taken<u8> {
@@ -74,16 +97,20 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Takes the index of an enum.
-    pub fn symbol(&mut self, symbols: &[&'static str]) -> Taken<&'static str> {
+    /// Takes the index of an enum of so many symbols.
+    pub fn symbol(&mut self, symbols: usize) -> Taken<usize> {
         let index = usize::try_from(self.long()?).map_err(|_| Refused)?;
-        symbols.get(index).copied().ok_or(Refused)
+        if index < symbols {
+            Ok(index)
+        } else {
+            Err(Refused)
+        }
     }
 
     /// Takes the count of an array or a map that is empty or one positive block; see `end`.
     pub fn count(&mut self) -> Taken<usize> {
         let count = usize::try_from(self.long()?).map_err(|_| Refused)?;
-        if count > self.left.len() {
+        if count > self.whole.len() - self.at {
             return Err(Refused); // each item takes a byte or more
         }
         Ok(count)
@@ -96,6 +123,15 @@ impl<'a> Scan<'a> {
         }
         Ok(())
     }
+
+    /// Takes the end of everything.
+    pub fn finish(&self) -> Taken<()> {
+        if self.at == self.whole.len() {
+            Ok(())
+        } else {
+            Err(Refused)
+        }
+    }
 }
 
 pub fn put_long(out: &mut Vec<u8>, value: i64) {
@@ -107,7 +143,13 @@ pub fn put_long(out: &mut Vec<u8>, value: i64) {
     out.push(left as u8);
 }
 
-pub fn put_sized(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_long(out, bytes.len() as i64);
-    out.extend_from_slice(bytes);
+pub fn put_double(out: &mut Vec<u8>, value: f64) {
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+pub fn put_sized(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    put_long(out, parts.iter().map(|part| part.len() as i64).sum());
+    for part in parts {
+        out.extend_from_slice(part);
+    }
 }

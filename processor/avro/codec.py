@@ -1,7 +1,6 @@
-"""Between bytes and the domain's values: by the compiled codec where it can, else by fastavro.
+"""Between bytes and the domain's values, by fastavro.
 
-Without a compiled codec, and for all that it leaves alone, fastavro decides. A value of this
-version's own schema is read as it stands; any other known writer's is resolved to
+A value of this version's own schema is read as it stands; any other known writer's is resolved to
 the reader's schema. Hostile bytes can make fastavro raise, never loop or allocate beyond a small
 multiple of their length:
 
@@ -19,7 +18,6 @@ from typing import Any, Final, Generic, TypeVar
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 
-from processor.avro.compiled import Compiled
 from processor.avro.framing import (
     DecodeError,
     Framing,
@@ -112,23 +110,25 @@ class _Records(Generic[Value]):
         self,
         known: Known,
         ids: SchemaIds | None,
-        fast: Callable[..., Value | None] | None,
         make: Callable[..., Value],
     ) -> None:
-        """Take `fast`, which reads own values that it knows; `make` takes a record's fields."""
-        self._fast = fast
+        """Take `make`, which takes a record's fields."""
         self._make = make
         self._framing = Framing(known.writers, ids)
         self._reader = known.reader
+
+    def own_header(self, value: bytes) -> bytes | None:
+        """Return what stands before a datum of the reader's schema, None before all else."""
+        try:
+            writer, start = self._framing.split(value)
+        except DecodeError:
+            return None
+        return value[:start] if writer.fingerprint == self._reader.fingerprint else None
 
     def read(self, value: bytes, *more: int) -> Value:
         """Return what is made of the record and `more`. Raises DecodeError."""
         writer, start = self._framing.split(value)
         own = writer.fingerprint == self._reader.fingerprint
-        if own and self._fast is not None:
-            read = self._fast(value, start, *more)
-            if read is not None:
-                return read
         stream = BytesIO(value) if own else _Exact(value)
         stream.seek(start)
         try:
@@ -149,16 +149,21 @@ class UpdateCodec:
         self,
         known: Known,
         ids: SchemaIds | None = None,
-        compiled: Compiled | None = None,
         header: bytes | None = None,
     ) -> None:
-        fast = compiled.read_update if compiled else None
-        self._records = _Records(known, ids, fast, _update)
+        self._records = _Records(known, ids, _update)
         self._schema = known.reader.parsed
-        self._header = header or single_object(known.reader.fingerprint)
+        self.header = header or single_object(known.reader.fingerprint)
+
+    def own_header(self, value: bytes) -> bytes | None:
+        """Return what stands before a datum of this version's schema, None before all else.
+
+        What `ids` raises passes through.
+        """
+        return self._records.own_header(value)
 
     def read(self, value: bytes, offset: int) -> SessionUpdate:
-        """Return the update that stood at this input offset, as yet unchecked unless it is sound.
+        """Return the update that stood at this input offset, as yet unchecked.
 
         Raises DecodeError and nothing else, whatever the bytes; what `ids` raises passes through.
         """
@@ -167,7 +172,7 @@ class UpdateCodec:
     def write(self, update: SessionUpdate) -> bytes:
         """Return the update's bytes, framing included; its offset is not among them."""
         out = BytesIO()
-        out.write(self._header)
+        out.write(self.header)
         schemaless_writer(out, self._schema, dict(zip(UPDATE_FIELDS, update, strict=False)))
         return out.getvalue()
 
@@ -179,28 +184,18 @@ class SnapshotCodec:
     """
 
     def __init__(
-        self,
-        known: Known,
-        ids: SchemaIds | None = None,
-        header: bytes | None = None,
-        compiled: Compiled | None = None,
+        self, known: Known, ids: SchemaIds | None = None, header: bytes | None = None
     ) -> None:
-        self._fast = compiled
-        fast = compiled.read_snapshot if compiled else None
-        self._records = _Records(known, ids, fast, _session)
+        self._records = _Records(known, ids, _session)
         self._schema = known.reader.parsed
-        self._header = header or single_object(known.reader.fingerprint)
+        self.header = header or single_object(known.reader.fingerprint)
 
     def write(self, session: Session) -> bytes:
         """Return the snapshot's bytes, framing included: the same ones for the same session."""
-        if self._fast is not None:
-            written = self._fast.write_snapshot(session, self._header)
-            if written is not None:
-                return written
         record: dict[str, Any] = dict(zip(SESSION_FIELDS, session, strict=True))
         record["cartItems"] = list(session.cart_items)
         out = BytesIO()
-        out.write(self._header)
+        out.write(self.header)
         schemaless_writer(out, self._schema, record)
         return out.getvalue()
 

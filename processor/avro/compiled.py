@@ -1,25 +1,38 @@
-"""The compiled codec: present schemas in their canonical form, everything else left to fastavro."""
+"""The compiled codec: the fold of plain updates on the bytes of the present schemas."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from processor.core.json_text import is_json_text
-from processor.core.session import Session
-from processor.core.update import SoundUpdate
+from processor.ports.log import Record
+
+
+class PackedUpdate(Protocol):
+    """An update that rules 1 to 3 have nothing to say of, as its bytes."""
+
+    @property
+    def profile(self) -> str | None:
+        """The key of the profile that it names, None where it names none."""
+
+    def onto(
+        self, before: bytes | None, holder: str | None, header: bytes, /
+    ) -> tuple[bytes, bool] | None:
+        """Return what `core.fold` makes of the session, written, and whether that is a claim.
+
+        `before` is the session's snapshot, None where there is no session; `header` stands before
+        the next one. An empty snapshot says that the session remembers the update; None, that
+        `core.fold` is to be asked: it rejects the update, or the snapshot before is another's.
+        """
 
 
 class Compiled(Protocol):
-    """What reads and writes; None leaves the value to fastavro."""
+    """What reads updates, and folds them."""
 
-    def read_update(self, value: bytes, start: int, offset: int, /) -> SoundUpdate | None:
-        """Return the update, if it is sound, whose datum begins at `start`."""
+    def read(self, records: Sequence[Record], header: bytes, /) -> list[PackedUpdate | None]:
+        """Return each record's update, None where fastavro is to read it.
 
-    def read_snapshot(self, value: bytes, start: int, /) -> Session | None:
-        """Return the session whose datum begins at `start`."""
-
-    def write_snapshot(self, session: Session, header: bytes, /) -> bytes | None:
-        """Return the header and the session's bytes."""
+        Those are read whose value begins with the header, and whose record names no schema apart.
+        """
 
 
 class Module(Protocol):
@@ -27,14 +40,10 @@ class Module(Protocol):
 
     UPDATE: bytes
     SNAPSHOT: bytes
-    Codec: Callable[[Any, Any, Any], Compiled]
-    """Takes what makes an update and a session of their values, and who judges whether a text is
-    JSON. The carts that it reads are sequences of items that stay bytes until looked at."""
+    Codec: Callable[[Callable[[str], bool]], Compiled]
+    """Takes who judges whether a text is JSON."""
 
 
 def compiled(module: Module) -> Compiled:
     """Return the module's codec, whose layout must be that of the present schemas."""
-    # What `_make` does, less its count of the values.
-    return module.Codec(
-        partial(tuple.__new__, SoundUpdate), partial(tuple.__new__, Session), is_json_text
-    )
+    return module.Codec(is_json_text)

@@ -41,9 +41,3 @@ class SessionUpdate(NamedTuple):
             and self.attributes is None
             and self.discounts is None
         )
-
-
-class SoundUpdate(SessionUpdate):
-    """An update that was found valid (rule 3), and its total settled, while it was read."""
-
-    __slots__ = ()

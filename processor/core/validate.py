@@ -7,7 +7,7 @@ from typing import Final
 from processor.core.json_text import MAX_DEPTH, is_json_text
 from processor.core.money import cart_sum, without_negative_zero
 from processor.core.session import CartItem
-from processor.core.update import SessionUpdate, SoundUpdate
+from processor.core.update import SessionUpdate
 
 MAX_INT: Final = 2**31 - 1
 MAX_EVENT_TIME: Final = 253_402_300_799_999
@@ -22,8 +22,6 @@ def validate(update: SessionUpdate) -> SessionUpdate | str:
     The total is settled when it is the one given or, for a cart without one, the cart's sum, and
     is not −0.0: nothing after this looks inside a cart item.
     """
-    if isinstance(update, SoundUpdate):
-        return update
     wrong = (
         _wrong_identity(update)
         or _wrong_cart(update.cart_items)

@@ -1,34 +1,54 @@
 """Fold: updates into their sessions, in the order of each partition."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-from processor.batch import Folded, Letter, Sessions, Snapshot, Update
+from processor.avro.compiled import PackedUpdate
+from processor.batch import Folded, Letter, Sessions, Snapshot, State, Update
 from processor.core.fold import fold
 from processor.core.outcome import Accepted, Duplicate, Reason, Rejected
-from processor.core.session import Session, profile_key, session_key
+from processor.core.session import Session, profile_key
+from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 
 FOLD_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of snapshots after which a batch is cut: its rest goes into the next transaction."""
 
 
-def profiles_of(updates: Sequence[Update]) -> set[str]:
-    """Return the keys of the profiles that updates name."""
-    return {
-        profile_key(update.application_id, update.profile_id)
-        for update in updates
-        if not isinstance(update, Rejected) and update.profile_id
-    }
+def profile_of(update: Update) -> str | None:
+    """Return the key of the profile that an update names, None where it names none."""
+    if isinstance(update, Rejected):
+        return None
+    if not isinstance(update, SessionUpdate):
+        return update.profile
+    profile = update.profile_id
+    return profile_key(update.application_id, profile) if profile else None
+
+
+class Codec(NamedTuple):
+    """How a fold gets from bytes to values and back."""
+
+    update: Callable[[Record], SessionUpdate | Rejected]
+    """Reads a record whose packed update is not accepted."""
+    session: Callable[[bytes], Session]
+    encode: Callable[[Session], bytes]
+    header: bytes | None = None
+    """What stands before each snapshot, where updates are packed: sessions stay bytes then."""
+
+
+class Next(NamedTuple):
+    """An accepted update: the state after it, its snapshot, and whether it claims its profile."""
+
+    state: State
+    value: bytes
+    claims: bool
 
 
 class Fold:
-    """Folds a batch part by part; `encode` gives a snapshot's bytes: `max_snapshot` are allowed."""
+    """Folds a batch part by part; snapshots may have `max_snapshot` bytes."""
 
-    def __init__(
-        self, encode: Callable[[Session], bytes], max_snapshot: int, limit: int = FOLD_LIMIT
-    ) -> None:
-        self._encode = encode
+    def __init__(self, codec: Codec, max_snapshot: int, limit: int = FOLD_LIMIT) -> None:
+        self._codec = codec
         self._max_snapshot = max_snapshot
         self.limit = limit
 
@@ -46,7 +66,6 @@ class Fold:
         letters: list[Letter] = []
         claims: dict[str, str] = {}
         duplicates = size = taken = 0
-        encode, max_snapshot, limit = self._encode, self._max_snapshot, self.limit
         for record, update in zip(records, updates, strict=True):
             taken += 1
             if isinstance(update, Rejected):
@@ -54,29 +73,52 @@ class Fold:
                 continue
             known = current[record.partition]
             key = record.key or b""
-            holder = None
-            if update.profile_id:
-                holder = held.get(profile_key(update.application_id, update.profile_id))
-            outcome = fold(known[key], update, holder)
-            if isinstance(outcome, Accepted):
-                session, claim = outcome
-                value = encode(session)
-                if len(value) > max_snapshot:
-                    letters.append(Letter(record, _too_large(len(value), max_snapshot)))
+            profile = profile_of(update)
+            holder = None if profile is None else held.get(profile)
+            outcome = self._next(record, update, known[key], holder)
+            if isinstance(outcome, Next):
+                state, value, claiming = outcome
+                if len(value) > self._max_snapshot:
+                    letters.append(Letter(record, _too_large(len(value), self._max_snapshot)))
                     continue
-                known[key] = session
-                if claim is not None:
-                    own = session_key(session.application_id, session.integration_id)
-                    held[claim] = claims[claim] = own
-                snapshots.append(Snapshot(record, session, value))
+                known[key] = state
+                if claiming and profile is not None:
+                    held[profile] = claims[profile] = key.decode()
+                snapshots.append(Snapshot(record, state, value))
                 size += len(value)
-                if size > limit:
+                if size > self.limit:
                     break
             elif isinstance(outcome, Duplicate):
                 duplicates += 1
             else:
                 letters.append(Letter(record, outcome))
         return Folded(snapshots, letters, duplicates, claims, taken, size)
+
+    def _next(
+        self,
+        record: Record,
+        update: SessionUpdate | PackedUpdate,
+        state: State | None,
+        holder: str | None,
+    ) -> Next | Duplicate | Rejected:
+        """Return what becomes of an update: the compiled codec's answer, or else the core's."""
+        update_of, session_of, encode, header = self._codec
+        if not isinstance(update, SessionUpdate):
+            if header is not None and not isinstance(state, Session):
+                packed = update.onto(state, holder, header)
+                if packed is not None:
+                    value, claims = packed
+                    return Next(value, value, claims) if value else Duplicate()
+            read = update_of(record)
+            if isinstance(read, Rejected):
+                return read
+            update = read
+        before = session_of(state) if isinstance(state, bytes) else state
+        outcome = fold(before, update, holder)
+        if not isinstance(outcome, Accepted):
+            return outcome
+        value = encode(outcome.session)
+        return Next(outcome.session if header is None else value, value, outcome.claim is not None)
 
 
 def _too_large(size: int, limit: int) -> Rejected:

@@ -1,11 +1,10 @@
 """Load: the sessions that updates name, from the record cache or else from Redis."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from processor.batch import Changed, Sessions, Update
+from processor.batch import Changed, Sessions, State, Update
 from processor.core.outcome import Rejected
-from processor.core.session import Session
 from processor.ports.log import Record
 from processor.ports.sessions import SessionCache, Stamp, Want
 from processor.record_cache import RecordCache
@@ -31,12 +30,10 @@ class Load:
         self,
         records: RecordCache,
         cache: SessionCache,
-        decode: Callable[[bytes], Session],
         limit: int = LOAD_LIMIT,
     ) -> None:
         self._records = records
         self._cache = cache
-        self._decode = decode
         self._limit = limit
 
     def __call__(
@@ -50,7 +47,7 @@ class Load:
 
         Raises CacheLost and CacheUnavailable.
         """
-        sessions: dict[int, dict[bytes, Session | None]] = {}
+        sessions: dict[int, dict[bytes, State | None]] = {}
         missing: dict[int, dict[bytes, None]] = {}
         hits = 0
         for record, update in zip(records, updates, strict=True):
@@ -63,9 +60,9 @@ class Load:
             if key in known:
                 continue
             before = changed[partition].get(key) if partition in changed else None
-            session = self._records.get(partition, key) if before is None else before.session
-            if session is not None:
-                known[key] = session
+            state = self._records.get(partition, key) if before is None else before.state
+            if state is not None:
+                known[key] = state
                 hits += 1
             else:
                 missing.setdefault(partition, {})[key] = None
@@ -78,7 +75,7 @@ class Load:
 
     def _fetch(
         self,
-        sessions: Mapping[int, dict[bytes, Session | None]],
+        sessions: Mapping[int, dict[bytes, State | None]],
         missing: Mapping[int, Mapping[bytes, None]],
         stamps: Mapping[int, Stamp],
     ) -> bool:
@@ -90,8 +87,7 @@ class Load:
         share = max(1, self._limit // len(wants))
         for partition, values in self._cache.load(wants, share).items():
             keys = wants[partition].keys
-            for key, value in zip(keys, values, strict=False):
-                sessions[partition][key] = None if value is None else self._decode(value)
+            sessions[partition].update(zip(keys, values, strict=False))
             complete = complete and len(values) == len(keys)
         return complete
 

@@ -38,7 +38,7 @@ class Store:
         for partition, snapshots in changed.items():
             self._records.put(
                 partition,
-                {key: (each.session, len(each.value)) for key, each in snapshots.items()},
+                {key: (each.state, len(each.value)) for key, each in snapshots.items()},
             )
         return {
             partition: Stamp(stamp.generation, checkpoint)

@@ -35,7 +35,7 @@ from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_clai
 from processor.runner import Runner
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
-from processor.stages.fold import FOLD_LIMIT, Fold
+from processor.stages.fold import FOLD_LIMIT, Codec, Fold
 from processor.stages.load import LOAD_LIMIT, Load
 from processor.stages.publish import ERROR_HEADERS, Publish
 from processor.stages.store import Store
@@ -262,10 +262,12 @@ class Service:
         self._snapshots = snapshots = SnapshotCodec(SCHEMAS.snapshots)
         ids = RegisteredIds(registry, broker.monotonic) if registry else None
         self.gate = Gate(ids, broker.monotonic, observer) if ids else None
+        decode = Decode(UpdateCodec(SCHEMAS.updates, ids))
+        codec = Codec(decode.read, snapshots.read, Encode(snapshots))
         self.pipeline = Pipeline(
-            decode=Decode(UpdateCodec(SCHEMAS.updates, ids)),
-            load=Load(self.records, self.cache, snapshots.read, limits.load),
-            fold=Fold(Encode(snapshots), SNAPSHOT_LIMIT, limits.fold),
+            decode=decode,
+            load=Load(self.records, self.cache, limits.load),
+            fold=Fold(codec, SNAPSHOT_LIMIT, limits.fold),
             publish=Publish(self.publication, "updates"),
             store=Store(self.cache, self.records),
             claims=self.claims,

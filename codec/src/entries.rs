@@ -1,0 +1,83 @@
+//! A map of texts to something: where its entries stand in the bytes.
+
+use crate::scan::{Refused, Scan, put_long};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+pub struct Entry {
+    /// The key, its length before it.
+    key: Range<usize>,
+    /// The value: without the index of its union where it has one.
+    value: Range<usize>,
+}
+
+/// The entries in their order, no two of one key.
+pub struct Entries {
+    whole: Range<usize>,
+    each: Vec<Entry>,
+}
+
+impl Entries {
+    /// Returns those of an empty map that stands at the first place.
+    pub fn none() -> Self {
+        let (whole, each) = (0..1, Vec::new());
+        Entries { whole, each }
+    }
+
+    /// Takes a map whose values `value` takes, and returns the places of.
+    pub fn take<'a, E: From<Refused>>(
+        scan: &mut Scan<'a>,
+        mut value: impl FnMut(&mut Scan<'a>) -> Result<Range<usize>, E>,
+    ) -> Result<Self, E> {
+        let start = scan.at;
+        let count = scan.count()?;
+        let mut each = Vec::new();
+        for _ in 0..count {
+            let key = scan.span(|scan| scan.text().map(|_| ()))?;
+            each.push(Entry {
+                key,
+                value: value(scan)?,
+            });
+        }
+        scan.end(count)?;
+        if count > 1 {
+            let mut keys: Vec<&[u8]> = each.iter().map(|one: &Entry| scan.part(&one.key)).collect();
+            keys.sort_unstable();
+            if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+                return Err(Refused.into());
+            }
+        }
+        let whole = start..scan.at;
+        Ok(Entries { whole, each })
+    }
+
+    /// Puts the map as a change leaves it (`merge` in `core/fold.py`): an empty value removes a key.
+    pub fn put(&self, own: &[u8], change: Option<&Entries>, theirs: &[u8], out: &mut Vec<u8>) {
+        let Some(change) = change else {
+            out.extend_from_slice(&own[self.whole.clone()]);
+            return;
+        };
+        let mut named: BTreeMap<&[u8], &[u8]> = change.of(theirs).collect();
+        let mut merged = Vec::with_capacity(self.each.len() + named.len());
+        for (key, value) in self.of(own) {
+            merged.push((key, named.remove(key).unwrap_or(value)));
+        }
+        merged.extend(change.of(theirs).filter(|(key, _)| named.contains_key(key)));
+        merged.retain(|(_, value)| !value.is_empty());
+        if !merged.is_empty() {
+            put_long(out, merged.len() as i64);
+            for (key, value) in merged {
+                out.extend_from_slice(key);
+                out.extend_from_slice(value);
+            }
+        }
+        out.push(0);
+    }
+
+    fn of<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let part = |span: &Range<usize>| &bytes[span.clone()];
+        self.each
+            .iter()
+            .map(move |one| (part(&one.key), part(&one.value)))
+    }
+}

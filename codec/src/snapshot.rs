@@ -1,0 +1,211 @@
+//! A CustomerSession: taken apart, and put together again with an update folded in.
+
+use crate::cart;
+use crate::entries::Entries;
+use crate::scan::{Refused, Scan, Taken, put_double, put_long, put_sized};
+use crate::update::{Update, text, texts};
+use blake2b_simd::Params;
+use std::ops::Range;
+
+/// open, closed and cancelled are 0, 1 and 2.
+pub const STATES: usize = 3;
+const OPEN: usize = 0;
+const REMEMBERED: usize = 16;
+const HASH: usize = 8;
+/// Where nothing stands: at the place of a text, list or map that is empty.
+const EMPTY: &[u8] = &[0];
+
+/// What an update makes of a session.
+pub enum Folded {
+    /// The session remembers the update.
+    Duplicate,
+    /// The snapshot, and whether the session claims the profile that the update names.
+    Accepted(Vec<u8>, bool),
+}
+
+/// A session before an update; places are of `bytes`.
+pub struct Snapshot<'a> {
+    bytes: &'a [u8],
+    integration_id: &'a [u8],
+    created: i64,
+    application_id: i32,
+    profile_id: &'a [u8],
+    coupon: &'a [u8],
+    referral: &'a [u8],
+    state: usize,
+    cart: &'a [u8],
+    identifiers: &'a [u8],
+    total: f64,
+    attributes: Entries,
+    first_session: bool,
+    discounts: Entries,
+    version: i64,
+    memory: &'a [u8],
+}
+
+impl<'a> Snapshot<'a> {
+    /// Takes a snapshot to its end.
+    pub fn take(bytes: &'a [u8], start: usize) -> Taken<Self> {
+        let scan = &mut Scan::new(bytes, start);
+        let part = |span: Range<usize>| &bytes[span];
+        let integration_id = part(text(scan)?);
+        let created = scan.long()?;
+        let application_id = scan.int()?;
+        let profile_id = part(text(scan)?);
+        let coupon = part(text(scan)?);
+        let referral = part(text(scan)?);
+        let state = scan.symbol(STATES)?;
+        let cart = part(scan.span(cart::skip)?);
+        let identifiers = part(scan.span(texts)?);
+        let total = scan.double()?;
+        let attributes = Entries::take(scan, text)?;
+        let first_session = scan.boolean()?;
+        let discounts = Entries::take(scan, |scan| scan.span(Scan::double))?;
+        if scan.present()? {
+            scan.symbol(STATES)?;
+        }
+        let version = scan.long()?;
+        scan.long()?; // updated
+        scan.text()?; // lastEventId
+        scan.long()?; // inputOffset
+        let memory = scan.sized()?;
+        scan.finish()?;
+        if version < 1 {
+            return Err(Refused);
+        }
+        Ok(Snapshot {
+            bytes,
+            integration_id,
+            created,
+            application_id,
+            profile_id,
+            coupon,
+            referral,
+            state,
+            cart,
+            identifiers,
+            total,
+            attributes,
+            first_session,
+            discounts,
+            version,
+            memory,
+        })
+    }
+
+    /// Returns the state before the first update, of version 0: empty and anonymous.
+    pub fn unborn(update: &Update, theirs: &'a [u8]) -> Self {
+        Snapshot {
+            bytes: EMPTY,
+            integration_id: &theirs[update.integration_id.clone()],
+            created: update.event_time,
+            application_id: update.application_id,
+            profile_id: EMPTY,
+            coupon: EMPTY,
+            referral: EMPTY,
+            state: OPEN,
+            cart: EMPTY,
+            identifiers: EMPTY,
+            total: 0.0,
+            attributes: Entries::none(),
+            first_session: true,
+            discounts: Entries::none(),
+            version: 0,
+            memory: &[],
+        }
+    }
+
+    /// Folds an update in, as `core/fold.py` does; what that rejects is refused, for it to say why.
+    ///
+    /// `theirs` are the update's bytes, `holder` the key of the session that holds its profile.
+    pub fn fold(
+        &self,
+        update: &Update,
+        theirs: &[u8],
+        offset: i64,
+        holder: Option<&str>,
+        header: &[u8],
+    ) -> Taken<Folded> {
+        let event_id = &theirs[update.event_id.clone()];
+        let event = event_hash(event_id)?;
+        if self.memory.chunks_exact(HASH).any(|known| known == event) {
+            return Ok(Folded::Duplicate);
+        }
+        let state = update.state.unwrap_or(self.state);
+        // Each state may be followed by those after it, and none of them by one before.
+        let unknown = self.version == 0 && state != OPEN;
+        if state < self.state || unknown || (self.state != OPEN && update.changes_fields()) {
+            return Err(Refused);
+        }
+        let (first_session, claims) = self.first_session(update, theirs, holder);
+        let kept = self.memory.len().saturating_sub(HASH * (REMEMBERED - 1));
+        let part = |given: &Option<Range<usize>>, own| match given {
+            Some(span) => &theirs[span.clone()],
+            None => own,
+        };
+
+        let mut out = Vec::with_capacity(self.bytes.len() + theirs.len() + 64);
+        out.extend_from_slice(header);
+        out.extend_from_slice(self.integration_id);
+        put_long(&mut out, self.created);
+        put_long(&mut out, self.application_id.into());
+        out.extend_from_slice(part(&update.profile_id, self.profile_id));
+        out.extend_from_slice(part(&update.coupon, self.coupon));
+        out.extend_from_slice(part(&update.referral, self.referral));
+        put_long(&mut out, state as i64);
+        out.extend_from_slice(part(&update.cart, self.cart));
+        out.extend_from_slice(part(&update.identifiers, self.identifiers));
+        put_double(&mut out, update.total.unwrap_or(self.total));
+        let bytes = self.bytes;
+        let attributes = &self.attributes;
+        attributes.put(bytes, update.attributes.as_ref(), theirs, &mut out);
+        out.push(first_session.into());
+        let discounts = &self.discounts;
+        discounts.put(bytes, update.discounts.as_ref(), theirs, &mut out);
+        if self.version == 0 {
+            out.push(0);
+        } else {
+            out.push(2);
+            put_long(&mut out, self.state as i64);
+        }
+        put_long(&mut out, self.version.checked_add(1).ok_or(Refused)?);
+        put_long(&mut out, update.event_time);
+        out.extend_from_slice(event_id);
+        put_long(&mut out, offset);
+        put_sized(&mut out, &[&self.memory[kept..], &event]);
+        Ok(Folded::Accepted(out, claims))
+    }
+
+    /// Whether this is its profile's first session, and whether it claims the profile as such.
+    fn first_session(&self, update: &Update, theirs: &[u8], holder: Option<&str>) -> (bool, bool) {
+        let Some(profile) = &update.profile_id else {
+            return (self.first_session, false);
+        };
+        let profile = &theirs[profile.clone()];
+        if profile == self.profile_id && self.version > 0 {
+            return (self.first_session, false);
+        }
+        if profile == EMPTY {
+            return (true, false);
+        }
+        let own = holder.is_none_or(|holder| {
+            is_key(holder.as_bytes(), self.application_id, self.integration_id)
+        });
+        (own, own)
+    }
+}
+
+/// Whether a key is `{applicationId}:{integrationId}`, of an id with its length before it.
+pub fn is_key(key: &[u8], application_id: i32, integration_id: &[u8]) -> bool {
+    let application = application_id.to_string();
+    let rest = key.strip_prefix(application.as_bytes());
+    let id = Scan::new(integration_id, 0).sized().unwrap_or_default();
+    rest.and_then(|rest| rest.strip_prefix(b":")) == Some(id)
+}
+
+/// Returns by what an event id, its length before it, is remembered.
+fn event_hash(event_id: &[u8]) -> Taken<[u8; HASH]> {
+    let id = Scan::new(event_id, 0).sized()?;
+    let hash = Params::new().hash_length(HASH).hash(id);
+    hash.as_bytes().try_into().map_err(|_| Refused)
+}

@@ -1,0 +1,130 @@
+//! A SessionUpdate: what rules 1 to 3 ask of it, and where its fields stand in its bytes.
+
+use crate::cart;
+use crate::entries::Entries;
+use crate::scan::{Refused, Scan, Taken};
+use crate::snapshot::STATES;
+use std::ops::Range;
+
+/// 9999-12-31T23:59:59.999Z in milliseconds since 1970.
+const MAX_EVENT_TIME: i64 = 253_402_300_799_999;
+
+/// Fields that are as a snapshot has them are kept as places.
+pub struct Update {
+    pub event_id: Range<usize>,
+    pub event_time: i64,
+    pub application_id: i32,
+    pub integration_id: Range<usize>,
+    pub profile_id: Option<Range<usize>>,
+    pub coupon: Option<Range<usize>>,
+    pub referral: Option<Range<usize>>,
+    pub state: Option<usize>,
+    pub cart: Option<Range<usize>>,
+    pub identifiers: Option<Range<usize>>,
+    /// The one given or the cart's sum, and never −0.0.
+    pub total: Option<f64>,
+    pub attributes: Option<Entries>,
+    pub discounts: Option<Entries>,
+}
+
+impl Update {
+    /// Takes an update that is sound: what is not is for others to name.
+    pub fn take<E: From<Refused>>(
+        scan: &mut Scan,
+        is_json: impl Fn(&str) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let event_id = filled_text(scan)?;
+        let event_time = scan.long()?;
+        let application_id = scan.int()?;
+        let integration_id = filled_text(scan)?;
+        sound_if(application_id >= 1 && (0..=MAX_EVENT_TIME).contains(&event_time))?;
+        let profile_id = optional(scan, text)?;
+        let coupon = optional(scan, text)?;
+        let referral = optional(scan, text)?;
+        let state = optional(scan, |scan| scan.symbol(STATES))?;
+        let mut sum = None;
+        let cart = optional(scan, |scan| {
+            scan.span(|scan| cart::sum(scan, &is_json).map(|found| sum = Some(found)))
+        })?;
+        let identifiers = optional(scan, |scan| scan.span(texts))?;
+        let given = optional(scan, Scan::double)?;
+        let total = given.or(sum).map(|total| total + 0.0);
+        sound_if(total.is_none_or(f64::is_finite))?;
+        let attributes = optional(scan, |scan| {
+            Entries::take(scan, |scan| nullable(scan, |scan| is_json(scan.text()?)))
+        })?;
+        let discounts = optional(scan, |scan| {
+            Entries::take(scan, |scan| {
+                nullable(scan, |scan| sound_if(scan.double()?.is_finite()))
+            })
+        })?;
+        scan.finish()?;
+        Ok(Update {
+            event_id,
+            event_time,
+            application_id,
+            integration_id,
+            profile_id,
+            coupon,
+            referral,
+            state,
+            cart,
+            identifiers,
+            total,
+            attributes,
+            discounts,
+        })
+    }
+
+    /// Whether any field besides the state is present; an empty one counts.
+    pub fn changes_fields(&self) -> bool {
+        self.profile_id.is_some()
+            || self.coupon.is_some()
+            || self.referral.is_some()
+            || self.cart.is_some()
+            || self.identifiers.is_some()
+            || self.total.is_some()
+            || self.attributes.is_some()
+            || self.discounts.is_some()
+    }
+}
+
+pub fn text(scan: &mut Scan) -> Taken<Range<usize>> {
+    scan.span(Scan::text)
+}
+
+pub fn texts(scan: &mut Scan) -> Taken<()> {
+    let count = scan.count()?;
+    for _ in 0..count {
+        scan.text()?;
+    }
+    scan.end(count)
+}
+
+fn filled_text(scan: &mut Scan) -> Taken<Range<usize>> {
+    scan.span(|scan| sound_if(!scan.text()?.is_empty()))
+}
+
+fn optional<'a, T, E: From<Refused>>(
+    scan: &mut Scan<'a>,
+    take: impl FnOnce(&mut Scan<'a>) -> Result<T, E>,
+) -> Result<Option<T>, E> {
+    if scan.present()? {
+        take(scan).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Takes a value of a map; none is an empty place.
+fn nullable<'a, E: From<Refused>>(
+    scan: &mut Scan<'a>,
+    take: impl FnOnce(&mut Scan<'a>) -> Result<(), E>,
+) -> Result<Range<usize>, E> {
+    let present = scan.present()?;
+    scan.span(|scan| if present { take(scan) } else { Ok(()) })
+}
+
+fn sound_if(sound: bool) -> Taken<()> {
+    if sound { Ok(()) } else { Err(Refused) }
+}

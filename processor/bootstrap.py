@@ -131,7 +131,7 @@ def assemble(
         inherited = ClaimsSource(live, replaying.plan.claims_ends)
         seed = Seed(
             plan=replaying.plan,
-            input_offset=lambda value: snapshots.read(value).input_offset,
+            input_offset=_input_offset(snapshots, compiled),
             live=live,
             subscription=subscription,
             publication=publication,
@@ -226,6 +226,16 @@ def assemble(
         until_end=end,
         gate=gate,
     )
+
+
+def _input_offset(snapshots: SnapshotCodec, compiled: Compiled | None) -> Callable[[bytes], int]:
+    """Return what reads a snapshot's input offset. It raises FailClosed where there is none."""
+
+    def read(value: bytes) -> int:
+        found = None if compiled is None else compiled.input_offset(value, snapshots.header)
+        return snapshots.read(value).input_offset if found is None else found
+
+    return read
 
 
 class _Registry(NamedTuple):

@@ -80,6 +80,12 @@ impl Codec {
         }
         Ok(found)
     }
+
+    /// Return a snapshot's input offset, None where it is fastavro's to read.
+    fn input_offset(&self, snapshot: &[u8], header: &[u8]) -> Option<i64> {
+        let found = Snapshot::under(header, snapshot).ok()?;
+        Some(found.input_offset)
+    }
 }
 
 impl Codec {
@@ -173,8 +179,7 @@ impl PackedUpdate {
         let theirs = self.value.as_bytes(py);
         let session = match before {
             None => Snapshot::unborn(&self.update, theirs),
-            Some(bytes) if bytes.starts_with(header) => Snapshot::take(bytes, header.len()).ok()?,
-            Some(_) => return None,
+            Some(bytes) => Snapshot::under(header, bytes).ok()?,
         };
         let folded = session.fold(&self.update, theirs, self.offset, holder, header);
         match folded.ok()? {

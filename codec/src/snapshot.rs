@@ -40,13 +40,17 @@ pub struct Snapshot<'a> {
     first_session: bool,
     discounts: Entries,
     version: i64,
+    pub input_offset: i64,
     memory: &'a [u8],
 }
 
 impl<'a> Snapshot<'a> {
-    /// Takes a snapshot to its end.
-    pub fn take(bytes: &'a [u8], start: usize) -> Taken<Self> {
-        let scan = &mut Scan::new(bytes, start);
+    /// Takes a snapshot to its end, if the header stands before it.
+    pub fn under(header: &[u8], bytes: &'a [u8]) -> Taken<Self> {
+        if !bytes.starts_with(header) {
+            return Err(Refused);
+        }
+        let scan = &mut Scan::new(bytes, header.len());
         let part = |span: Range<usize>| &bytes[span];
         let integration_id = part(text(scan)?);
         let created = scan.long()?;
@@ -67,7 +71,7 @@ impl<'a> Snapshot<'a> {
         let version = scan.long()?;
         scan.long()?; // updated
         scan.text()?; // lastEventId
-        scan.long()?; // inputOffset
+        let input_offset = scan.long()?;
         let memory = scan.sized()?;
         scan.finish()?;
         if version < 1 {
@@ -89,6 +93,7 @@ impl<'a> Snapshot<'a> {
             first_session,
             discounts,
             version,
+            input_offset,
             memory,
         })
     }
@@ -111,6 +116,7 @@ impl<'a> Snapshot<'a> {
             first_session: true,
             discounts: Entries::none(),
             version: 0,
+            input_offset: -1,
             memory: &[],
         }
     }

@@ -34,6 +34,9 @@ class Compiled(Protocol):
         Those are read whose value begins with the header, and whose record names no schema apart.
         """
 
+    def input_offset(self, snapshot: bytes, header: bytes, /) -> int | None:
+        """Return a snapshot's input offset, None where fastavro is to read it."""
+
 
 class Module(Protocol):
     """What the distribution in `codec/` has."""

@@ -293,6 +293,13 @@ def test_a_snapshot_under_another_header_is_for_the_core() -> None:
     assert update.onto(b"", None, SNAPSHOTS.header) is None
 
 
+def test_an_input_offset_is_read_without_the_rest() -> None:
+    snapshot = SNAPSHOTS.write(a_session(input_offset=1234))
+    assert COMPILED.input_offset(snapshot, SNAPSHOTS.header) == 1234
+    assert COMPILED.input_offset(snapshot, b"\0") is None
+    assert COMPILED.input_offset(snapshot[:-1], SNAPSHOTS.header) is None
+
+
 @pytest.mark.parametrize("version", [2**63 - 1, 0, -1])
 def test_a_version_that_has_no_next_one_is_for_the_core(version: int) -> None:
     update = packed(UPDATES.write(an_update()))

@@ -19,8 +19,9 @@ SABOTEUR = Path(__file__).with_name("saboteur.py")
 
 
 def run_wrong(deployment: Deployment) -> None:
-    """Process the input with the other rule."""
-    run = deployment._start([sys.executable, str(VARIANT), "run", "--until-end"], {})
+    """Process the input with the other rule, which is in the core alone."""
+    codec = {"PROCESSOR_CODEC": "fastavro"}
+    run = deployment._start([sys.executable, str(VARIANT), "run", "--until-end"], codec)
     assert run.wait(60) == 0, run.log[-3000:]
 
 

@@ -19,7 +19,7 @@ from processor.stages.publish import Publish
 from processor.stages.store import Store
 from processor.telemetry.metrics import Metrics
 
-PART: Final = 500
+PART: Final = 2_000
 """Records that are decoded, loaded, folded and sent at once."""
 
 

@@ -20,8 +20,8 @@ SABOTEUR = Path(__file__).with_name("saboteur.py")
 
 def run_wrong(deployment: Deployment) -> None:
     """Process the input with the other rule, which is in the core alone."""
-    codec = {"PROCESSOR_CODEC": "fastavro"}
-    run = deployment._start([sys.executable, str(VARIANT), "run", "--until-end"], codec)
+    command = [sys.executable, str(VARIANT), "run", "--until-end"]
+    run = deployment._start(command, {"codec": "fastavro"})
     assert run.wait(60) == 0, run.log[-3000:]
 
 

@@ -10,17 +10,30 @@ from bench.traffic import Input
 from processor.demo.lean import lean_updates
 
 _GRACE_S = 30.0
+_WARM_UP_RATE = 2_000
+_WARM_UPS = 4
+"""How often the time of one rate passes before any is measured: until the JVM of the broker has
+compiled what transactions take, that is what one would see."""
 
 
 def latency(place: Place, size: Size, advance: Advance) -> Figures:
-    """Measure at each rate in turn, on one process; the first fifth of each is left out."""
+    """Measure at each rate in turn, on one process and one broker that are warm.
+
+    The first fifth of each rate is left out.
+    """
     place.create_topics()
     figures: Figures = {}
     topic = place.settings.sessions_topic
     now = time.time_ns() // 1_000_000
-    stream = lean_updates(sum(size.rates) * size.seconds, seed=size.seed, start=now)
+    warm_up = _WARM_UP_RATE * _WARM_UPS * size.seconds
+    stream = lean_updates(warm_up + sum(size.rates) * size.seconds, seed=size.seed, start=now)
     with Service(place) as service:
         service.await_ready()
+        advance("warming up", 0, 0)
+        with Pacer(
+            Input(place, **{"linger.ms": 0}), islice(stream, warm_up), _WARM_UP_RATE
+        ) as pacer:
+            pacer.await_sent(warm_up, _WARM_UPS * size.seconds + _GRACE_S)
         for rate in size.rates:
             count = rate * size.seconds
             updates = list(islice(stream, count))

@@ -2,19 +2,24 @@
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.service import Place
-from processor.local import stack
+from processor.local.kafka import AS_SHIPPED, LocalKafka
+from processor.local.valkey import LocalValkey
 
 
 @contextmanager
 def servers(directory: Path, partitions: int, name: str) -> Iterator[Place]:
-    """Start a Kafka and a Valkey in the directory, and yield a place there."""
-    try:
-        up = stack.up(directory / "servers", kafka_port=0, valkey_port=0)
-        yield Place(up.bootstrap_servers, up.redis_url, name, partitions, directory)
-    finally:
-        gc.collect()  # clients in cycles would log that their broker went away
-        stack.down(directory / "servers")
+    """Start a Kafka and a Valkey in the directory, and yield a place there.
+
+    The broker has the options that Kafka ships: with those for tests, its pauses are the latency.
+    """
+    with ExitStack() as ending:
+        valkey = LocalValkey.start(directory / "valkey")
+        ending.callback(valkey.stop)
+        kafka = LocalKafka.start(directory / "kafka", options=AS_SHIPPED)
+        ending.callback(kafka.stop)
+        ending.callback(gc.collect)  # clients in cycles would log that their broker went away
+        yield Place(kafka.bootstrap_servers, valkey.url, name, partitions, directory)

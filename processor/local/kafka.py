@@ -7,7 +7,7 @@ import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -15,6 +15,14 @@ from confluent_kafka.admin import AdminClient
 from processor.local.java import KAFKA_VERSION, java, kafka_classpath, logs_by_log4j2, run_java
 from processor.local.ports import free_port
 from processor.local.server import LocalServer, Progress, silent
+
+LIGHT: Final = ("-Xmx512m", "-XX:+UseSerialGC")
+"""Java's options for tests and trials: little memory. Under load it stops for 20 ms each second."""
+AS_SHIPPED: Final = (
+    *("-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"),
+    *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"),
+)
+"""Java's options as Kafka's own start scripts give them."""
 
 # A single broker cannot replicate; the rest keeps a development broker small and its groups prompt.
 DEVELOPMENT_PROPERTIES = {
@@ -89,11 +97,11 @@ class LocalKafka(LocalServer):
         *,
         version: str = KAFKA_VERSION,
         properties: Mapping[str, str] | None = None,
-        heap: str = "512m",
+        options: Sequence[str] = LIGHT,
     ) -> None:
         super().__init__(data_dir, port)
         self.version = version
-        self.heap = heap
+        self.options = options
         self.properties = dict(properties or {})
         self._logs = self.data_dir / "data"
         self._cluster = self.data_dir / "cluster.json"
@@ -108,12 +116,12 @@ class LocalKafka(LocalServer):
         *,
         version: str = KAFKA_VERSION,
         properties: Mapping[str, str] | None = None,
-        heap: str = "512m",
+        options: Sequence[str] = LIGHT,
         progress: Progress = silent,
     ) -> Self:
         """Start a broker (port 0: any free one) and return when it answers; keeps earlier data."""
         kafka = cls(
-            data_dir, port or free_port(), version=version, properties=properties, heap=heap
+            data_dir, port or free_port(), version=version, properties=properties, options=options
         )
         kafka.launch(progress)
         return kafka
@@ -195,8 +203,7 @@ class LocalKafka(LocalServer):
         option = _LOG4J_2_OPTION if logs_by_log4j2(self.version) else _LOG4J_1_OPTION
         return [
             java(),
-            f"-Xmx{self.heap}",
-            "-XX:+UseSerialGC",
+            *self.options,
             "-XX:+ExitOnOutOfMemoryError",
             "--enable-native-access=ALL-UNNAMED",
             f"-D{option}={self._log4j.as_uri()}",

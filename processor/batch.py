@@ -25,6 +25,8 @@ class Snapshot(NamedTuple):
     record: Record
     state: State
     value: bytes
+    claims: bool
+    """Whether it takes the profile that its update names."""
 
 
 class Letter(NamedTuple):

@@ -35,7 +35,7 @@ def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[tuple[str
         done = fold([record], decode([record]), {0: sessions}, claims)
         claims |= done.claims
         if done.snapshots:
-            _, sessions[key], snapshot = done.snapshots[0]
+            _, sessions[key], snapshot, _ = done.snapshots[0]
             told.append(("accepted", snapshot.hex()))
         else:
             told.append((str(done.letters[0][1].reason) if done.letters else "duplicate", None))

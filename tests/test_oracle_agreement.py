@@ -73,7 +73,7 @@ def processed(
         done = fold(now, decode(now), sessions, claims)
         rest = rest[done.taken :]
         claims |= done.claims
-        for record, state, value in done.snapshots:
+        for record, state, value, _ in done.snapshots:
             key = record.key or b""
             sessions[record.partition][key] = state
             results[record.partition].snapshots.append(Snapshot(key, value, record.timestamp))

@@ -36,14 +36,6 @@ class Codec(NamedTuple):
     """What stands before each snapshot, where updates are packed: sessions stay bytes then."""
 
 
-class Next(NamedTuple):
-    """An accepted update: the state after it, its snapshot, and whether it claims its profile."""
-
-    state: State
-    value: bytes
-    claims: bool
-
-
 class Fold:
     """Folds a batch part by part; snapshots may have `max_snapshot` bytes."""
 
@@ -75,16 +67,16 @@ class Fold:
             key = record.key or b""
             profile = profile_of(update)
             holder = None if profile is None else held.get(profile)
-            outcome = self._next(record, update, known[key], holder)
-            if isinstance(outcome, Next):
-                state, value, claiming = outcome
+            outcome = self._outcome(record, update, known[key], holder)
+            if isinstance(outcome, Snapshot):
+                _, state, value, claiming = outcome
                 if len(value) > self._max_snapshot:
                     letters.append(Letter(record, _too_large(len(value), self._max_snapshot)))
                     continue
                 known[key] = state
                 if claiming and profile is not None:
                     held[profile] = claims[profile] = key.decode()
-                snapshots.append(Snapshot(record, state, value))
+                snapshots.append(outcome)
                 size += len(value)
                 if size > self.limit:
                     break
@@ -94,13 +86,13 @@ class Fold:
                 letters.append(Letter(record, outcome))
         return Folded(snapshots, letters, duplicates, claims, taken, size)
 
-    def _next(
+    def _outcome(
         self,
         record: Record,
         update: SessionUpdate | PackedUpdate,
         state: State | None,
         holder: str | None,
-    ) -> Next | Duplicate | Rejected:
+    ) -> Snapshot | Duplicate | Rejected:
         """Return what becomes of an update: the compiled codec's answer, or else the core's."""
         update_of, session_of, encode, header = self._codec
         if not isinstance(update, SessionUpdate):
@@ -108,7 +100,7 @@ class Fold:
                 packed = update.onto(state, holder, header)
                 if packed is not None:
                     value, claims = packed
-                    return Next(value, value, claims) if value else Duplicate()
+                    return Snapshot(record, value, value, claims) if value else Duplicate()
             read = update_of(record)
             if isinstance(read, Rejected):
                 return read
@@ -117,8 +109,10 @@ class Fold:
         outcome = fold(before, update, holder)
         if not isinstance(outcome, Accepted):
             return outcome
-        value = encode(outcome.session)
-        return Next(outcome.session if header is None else value, value, outcome.claim is not None)
+        session, claim = outcome
+        value = encode(session)
+        state_after = session if header is None else value
+        return Snapshot(record, state_after, value, claim is not None)
 
 
 def _too_large(size: int, limit: int) -> Rejected:

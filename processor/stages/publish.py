@@ -60,15 +60,8 @@ class Publish:
 
     def _outgoing(self, part: Folded) -> list[Outgoing]:
         records = [
-            Outgoing(
-                Topic.SESSIONS,
-                snapshot.record.partition,
-                snapshot.record.timestamp,
-                snapshot.record.key,
-                snapshot.value,
-                (),
-            )
-            for snapshot in part.snapshots
+            Outgoing(Topic.SESSIONS, record.partition, record.timestamp, record.key, value, ())
+            for record, _, value, _ in part.snapshots
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)
         records.extend(

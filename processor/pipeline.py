@@ -48,8 +48,12 @@ class Pipeline:
         identity: Callable[[], str],
         metrics: Metrics,
         count: Callable[[Sequence[Record], Sequence[Letter]], None] | None = None,
+        part: int = PART,
     ) -> None:
-        """Take the stages; `count` is told each committed batch's records and dead letters."""
+        """Take the stages; `count` is told each committed batch's records and dead letters.
+
+        `part` records go through the stages at once.
+        """
         self._decode = decode
         self._load = load
         self._fold = fold
@@ -62,6 +66,7 @@ class Pipeline:
         self._identity = identity
         self._metrics = metrics
         self._count = count
+        self._part = part
         self.owned: dict[int, Owned] = {}
 
     def own(self, partition: int, owned: Owned) -> None:
@@ -109,7 +114,7 @@ class Pipeline:
         batch = _Batch()
         self._publish.begin()
         while batch.taken < len(records):
-            part = records[batch.taken : batch.taken + PART]
+            part = records[batch.taken : batch.taken + self._part]
             folded = self._folded(part, batch)
             self._publish.send(folded)
             batch.add(folded)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import pytest
+from avro_bytes import FAST, SCHEMAS
 from first_sessions import not_exactly_one_first, winners
 from oracle import DeadLetter, Entry, Expected, Snapshot, expected
 
@@ -16,7 +17,6 @@ from fakes.redis import FakeClaims, FakeSessionCache
 from fakes.redis_server import FakeServer
 from processor import pacing, runner, takeovers, until_end
 from processor.avro.codec import SnapshotCodec, UpdateCodec
-from processor.avro.schemas import load_schemas
 from processor.demo.stream import Mix, Update, updates
 from processor.flood import FloodLimits
 from processor.halts import Halts
@@ -66,7 +66,6 @@ STREAM = Stream(
     partitions=PARTITIONS,
     framing="single-object",
 )
-SCHEMAS = load_schemas()
 
 
 def partition_of(key: bytes | None) -> int:
@@ -78,6 +77,9 @@ class Limits:
     """What bounds a service's batches and memory."""
 
     max_batch: int = 50
+    part: int = 20
+    packed: bool = True
+    """Whether the compiled codec folds, where it is installed."""
     cache_bytes: int = 1 << 20
     load: int = LOAD_LIMIT
     fold: int = FOLD_LIMIT
@@ -262,8 +264,10 @@ class Service:
         self._snapshots = snapshots = SnapshotCodec(SCHEMAS.snapshots)
         ids = RegisteredIds(registry, broker.monotonic) if registry else None
         self.gate = Gate(ids, broker.monotonic, observer) if ids else None
-        decode = Decode(UpdateCodec(SCHEMAS.updates, ids))
-        codec = Codec(decode.read, snapshots.read, Encode(snapshots))
+        compiled = FAST if limits.packed else None
+        decode = Decode(UpdateCodec(SCHEMAS.updates, ids), compiled)
+        header = None if compiled is None else snapshots.header
+        codec = Codec(decode.read, snapshots.read, Encode(snapshots), header)
         self.pipeline = Pipeline(
             decode=decode,
             load=Load(self.records, self.cache, limits.load),
@@ -277,6 +281,7 @@ class Service:
             identity=self.publication.identity,
             metrics=self.metrics,
             count=self.halts.count if limits.flood.on else None,
+            part=limits.part,
         )
         pacing = Pacing(limits.min_commit_interval)
         self._parts: dict[str, Any] = {

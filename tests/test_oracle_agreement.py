@@ -152,7 +152,7 @@ def test_profiles_have_sessions_in_several_partitions() -> None:
 
 
 def test_every_lean_update_is_accepted() -> None:
-    stream = tuple(lean_updates(20_000, seed=1, partition=partition_of))
+    stream = tuple(lean_updates(4_000, seed=1, sessions_at_once=100, partition=partition_of))
     found = agree(stream, 900_000)
     snapshots = sum(len(result.snapshots) for result in found)
     sizes = [len(update.value or b"") for update in stream]

@@ -1,12 +1,14 @@
 """The bounded cache of the sessions of the partitions that this process owns."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
 from processor.batch import State
 
-_ENTRY: Final = 300
-"""What an entry takes in memory besides its snapshot (measured: key, tuple, numbers, dict)."""
+_ENTRY: Final = 450
+"""What an entry takes in memory besides its snapshot (measured, evictions and the gaps that they
+leave included: key, tuple, numbers, the dict and its order)."""
 _DECODED: Final = 1_500
 _DECODED_PER_BYTE: Final = 8
 """What a decoded session takes, over the length of its snapshot (measured: tuples, dicts and
@@ -22,7 +24,7 @@ class RecordCache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._partitions: dict[int, dict[bytes, tuple[State, int]]] = {}
+        self._partitions: dict[int, OrderedDict[bytes, tuple[State, int]]] = {}
         self._bytes: dict[int, int] = {}
 
     @property
@@ -37,7 +39,8 @@ class RecordCache:
 
     def own(self, partition: int) -> None:
         """Begin to keep a partition's sessions, from none."""
-        self._partitions[partition] = {}
+        # A dict would look for its first entry past all that were removed before it.
+        self._partitions[partition] = OrderedDict()
         self._bytes[partition] = 0
 
     def drop(self, partition: int) -> None:
@@ -69,6 +72,6 @@ class RecordCache:
             size += cost
         share = self._limit // len(self._partitions)
         while size > share:
-            oldest = next(iter(entries))
-            size -= entries.pop(oldest)[1]
+            _, (_, cost) = entries.popitem(last=False)
+            size -= cost
         self._bytes[partition] = size

@@ -197,7 +197,7 @@ class Settings(BaseSettings):
         examples=["500"],
     )
     cache_bytes: int = Field(
-        default=64 * _MIB,
+        default=48 * _MIB,
         ge=_MIB,
         description="the most bytes of sessions that the process itself caches",
         examples=["67108864"],

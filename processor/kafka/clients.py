@@ -82,8 +82,9 @@ def group_member(cluster: Cluster) -> dict[str, object]:
         # What a member keeps in a rebalance it goes on processing.
         "partition.assignment.strategy": "cooperative-sticky",
         "max.poll.interval.ms": 120_000,
-        # Memory: what is fetched ahead of the loop, over all partitions.
-        "queued.max.messages.kbytes": 16_384,
+        # Memory: what is fetched ahead of the loop, over all partitions (and as much again for what
+        # the client notes of each).
+        "queued.max.messages.kbytes": 8_192,
         "fetch.message.max.bytes": 1_048_576,
         "fetch.max.bytes": MAX_REQUEST_BYTES,
         # The default of a second starves a loop that empties a small queue fast.

@@ -51,4 +51,4 @@ class Folded(NamedTuple):
     taken: int
     """How many of the part's records, from the first on, were folded."""
     size: int
-    """The bytes of all snapshots."""
+    """The bytes of all snapshots, and of those that were read for updates that are not accepted."""

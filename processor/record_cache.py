@@ -7,8 +7,8 @@ from typing import Final
 from processor.batch import State
 
 _ENTRY: Final = 450
-"""What an entry takes in memory besides its snapshot (measured, evictions and the gaps that they
-leave included: key, tuple, numbers, the dict and its order)."""
+"""What an entry takes in memory besides the bytes of its key and its snapshot (measured, with the
+gaps that evictions leave: objects, numbers, the dict and its order)."""
 _DECODED: Final = 1_500
 _DECODED_PER_BYTE: Final = 8
 """What a decoded session takes, over the length of its snapshot (measured: tuples, dicts and
@@ -65,7 +65,7 @@ class RecordCache:
             if former is not None:
                 size -= former[1]
             if isinstance(state, bytes):
-                cost = _ENTRY + length
+                cost = _ENTRY + len(key) + length
             else:
                 cost = _DECODED + _DECODED_PER_BYTE * length
             entries[key] = (state, cost)

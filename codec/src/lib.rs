@@ -22,6 +22,9 @@ use update::Update;
 const UPDATE: [u8; 8] = [0x77, 0x96, 0x00, 0xcc, 0x22, 0x91, 0xf9, 0xd3];
 const SNAPSHOT: [u8; 8] = [0xb6, 0x9f, 0x3d, 0x55, 0x3f, 0x75, 0xef, 0x6c];
 
+/// `RULES` of `processor/avro/compiled.py`.
+const RULES: u32 = 1;
+
 /// Where a Record of `processor/ports/log.py` has its fields.
 const OFFSET: usize = 1;
 const KEY: usize = 3;
@@ -194,5 +197,6 @@ fn session_processor_codec(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("UPDATE", PyBytes::new(py, &UPDATE))?;
     module.add("SNAPSHOT", PyBytes::new(py, &SNAPSHOT))?;
+    module.add("RULES", RULES)?;
     module.add_class::<Codec>()
 }

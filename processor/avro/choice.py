@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Final, Literal, NamedTuple, cast
 
-from processor.avro.compiled import Compiled, Module, compiled
+from processor.avro.compiled import RULES, Compiled, Module, compiled
 from processor.avro.schemas import Schemas
 from processor.errors import ConfigError
 
@@ -32,9 +32,12 @@ def chosen(wanted: Literal["auto", "compiled", "fastavro"], schemas: Schemas) ->
         why = "the compiled codec is not installed"
     else:
         updates, snapshots = schemas.updates.reader, schemas.snapshots.reader
-        if updates.fingerprint == module.UPDATE and snapshots.fingerprint == module.SNAPSHOT:
+        if getattr(module, "RULES", None) != RULES:
+            why = "the compiled codec that is installed is of another version"
+        elif updates.fingerprint == module.UPDATE and snapshots.fingerprint == module.SNAPSHOT:
             return Choice("compiled", "it is installed and fits the schemas", compiled(module))
-        why = "the compiled codec that is installed is for other schemas"
+        else:
+            why = "the compiled codec that is installed is for other schemas"
     if wanted == "compiled":
         raise ConfigError(
             f"PROCESSOR_CODEC is compiled, and {why}",

@@ -134,7 +134,9 @@ class _Records(Generic[Value]):
         try:
             record = schemaless_reader(stream, writer.parsed, None if own else self._reader.parsed)
         except _CAUSED_BY_BYTES as error:
-            why = f"{type(error).__name__}: {error}"  # not its repr, which may hold every byte
+            # Not its repr, which may hold every byte, nor the address of what it was read from: the
+            # same bytes make the same dead letter.
+            why = f"{type(error).__name__}: {error}".partition(" from <")[0]
             raise DecodeError(f"the value is not a {writer.name}: {why}") from error
         left = len(value) - stream.tell()
         if left:

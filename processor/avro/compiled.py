@@ -1,10 +1,14 @@
 """The compiled codec: the fold of plain updates on the bytes of the present schemas."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from processor.core.json_text import is_json_text
 from processor.ports.log import Record
+
+RULES: Final = 1
+"""Raised, here and in `codec/src/lib.rs`, with each change of this interface or of what the fold or
+rules 1 to 3 say: a codec of other rules that is still installed is not used."""
 
 
 class PackedUpdate(Protocol):
@@ -43,6 +47,7 @@ class Module(Protocol):
 
     UPDATE: bytes
     SNAPSHOT: bytes
+    RULES: int
     Codec: Callable[[Callable[[str], bool]], Compiled]
     """Takes who judges whether a text is JSON."""
 

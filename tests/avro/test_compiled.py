@@ -29,7 +29,7 @@ from values import NOON, a_session, accepted, an_item, an_update, names, texts, 
 
 from processor.avro.choice import MODULE, chosen
 from processor.avro.codec import UpdateCodec
-from processor.avro.compiled import Compiled, PackedUpdate
+from processor.avro.compiled import RULES, Compiled, PackedUpdate
 from processor.core.fold import fold
 from processor.core.outcome import Accepted, Duplicate, Rejected
 from processor.core.session import Session
@@ -348,8 +348,10 @@ def test_the_choice_is_the_users_and_says_why(monkeypatch: pytest.MonkeyPatch) -
     assert chosen("auto", SCHEMAS).name == chosen("compiled", SCHEMAS).name == "compiled"
     assert chosen("fastavro", SCHEMAS).compiled is None
     other = ModuleType(MODULE)
-    vars(other).update(UPDATE=SCHEMAS.updates.reader.fingerprint, SNAPSHOT=bytes(8))
     monkeypatch.setitem(sys.modules, MODULE, other)
+    for vars(other)["RULES"] in (RULES - 1, RULES + 1):
+        assert "is of another version" in chosen("auto", SCHEMAS).why
+    vars(other).update(UPDATE=SCHEMAS.updates.reader.fingerprint, SNAPSHOT=bytes(8), RULES=RULES)
     assert chosen("auto", SCHEMAS) == ("fastavro", chosen("auto", SCHEMAS).why, None)
     with pytest.raises(ConfigError, match="is for other schemas"):
         chosen("compiled", SCHEMAS)

@@ -249,3 +249,11 @@ def test_what_passes_decode_can_be_folded_and_encoded(seed: int) -> None:
             assert SnapshotCodec(SCHEMAS.snapshots).read(value).total == outcome.session.total
             accepted += 1
     assert accepted
+
+
+def test_a_rejection_is_told_alike_each_time() -> None:
+    """It travels in a dead letter's header: two folds of the same bytes make the same letter."""
+    cut = HOSTILE["a double cut off"]
+    assert decode(cut) == decode(cut)
+    assert "EOFError: cannot read double" in decode(cut).message
+    assert "0x" not in decode(cut).message

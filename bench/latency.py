@@ -1,6 +1,7 @@
 """Latency: updates at a steady pace, and each snapshot timed to a read_committed reader."""
 
 import time
+from collections.abc import Iterator
 from itertools import islice
 
 from bench.figures import WARM_UP, Advance, Figures, Size, percentiles
@@ -8,12 +9,13 @@ from bench.live import Pacer, Reader
 from bench.service import Place, Service
 from bench.traffic import Input
 from processor.demo.lean import lean_updates
+from processor.demo.stream import Update
 
 _GRACE_S = 30.0
 _WARM_UP_RATE = 2_000
 _WARM_UPS = 4
-"""How often the time of one rate passes before any is measured: until the JVM of the broker has
-compiled what transactions take, that is what one would see."""
+"""In times of one rate: before that the broker's JVM has not compiled what a transaction takes, and
+latency would be that of its compiler."""
 
 
 def latency(place: Place, size: Size, advance: Advance) -> Figures:
@@ -30,16 +32,12 @@ def latency(place: Place, size: Size, advance: Advance) -> Figures:
     with Service(place) as service:
         service.await_ready()
         advance("warming up", 0, 0)
-        with Pacer(
-            Input(place, **{"linger.ms": 0}), islice(stream, warm_up), _WARM_UP_RATE
-        ) as pacer:
-            pacer.await_sent(warm_up, _WARM_UPS * size.seconds + _GRACE_S)
+        _pace(place, islice(stream, warm_up), _WARM_UP_RATE, _WARM_UPS * size.seconds)
         for rate in size.rates:
             count = rate * size.seconds
             updates = list(islice(stream, count))
             with Reader(place.bootstrap, topic, place.partitions) as reader:
-                with Pacer(Input(place, **{"linger.ms": 0}), iter(updates), rate) as pacer:
-                    pacer.await_sent(count, size.seconds + _GRACE_S)
+                _pace(place, iter(updates), rate, size.seconds)
                 reader.await_arrivals(count, _GRACE_S)
                 arrivals = reader.arrivals[int(count * WARM_UP) :]
             advance("pacing", count, count)
@@ -47,3 +45,8 @@ def latency(place: Place, size: Size, advance: Advance) -> Figures:
             figures |= percentiles(seconds, f".at_{rate}_a_second")
             service.check(time.monotonic() + 1)
     return figures
+
+
+def _pace(place: Place, updates: Iterator[Update], rate: int, seconds: int) -> None:
+    with Pacer(Input(place, **{"linger.ms": 0}), updates, rate) as pacer:
+        pacer.await_sent(rate * seconds, seconds + _GRACE_S)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.service import Place
-from processor.local.kafka import AS_SHIPPED, LocalKafka
+from processor.local.kafka import SHIPPED_JVM, LocalKafka
 from processor.local.valkey import LocalValkey
 
 
@@ -19,7 +19,7 @@ def servers(directory: Path, partitions: int, name: str) -> Iterator[Place]:
     with ExitStack() as ending:
         valkey = LocalValkey.start(directory / "valkey")
         ending.callback(valkey.stop)
-        kafka = LocalKafka.start(directory / "kafka", options=AS_SHIPPED)
+        kafka = LocalKafka.start(directory / "kafka", jvm_options=SHIPPED_JVM)
         ending.callback(kafka.stop)
         ending.callback(gc.collect)  # clients in cycles would log that their broker went away
         yield Place(kafka.bootstrap_servers, valkey.url, name, partitions, directory)

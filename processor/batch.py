@@ -3,27 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from processor.avro.compiled import PackedUpdate
+from processor.avro.compiled import EncodedUpdate
 from processor.core.outcome import Rejected
-from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 
-Update = PackedUpdate | SessionUpdate | Rejected
+Update = EncodedUpdate | SessionUpdate | Rejected
 """What decode makes of a record."""
 
-State = Session | bytes
-"""A session as the next update is folded upon it: a snapshot's bytes are read where need be."""
-
-Sessions = Mapping[int, Mapping[bytes, State | None]]
-"""Sessions by partition and record key; None says that there is no such session."""
+Sessions = Mapping[int, Mapping[bytes, bytes | None]]
+"""Sessions' snapshots by partition and record key; None says that there is no such session."""
 
 
 class Snapshot(NamedTuple):
-    """An accepted update: its record, the session after it, and that one's bytes."""
+    """An accepted update: its record, and the bytes of the session after it."""
 
     record: Record
-    state: State
     value: bytes
     claims: bool
     """Whether it takes the profile that its update names."""

@@ -47,7 +47,7 @@ from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_clai
 from processor.runner import Runner
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
-from processor.stages.fold import Codec, Fold
+from processor.stages.fold import Fold
 from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
@@ -156,13 +156,11 @@ def assemble(
         decode=decode,
         load=Load(records, cache),
         fold=Fold(
-            Codec(
-                decode.read,
-                snapshots.read,
-                Encode(snapshots),
-                None if compiled is None else snapshots.header,
-            ),
-            settings.max_snapshot_bytes,
+            update_of=decode.read,
+            session_of=snapshots.read,
+            encode=Encode(snapshots),
+            header=snapshots.header,
+            max_snapshot=settings.max_snapshot_bytes,
         ),
         publish=Publish(publication, settings.updates_topic, facts.max_letter_bytes),
         store=Store(cache, records),

@@ -4,15 +4,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-from processor.batch import State
-
 _ENTRY: Final = 450
-"""What an entry takes in memory besides the bytes of its key and its snapshot (measured, with the
-gaps that evictions leave: objects, numbers, the dict and its order)."""
-_DECODED: Final = 1_500
-_DECODED_PER_BYTE: Final = 8
-"""What a decoded session takes, over the length of its snapshot (measured: tuples, dicts and
-strings of a session with 3 items take 3 to 5 KB for a snapshot of 350 bytes)."""
+"""What an entry takes besides the bytes of its key and its snapshot: objects, links, and the gaps
+that evictions leave (measured)."""
 
 
 class RecordCache:
@@ -24,7 +18,7 @@ class RecordCache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._partitions: dict[int, OrderedDict[bytes, tuple[State, int]]] = {}
+        self._partitions: dict[int, OrderedDict[bytes, bytes]] = {}
         self._bytes: dict[int, int] = {}
 
     @property
@@ -48,30 +42,28 @@ class RecordCache:
         self._partitions.pop(partition, None)
         self._bytes.pop(partition, None)
 
-    def get(self, partition: int, key: bytes) -> State | None:
-        """Return the session, None where it is not cached."""
-        entry = self._partitions[partition].get(key)
-        return None if entry is None else entry[0]
+    def get(self, partition: int, key: bytes) -> bytes | None:
+        """Return the session's snapshot, None where it is not cached."""
+        return self._partitions[partition].get(key)
 
-    def put(self, partition: int, sessions: Mapping[bytes, tuple[State, int]]) -> None:
-        """Keep sessions with the lengths of their snapshots, then evict to the limit.
+    def put(self, partition: int, snapshots: Mapping[bytes, bytes]) -> None:
+        """Keep sessions' snapshots, then evict to the limit.
 
         Each owned partition has an equal share of the limit.
         """
         entries = self._partitions[partition]
         size = self._bytes[partition]
-        for key, (state, length) in sessions.items():
+        for key, snapshot in snapshots.items():
             former = entries.pop(key, None)
             if former is not None:
-                size -= former[1]
-            if isinstance(state, bytes):
-                cost = _ENTRY + len(key) + length
-            else:
-                cost = _DECODED + _DECODED_PER_BYTE * length
-            entries[key] = (state, cost)
-            size += cost
+                size -= _cost(key, former)
+            entries[key] = snapshot
+            size += _cost(key, snapshot)
         share = self._limit // len(self._partitions)
         while size > share:
-            _, (_, cost) = entries.popitem(last=False)
-            size -= cost
+            size -= _cost(*entries.popitem(last=False))
         self._bytes[partition] = size
+
+
+def _cost(key: bytes, snapshot: bytes) -> int:
+    return _ENTRY + len(key) + len(snapshot)

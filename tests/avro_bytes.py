@@ -20,7 +20,7 @@ from processor.core.outcome import Rejected
 from processor.core.update import SessionUpdate
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
-from processor.stages.fold import Codec, Fold
+from processor.stages.fold import Fold
 
 SCHEMAS = load_schemas()
 SNAPSHOTS = SnapshotCodec(SCHEMAS.snapshots)
@@ -38,9 +38,14 @@ CODECS = [
 def decode_and_fold(compiled: Compiled | None, limit: int) -> tuple[Decode, Fold]:
     """Return the two stages as the service has them, with a limit of snapshots."""
     decode = Decode(UpdateCodec(SCHEMAS.updates), compiled)
-    header = None if compiled is None else SNAPSHOTS.header
-    codec = Codec(decode.read, SNAPSHOTS.read, Encode(SNAPSHOTS), header)
-    return decode, Fold(codec, limit)
+    fold = Fold(
+        update_of=decode.read,
+        session_of=SNAPSHOTS.read,
+        encode=Encode(SNAPSHOTS),
+        header=SNAPSHOTS.header,
+        max_snapshot=limit,
+    )
+    return decode, fold
 
 
 def first_snapshot(update: Update) -> bytes:
@@ -48,9 +53,9 @@ def first_snapshot(update: Update) -> bytes:
     assert not isinstance(update, Rejected), update
     if isinstance(update, SessionUpdate):
         return SNAPSHOTS.write(accepted(fold(None, update, None)))
-    packed = update.onto(None, None, SNAPSHOTS.header)
-    assert packed is not None
-    return packed[0]
+    folded = update.fold(None, None, SNAPSHOTS.header)
+    assert folded is not None
+    return folded[0]
 
 
 def varint(number: int) -> bytes:

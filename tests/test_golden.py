@@ -10,7 +10,6 @@ from avro_bytes import CODECS, decode_and_fold, first_snapshot
 from processor.avro.codec import UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.schemas import Schema, load_schemas
-from processor.batch import State
 from processor.core.outcome import Reason
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
@@ -25,7 +24,7 @@ def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[tuple[str
     """Return what the real stages make of each record, one batch after another."""
     decode, fold = decode_and_fold(compiled, case["maxSnapshotBytes"])
     claims: dict[str, str] = {}
-    sessions: dict[bytes, State | None] = {}
+    sessions: dict[bytes, bytes | None] = {}
     told: list[tuple[str, str | None]] = []
     for vector in case["records"]:
         key = bytes.fromhex(vector["key"])
@@ -35,7 +34,8 @@ def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[tuple[str
         done = fold([record], decode([record]), {0: sessions}, claims)
         claims |= done.claims
         if done.snapshots:
-            _, sessions[key], snapshot, _ = done.snapshots[0]
+            _, snapshot, _ = done.snapshots[0]
+            sessions[key] = snapshot
             told.append(("accepted", snapshot.hex()))
         else:
             told.append((str(done.letters[0][1].reason) if done.letters else "duplicate", None))

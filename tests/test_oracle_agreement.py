@@ -15,7 +15,6 @@ from oracle import DeadLetter, Entry, Expected, Snapshot, bits, decode_session, 
 from oracle_json import is_json
 
 from processor.avro.compiled import Compiled
-from processor.batch import State
 from processor.core.json_text import is_json_text
 from processor.core.outcome import Reason
 from processor.demo.catalogue import NOT_JSON, UNUSUAL_JSON
@@ -62,7 +61,7 @@ def processed(
 ) -> dict[int, Expected]:
     """Fold the records through the stages, `batch` at a time, with dicts for Kafka and Redis."""
     decode, fold = decode_and_fold(compiled, limit)
-    sessions: dict[int, dict[bytes, State | None]] = {}
+    sessions: dict[int, dict[bytes, bytes | None]] = {}
     claims: dict[str, str] = {}
     results = {partition: Expected() for partition in range(PARTITIONS)}
     rest = list(records)
@@ -73,9 +72,9 @@ def processed(
         done = fold(now, decode(now), sessions, claims)
         rest = rest[done.taken :]
         claims |= done.claims
-        for record, state, value, _ in done.snapshots:
+        for record, value, _ in done.snapshots:
             key = record.key or b""
-            sessions[record.partition][key] = state
+            sessions[record.partition][key] = value
             results[record.partition].snapshots.append(Snapshot(key, value, record.timestamp))
         for record, rejected in done.letters:
             entry = Entry(*record[1:])

@@ -1,6 +1,7 @@
 //! A cart: an array of CartItem. It is looked through once, and goes on as its bytes.
 
 use crate::entries::Entries;
+use crate::json::Doubtful;
 use crate::scan::{Refused, Scan, Taken};
 
 const MEASURES: usize = 5;
@@ -9,43 +10,35 @@ const MEASURES: usize = 5;
 pub fn skip(scan: &mut Scan) -> Taken<()> {
     let count = scan.count()?;
     for _ in 0..count {
-        Item::take(scan)?;
+        Item::take(scan, &mut Doubtful::default())?;
     }
     scan.end(count)
 }
 
 /// Takes a cart whose items are such as an update may carry, and returns the sum of its lines.
-pub fn sum<E: From<Refused>>(
-    scan: &mut Scan,
-    is_json: impl Fn(&str) -> Result<(), E>,
-) -> Result<f64, E> {
+pub fn sum<'a>(scan: &mut Scan<'a>, doubtful: &mut Doubtful<'a>) -> Taken<f64> {
     let (count, mut sum) = (scan.count()?, 0.0);
     for _ in 0..count {
-        let item = Item::take(scan)?;
+        let item = Item::take(scan, doubtful)?;
         if !item.sound {
-            return Err(Refused.into());
+            return Err(Refused);
         }
         sum += item.price * f64::from(item.quantity);
-        for text in item.attributes {
-            is_json(text)?;
-        }
     }
     scan.end(count)?;
     Ok(rounded(sum))
 }
 
 /// One line.
-struct Item<'a> {
+struct Item {
     quantity: i32,
     price: f64,
-    /// Texts that are to be JSON.
-    attributes: Vec<&'a str>,
-    /// Whether its other values are such as an update may carry.
+    /// Whether its values are such as an update may carry, the doubtful texts aside.
     sound: bool,
 }
 
-impl<'a> Item<'a> {
-    fn take(scan: &mut Scan<'a>) -> Taken<Self> {
+impl Item {
+    fn take<'a>(scan: &mut Scan<'a>, doubtful: &mut Doubtful<'a>) -> Taken<Self> {
         scan.text()?;
         let sku = scan.text()?;
         let (quantity, price) = (scan.int()?, scan.double()?);
@@ -58,18 +51,12 @@ impl<'a> Item<'a> {
                 sound &= scan.double()?.is_finite();
             }
         }
-        let mut attributes = Vec::new();
         if scan.present()? {
-            Entries::take(scan, |scan| {
-                let start = scan.at;
-                attributes.push(scan.text()?);
-                Taken::Ok(start..scan.at)
-            })?;
+            Entries::take(scan, |scan| scan.span(|scan| doubtful.take(scan)))?;
         }
         Ok(Item {
             quantity,
             price,
-            attributes,
             sound,
         })
     }

@@ -1,6 +1,6 @@
-//! A map of texts to something: where its entries stand in the bytes.
+//! An Avro map: the positions of its keys and values.
 
-use crate::scan::{Refused, Scan, put_long};
+use crate::scan::{Refused, Scan, Taken, put_long};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -18,17 +18,17 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Returns those of an empty map that stands at the first place.
+    /// Returns the positions of an empty map in `EMPTY` of `snapshot.rs`.
     pub fn none() -> Self {
         let (whole, each) = (0..1, Vec::new());
         Entries { whole, each }
     }
 
-    /// Takes a map whose values `value` takes, and returns the places of.
-    pub fn take<'a, E: From<Refused>>(
+    /// Takes a map; `value` takes one value and returns its position.
+    pub fn take<'a>(
         scan: &mut Scan<'a>,
-        mut value: impl FnMut(&mut Scan<'a>) -> Result<Range<usize>, E>,
-    ) -> Result<Self, E> {
+        mut value: impl FnMut(&mut Scan<'a>) -> Taken<Range<usize>>,
+    ) -> Taken<Self> {
         let start = scan.at;
         let count = scan.count()?;
         let mut each = Vec::new();
@@ -44,7 +44,7 @@ impl Entries {
             let mut keys: Vec<&[u8]> = each.iter().map(|one: &Entry| scan.part(&one.key)).collect();
             keys.sort_unstable();
             if keys.windows(2).any(|pair| pair[0] == pair[1]) {
-                return Err(Refused.into());
+                return Err(Refused);
             }
         }
         let whole = start..scan.at;

@@ -7,10 +7,12 @@
 
 mod cart;
 mod entries;
+mod json;
 mod scan;
 mod snapshot;
 mod update;
 
+use json::Doubtful;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use scan::{Refused, Scan};
@@ -52,7 +54,7 @@ impl From<PyErr> for Stop {
     }
 }
 
-/// Reads updates.
+/// Reads updates, and a snapshot's input offset.
 #[pyclass(frozen)]
 struct Codec {
     /// Whether a text is one JSON text.
@@ -72,10 +74,10 @@ impl Codec {
         &self,
         records: &Bound<'_, PyAny>,
         header: &[u8],
-    ) -> PyResult<Vec<Option<PackedUpdate>>> {
+    ) -> PyResult<Vec<Option<EncodedUpdate>>> {
         let mut found = Vec::with_capacity(records.len()?);
         for record in records.try_iter()? {
-            found.push(match self.packed(&record?, header) {
+            found.push(match self.update(&record?, header) {
                 Ok(update) => Some(update),
                 Err(Stop::Refused) => None,
                 Err(Stop::Raised(error)) => return Err(error),
@@ -92,7 +94,7 @@ impl Codec {
 }
 
 impl Codec {
-    fn packed(&self, record: &Bound<'_, PyAny>, header: &[u8]) -> Result<PackedUpdate, Stop> {
+    fn update(&self, record: &Bound<'_, PyAny>, header: &[u8]) -> Result<EncodedUpdate, Stop> {
         let record = record.downcast::<PyTuple>().map_err(PyErr::from)?;
         let bytes = |place| {
             record
@@ -107,24 +109,25 @@ impl Codec {
             return Err(Stop::Refused);
         }
         let scan = &mut Scan::new(whole, header.len());
-        let update = Update::take(scan, |text| self.judge(record.py(), text))?;
+        let mut doubtful = Doubtful::default();
+        let update = Update::take(scan, &mut doubtful)?;
         let id = scan.part(&update.integration_id);
         if !is_key(key.as_bytes(), update.application_id, id) {
             return Err(Stop::Refused);
         }
+        let is_json = self.is_json.bind(record.py());
+        for text in doubtful.0 {
+            if !is_json.call1((text,))?.extract::<bool>()? {
+                return Err(Stop::Refused);
+            }
+        }
         let offset = record.get_borrowed_item(OFFSET)?.extract()?;
         let value = value.unbind();
-        Ok(PackedUpdate {
+        Ok(EncodedUpdate {
             value,
             offset,
             update,
         })
-    }
-
-    fn judge(&self, py: Python<'_>, text: &str) -> Result<(), Stop> {
-        let is_json =
-            plainly_json(text) || self.is_json.bind(py).call1((text,))?.extract::<bool>()?;
-        if is_json { Ok(()) } else { Err(Stop::Refused) }
     }
 }
 
@@ -138,17 +141,9 @@ fn names_schema(headers: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(false)
 }
 
-/// Whether a text is a JSON string without escapes, or a literal: what needs no grammar.
-fn plainly_json(text: &str) -> bool {
-    match text.as_bytes() {
-        [b'"', inside @ .., b'"'] => inside.iter().all(|&b| b >= 0x20 && b != b'"' && b != b'\\'),
-        _ => matches!(text, "true" | "false" | "null"),
-    }
-}
-
 /// An update that was found sound, as its bytes.
 #[pyclass(frozen)]
-struct PackedUpdate {
+struct EncodedUpdate {
     value: Py<PyBytes>,
     /// The input offset at which it stood.
     offset: i64,
@@ -156,7 +151,7 @@ struct PackedUpdate {
 }
 
 #[pymethods]
-impl PackedUpdate {
+impl EncodedUpdate {
     /// The key of the profile's claim, None where the update names no profile.
     #[getter]
     fn profile(&self, py: Python<'_>) -> Option<String> {
@@ -172,7 +167,7 @@ impl PackedUpdate {
     /// `holder` is the key of the session that holds the profile. An empty snapshot says that the
     /// session remembers the update. None: it is not accepted, or another's to decide.
     #[pyo3(signature = (before, holder, header, /))]
-    fn onto<'py>(
+    fn fold<'py>(
         &self,
         py: Python<'py>,
         before: Option<&[u8]>,

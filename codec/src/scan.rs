@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+/// The bytes are left to fastavro.
 pub struct Refused;
 
 pub type Taken<T> = Result<T, Refused>;
@@ -32,11 +33,8 @@ impl<'a> Scan<'a> {
         &self.whole[span.clone()]
     }
 
-    /// Returns where that stands which is taken.
-    pub fn span<T, E>(
-        &mut self,
-        take: impl FnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<Range<usize>, E> {
+    /// Takes something, and returns its position.
+    pub fn span<T>(&mut self, take: impl FnOnce(&mut Self) -> Taken<T>) -> Taken<Range<usize>> {
         let start = self.at;
         take(self)?;
         Ok(start..self.at)
@@ -111,7 +109,7 @@ impl<'a> Scan<'a> {
     pub fn count(&mut self) -> Taken<usize> {
         let count = usize::try_from(self.long()?).map_err(|_| Refused)?;
         if count > self.whole.len() - self.at {
-            return Err(Refused); // each item takes a byte or more
+            return Err(Refused); // each item takes a byte or more: found here, not at the last byte
         }
         Ok(count)
     }

@@ -12,7 +12,7 @@ pub const STATES: usize = 3;
 const OPEN: usize = 0;
 const REMEMBERED: usize = 16;
 const HASH: usize = 8;
-/// Where nothing stands: at the place of a text, list or map that is empty.
+/// An empty string, array or map, as Avro writes it.
 const EMPTY: &[u8] = &[0];
 
 /// What an update makes of a session.
@@ -23,7 +23,14 @@ pub enum Folded {
     Accepted(Vec<u8>, bool),
 }
 
-/// A session before an update; places are of `bytes`.
+/// What the fold decided.
+struct Next {
+    state: usize,
+    first_session: bool,
+    event: [u8; HASH],
+}
+
+/// A session before an update; `attributes` and `discounts` hold positions in `bytes`.
 pub struct Snapshot<'a> {
     bytes: &'a [u8],
     integration_id: &'a [u8],
@@ -132,8 +139,7 @@ impl<'a> Snapshot<'a> {
         holder: Option<&str>,
         header: &[u8],
     ) -> Taken<Folded> {
-        let event_id = &theirs[update.event_id.clone()];
-        let event = event_hash(event_id)?;
+        let event = event_hash(&theirs[update.event_id.clone()])?;
         if self.memory.chunks_exact(HASH).any(|known| known == event) {
             return Ok(Folded::Duplicate);
         }
@@ -144,42 +150,57 @@ impl<'a> Snapshot<'a> {
             return Err(Refused);
         }
         let (first_session, claims) = self.first_session(update, theirs, holder);
-        let kept = self.memory.len().saturating_sub(HASH * (REMEMBERED - 1));
+        let next = Next {
+            state,
+            first_session,
+            event,
+        };
+        let mut out = header.to_vec();
+        self.put(&next, update, theirs, offset, &mut out)?;
+        Ok(Folded::Accepted(out, claims))
+    }
+
+    /// Puts the session after the update.
+    fn put(
+        &self,
+        next: &Next,
+        update: &Update,
+        theirs: &[u8],
+        offset: i64,
+        out: &mut Vec<u8>,
+    ) -> Taken<()> {
         let part = |given: &Option<Range<usize>>, own| match given {
             Some(span) => &theirs[span.clone()],
             None => own,
         };
-
-        let mut out = Vec::with_capacity(self.bytes.len() + theirs.len() + 64);
-        out.extend_from_slice(header);
+        out.reserve(self.bytes.len() + theirs.len());
         out.extend_from_slice(self.integration_id);
-        put_long(&mut out, self.created);
-        put_long(&mut out, self.application_id.into());
+        put_long(out, self.created);
+        put_long(out, self.application_id.into());
         out.extend_from_slice(part(&update.profile_id, self.profile_id));
         out.extend_from_slice(part(&update.coupon, self.coupon));
         out.extend_from_slice(part(&update.referral, self.referral));
-        put_long(&mut out, state as i64);
+        put_long(out, next.state as i64);
         out.extend_from_slice(part(&update.cart, self.cart));
         out.extend_from_slice(part(&update.identifiers, self.identifiers));
-        put_double(&mut out, update.total.unwrap_or(self.total));
-        let bytes = self.bytes;
-        let attributes = &self.attributes;
-        attributes.put(bytes, update.attributes.as_ref(), theirs, &mut out);
-        out.push(first_session.into());
-        let discounts = &self.discounts;
-        discounts.put(bytes, update.discounts.as_ref(), theirs, &mut out);
+        put_double(out, update.total.unwrap_or(self.total));
+        let (attributes, discounts) = (update.attributes.as_ref(), update.discounts.as_ref());
+        self.attributes.put(self.bytes, attributes, theirs, out);
+        out.push(next.first_session.into());
+        self.discounts.put(self.bytes, discounts, theirs, out);
         if self.version == 0 {
             out.push(0);
         } else {
             out.push(2);
-            put_long(&mut out, self.state as i64);
+            put_long(out, self.state as i64);
         }
-        put_long(&mut out, self.version.checked_add(1).ok_or(Refused)?);
-        put_long(&mut out, update.event_time);
-        out.extend_from_slice(event_id);
-        put_long(&mut out, offset);
-        put_sized(&mut out, &[&self.memory[kept..], &event]);
-        Ok(Folded::Accepted(out, claims))
+        put_long(out, self.version.checked_add(1).ok_or(Refused)?);
+        put_long(out, update.event_time);
+        out.extend_from_slice(&theirs[update.event_id.clone()]);
+        put_long(out, offset);
+        let forgotten = self.memory.len().saturating_sub(HASH * (REMEMBERED - 1));
+        put_sized(out, &[&self.memory[forgotten..], &next.event]);
+        Ok(())
     }
 
     /// Whether this is its profile's first session, and whether it claims the profile as such.
@@ -209,7 +230,7 @@ pub fn is_key(key: &[u8], application_id: i32, integration_id: &[u8]) -> bool {
     rest.and_then(|rest| rest.strip_prefix(b":")) == Some(id)
 }
 
-/// Returns by what an event id, its length before it, is remembered.
+/// Returns the hash by which an event id (its length before it) is remembered.
 fn event_hash(event_id: &[u8]) -> Taken<[u8; HASH]> {
     let id = Scan::new(event_id, 0).sized()?;
     let hash = Params::new().hash_length(HASH).hash(id);

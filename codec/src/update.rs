@@ -2,6 +2,7 @@
 
 use crate::cart;
 use crate::entries::Entries;
+use crate::json::Doubtful;
 use crate::scan::{Refused, Scan, Taken};
 use crate::snapshot::STATES;
 use std::ops::Range;
@@ -29,10 +30,7 @@ pub struct Update {
 
 impl Update {
     /// Takes an update that is sound: what is not is for others to name.
-    pub fn take<E: From<Refused>>(
-        scan: &mut Scan,
-        is_json: impl Fn(&str) -> Result<(), E>,
-    ) -> Result<Self, E> {
+    pub fn take<'a>(scan: &mut Scan<'a>, doubtful: &mut Doubtful<'a>) -> Taken<Self> {
         let event_id = filled_text(scan)?;
         let event_time = scan.long()?;
         let application_id = scan.int()?;
@@ -42,16 +40,18 @@ impl Update {
         let coupon = optional(scan, text)?;
         let referral = optional(scan, text)?;
         let state = optional(scan, |scan| scan.symbol(STATES))?;
-        let mut sum = None;
         let cart = optional(scan, |scan| {
-            scan.span(|scan| cart::sum(scan, &is_json).map(|found| sum = Some(found)))
+            let start = scan.at;
+            let sum = cart::sum(scan, doubtful)?;
+            Ok((start..scan.at, sum))
         })?;
+        let (cart, sum) = cart.unzip();
         let identifiers = optional(scan, |scan| scan.span(texts))?;
         let given = optional(scan, Scan::double)?;
         let total = given.or(sum).map(|total| total + 0.0);
         sound_if(total.is_none_or(f64::is_finite))?;
         let attributes = optional(scan, |scan| {
-            Entries::take(scan, |scan| nullable(scan, |scan| is_json(scan.text()?)))
+            Entries::take(scan, |scan| nullable(scan, |scan| doubtful.take(scan)))
         })?;
         let discounts = optional(scan, |scan| {
             Entries::take(scan, |scan| {
@@ -105,10 +105,10 @@ fn filled_text(scan: &mut Scan) -> Taken<Range<usize>> {
     scan.span(|scan| sound_if(!scan.text()?.is_empty()))
 }
 
-fn optional<'a, T, E: From<Refused>>(
+fn optional<'a, T>(
     scan: &mut Scan<'a>,
-    take: impl FnOnce(&mut Scan<'a>) -> Result<T, E>,
-) -> Result<Option<T>, E> {
+    take: impl FnOnce(&mut Scan<'a>) -> Taken<T>,
+) -> Taken<Option<T>> {
     if scan.present()? {
         take(scan).map(Some)
     } else {
@@ -117,10 +117,10 @@ fn optional<'a, T, E: From<Refused>>(
 }
 
 /// Takes a value of a map; none is an empty place.
-fn nullable<'a, E: From<Refused>>(
+fn nullable<'a>(
     scan: &mut Scan<'a>,
-    take: impl FnOnce(&mut Scan<'a>) -> Result<(), E>,
-) -> Result<Range<usize>, E> {
+    take: impl FnOnce(&mut Scan<'a>) -> Taken<()>,
+) -> Taken<Range<usize>> {
     let present = scan.present()?;
     scan.span(|scan| if present { take(scan) } else { Ok(()) })
 }

@@ -3,8 +3,9 @@
 from importlib import import_module
 from typing import Final, Literal, NamedTuple, cast
 
-from processor.avro.compiled import RULES, Compiled, Module, compiled
+from processor.avro.compiled import RULES, Compiled, Module
 from processor.avro.schemas import Schemas
+from processor.core.json_text import is_json_text
 from processor.errors import ConfigError
 
 MODULE: Final = "session_processor_codec"
@@ -35,7 +36,9 @@ def chosen(wanted: Literal["auto", "compiled", "fastavro"], schemas: Schemas) ->
         if getattr(module, "RULES", None) != RULES:
             why = "the compiled codec that is installed is of another version"
         elif updates.fingerprint == module.UPDATE and snapshots.fingerprint == module.SNAPSHOT:
-            return Choice("compiled", "it is installed and fits the schemas", compiled(module))
+            return Choice(
+                "compiled", "it is installed and fits the schemas", module.Codec(is_json_text)
+            )
         else:
             why = "the compiled codec that is installed is for other schemas"
     if wanted == "compiled":

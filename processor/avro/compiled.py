@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from processor.core.json_text import is_json_text
 from processor.ports.log import Record
 
 RULES: Final = 1
@@ -11,14 +10,14 @@ RULES: Final = 1
 rules 1 to 3 say: a codec of other rules that is still installed is not used."""
 
 
-class PackedUpdate(Protocol):
+class EncodedUpdate(Protocol):
     """An update that rules 1 to 3 have nothing to say of, as its bytes."""
 
     @property
     def profile(self) -> str | None:
         """The key of the profile that it names, None where it names none."""
 
-    def onto(
+    def fold(
         self, before: bytes | None, holder: str | None, header: bytes, /
     ) -> tuple[bytes, bool] | None:
         """Return what `core.fold` makes of the session, written, and whether that is a claim.
@@ -30,9 +29,9 @@ class PackedUpdate(Protocol):
 
 
 class Compiled(Protocol):
-    """What reads updates, and folds them."""
+    """Reads updates, each of which then folds itself."""
 
-    def read(self, records: Sequence[Record], header: bytes, /) -> list[PackedUpdate | None]:
+    def read(self, records: Sequence[Record], header: bytes, /) -> list[EncodedUpdate | None]:
         """Return each record's update, None where fastavro is to read it.
 
         Those are read whose value begins with the header, and whose record names no schema apart.
@@ -50,8 +49,3 @@ class Module(Protocol):
     RULES: int
     Codec: Callable[[Callable[[str], bool]], Compiled]
     """Takes who judges whether a text is JSON."""
-
-
-def compiled(module: Module) -> Compiled:
-    """Return the module's codec, whose layout must be that of the present schemas."""
-    return module.Codec(is_json_text)

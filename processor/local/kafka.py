@@ -16,13 +16,13 @@ from processor.local.java import KAFKA_VERSION, java, kafka_classpath, logs_by_l
 from processor.local.ports import free_port
 from processor.local.server import LocalServer, Progress, silent
 
-LIGHT: Final = ("-Xmx512m", "-XX:+UseSerialGC")
-"""Java's options for tests and trials: little memory. Under load it stops for 20 ms each second."""
-AS_SHIPPED: Final = (
+LIGHT_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC")
+"""For tests and trials: little memory. Under load it stops for 23 ms each second."""
+SHIPPED_JVM: Final = (
     *("-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"),
     *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"),
 )
-"""Java's options as Kafka's own start scripts give them."""
+"""What Kafka's own start scripts give."""
 
 # A single broker cannot replicate; the rest keeps a development broker small and its groups prompt.
 DEVELOPMENT_PROPERTIES = {
@@ -97,11 +97,11 @@ class LocalKafka(LocalServer):
         *,
         version: str = KAFKA_VERSION,
         properties: Mapping[str, str] | None = None,
-        options: Sequence[str] = LIGHT,
+        jvm_options: Sequence[str] = LIGHT_JVM,
     ) -> None:
         super().__init__(data_dir, port)
         self.version = version
-        self.options = options
+        self.jvm_options = jvm_options
         self.properties = dict(properties or {})
         self._logs = self.data_dir / "data"
         self._cluster = self.data_dir / "cluster.json"
@@ -116,12 +116,16 @@ class LocalKafka(LocalServer):
         *,
         version: str = KAFKA_VERSION,
         properties: Mapping[str, str] | None = None,
-        options: Sequence[str] = LIGHT,
+        jvm_options: Sequence[str] = LIGHT_JVM,
         progress: Progress = silent,
     ) -> Self:
         """Start a broker (port 0: any free one) and return when it answers; keeps earlier data."""
         kafka = cls(
-            data_dir, port or free_port(), version=version, properties=properties, options=options
+            data_dir,
+            port or free_port(),
+            version=version,
+            properties=properties,
+            jvm_options=jvm_options,
         )
         kafka.launch(progress)
         return kafka
@@ -203,7 +207,7 @@ class LocalKafka(LocalServer):
         option = _LOG4J_2_OPTION if logs_by_log4j2(self.version) else _LOG4J_1_OPTION
         return [
             java(),
-            *self.options,
+            *self.jvm_options,
             "-XX:+ExitOnOutOfMemoryError",
             "--enable-native-access=ALL-UNNAMED",
             f"-D{option}={self._log4j.as_uri()}",

@@ -23,14 +23,13 @@ class Decode:
         """What stood before the values that came last: for most records, what comes next."""
 
     def __call__(self, records: Sequence[Record]) -> list[Update]:
-        """Return what `read` says of each; what the compiled codec finds sound stays packed."""
+        """Return what `read` says of each; what the compiled codec finds sound stays as it is."""
         if self._compiled is None:
             return [self.read(record) for record in records]
-        tried = self._header
-        packed = self._compiled.read(records, tried)
+        updates = self._compiled.read(records, self._header)
         return [
-            self._left(self._compiled, record, tried) if update is None else update
-            for record, update in zip(records, packed, strict=True)
+            self._alone(self._compiled, record) if update is None else update
+            for record, update in zip(records, updates, strict=True)
         ]
 
     def read(self, record: Record) -> SessionUpdate | Rejected:
@@ -50,15 +49,16 @@ class Decode:
             return Rejected(Reason.INVALID_VALUE, valid)
         return valid
 
-    def _left(self, compiled: Compiled, record: Record, tried: bytes) -> Update:
-        """Return what becomes of a record that has another framing, or that ails."""
+    def _alone(self, compiled: Compiled, record: Record) -> Update:
+        """Return what becomes of a record that was not read with the others."""
+        # Its framing may be another than what stood before the ones that came last.
         try:
             value = framed(record.value or b"", record.headers)
         except DecodeError:
             return self.read(record)
         header = self._updates.own_header(value)
-        if header is None or (value is record.value and header == tried):
+        if header is None:
             return self.read(record)
         self._header = header
-        (packed,) = compiled.read([record._replace(value=value, headers=())], header)
-        return self.read(record) if packed is None else packed
+        (update,) = compiled.read([record._replace(value=value, headers=())], header)
+        return self.read(record) if update is None else update

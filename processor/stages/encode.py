@@ -1,4 +1,4 @@
-"""Encode: from a session to its snapshot's bytes. Bytes begin here."""
+"""Encode: from a session that the core folded to its snapshot's bytes."""
 
 from processor.avro.codec import SnapshotCodec
 from processor.core.session import Session

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-from processor.avro.compiled import PackedUpdate
-from processor.batch import Folded, Letter, Sessions, Snapshot, State, Update
+from processor.avro.compiled import EncodedUpdate
+from processor.batch import Folded, Letter, Sessions, Snapshot, Update
 from processor.core.fold import fold
 from processor.core.outcome import Accepted, Duplicate, Reason, Rejected
 from processor.core.session import Session, profile_key
@@ -27,23 +27,28 @@ def profile_of(update: Update) -> str | None:
     return profile_key(update.application_id, profile) if profile else None
 
 
-class Codec(NamedTuple):
-    """How a fold gets from bytes to values and back."""
-
-    update: Callable[[Record], SessionUpdate | Rejected]
-    """Reads a record whose packed update is not accepted."""
-    session: Callable[[bytes], Session]
-    encode: Callable[[Session], bytes]
-    header: bytes | None = None
-    """What stands before each snapshot, where updates are packed: sessions stay bytes then."""
-
-
 class Fold:
-    """Folds a batch part by part; snapshots may have `max_snapshot` bytes."""
+    """Folds a batch part by part."""
 
-    def __init__(self, codec: Codec, max_snapshot: int, limit: int = FOLD_LIMIT) -> None:
+    def __init__(
+        self,
+        *,
+        update_of: Callable[[Record], SessionUpdate | Rejected],
+        session_of: Callable[[bytes], Session],
+        encode: Callable[[Session], bytes],
+        header: bytes,
+        max_snapshot: int,
+        limit: int = FOLD_LIMIT,
+    ) -> None:
+        """Take what reads updates and snapshots for the core, and writes what it made of them.
+
+        `header` stands before each snapshot, which may have `max_snapshot` bytes.
+        """
+        self._update_of = update_of
         # Updates that one session rejects come one after another.
-        self._codec = codec._replace(session=lru_cache(maxsize=2)(codec.session))
+        self._session_of = lru_cache(maxsize=2)(session_of)
+        self._encode = encode
+        self._header = header
         self._max_snapshot = max_snapshot
         self.limit = limit
 
@@ -73,17 +78,13 @@ class Fold:
             holder = None if profile is None else held.get(profile)
             outcome = self._outcome(record, update, before, holder)
             if isinstance(outcome, Snapshot):
-                _, state, value, claiming = outcome
-                size += len(value)
-                if len(value) > self._max_snapshot:
-                    letters.append(Letter(record, _too_large(len(value), self._max_snapshot)))
-                else:
-                    known[key] = state
-                    if claiming and profile is not None:
-                        held[profile] = claims[profile] = key.decode()
-                    snapshots.append(outcome)
+                known[key] = outcome.value
+                if outcome.claims and profile is not None:
+                    held[profile] = claims[profile] = key.decode()
+                snapshots.append(outcome)
+                size += len(outcome.value)
             else:
-                size += len(before) if isinstance(before, bytes) else 0
+                size += len(before or b"")
                 if isinstance(outcome, Duplicate):
                     duplicates += 1
                 else:
@@ -95,30 +96,37 @@ class Fold:
     def _outcome(
         self,
         record: Record,
-        update: SessionUpdate | PackedUpdate,
-        state: State | None,
+        update: SessionUpdate | EncodedUpdate,
+        before: bytes | None,
         holder: str | None,
     ) -> Snapshot | Duplicate | Rejected:
         """Return what becomes of an update: the compiled codec's answer, or else the core's."""
-        update_of, session_of, encode, header = self._codec
+        folded = None
         if not isinstance(update, SessionUpdate):
-            if header is not None and not isinstance(state, Session):
-                packed = update.onto(state, holder, header)
-                if packed is not None:
-                    value, claims = packed
-                    return Snapshot(record, value, value, claims) if value else Duplicate()
-            read = update_of(record)
-            if isinstance(read, Rejected):
-                return read
-            update = read
-        before = session_of(state) if isinstance(state, bytes) else state
-        outcome = fold(before, update, holder)
-        if not isinstance(outcome, Accepted):
-            return outcome
-        session, claim = outcome
-        value = encode(session)
-        state_after = session if header is None else value
-        return Snapshot(record, state_after, value, claim is not None)
+            folded = update.fold(before, holder, self._header)
+        if folded is None:
+            outcome = self._by_core(record, update, before, holder)
+            if not isinstance(outcome, Accepted):
+                return outcome
+            folded = self._encode(outcome.session), outcome.claim is not None
+        value, claims = folded
+        if not value:
+            return Duplicate()
+        if len(value) > self._max_snapshot:
+            return _too_large(len(value), self._max_snapshot)
+        return Snapshot(record, value, claims)
+
+    def _by_core(
+        self,
+        record: Record,
+        update: SessionUpdate | EncodedUpdate,
+        before: bytes | None,
+        holder: str | None,
+    ) -> Accepted | Duplicate | Rejected:
+        read = update if isinstance(update, SessionUpdate) else self._update_of(record)
+        if isinstance(read, Rejected):
+            return read
+        return fold(None if before is None else self._session_of(before), read, holder)
 
 
 def _too_large(size: int, limit: int) -> Rejected:

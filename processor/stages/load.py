@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from processor.batch import Changed, Sessions, State, Update
+from processor.batch import Changed, Sessions, Update
 from processor.core.outcome import Rejected
 from processor.ports.log import Record
 from processor.ports.sessions import SessionCache, Stamp, Want
@@ -47,7 +47,7 @@ class Load:
 
         Raises CacheLost and CacheUnavailable.
         """
-        sessions: dict[int, dict[bytes, State | None]] = {}
+        sessions: dict[int, dict[bytes, bytes | None]] = {}
         missing: dict[int, dict[bytes, None]] = {}
         hits = 0
         for record, update in zip(records, updates, strict=True):
@@ -60,7 +60,7 @@ class Load:
             if key in known:
                 continue
             before = changed[partition].get(key) if partition in changed else None
-            state = self._records.get(partition, key) if before is None else before.state
+            state = self._records.get(partition, key) if before is None else before.value
             if state is not None:
                 known[key] = state
                 hits += 1
@@ -75,7 +75,7 @@ class Load:
 
     def _fetch(
         self,
-        sessions: Mapping[int, dict[bytes, State | None]],
+        sessions: Mapping[int, dict[bytes, bytes | None]],
         missing: Mapping[int, Mapping[bytes, None]],
         stamps: Mapping[int, Stamp],
     ) -> bool:

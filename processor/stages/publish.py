@@ -61,7 +61,7 @@ class Publish:
     def _outgoing(self, part: Folded) -> list[Outgoing]:
         records = [
             Outgoing(Topic.SESSIONS, record.partition, record.timestamp, record.key, value, ())
-            for record, _, value, _ in part.snapshots
+            for record, value, _ in part.snapshots
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)
         records.extend(

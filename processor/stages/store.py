@@ -36,10 +36,7 @@ class Store:
             }
         )
         for partition, snapshots in changed.items():
-            self._records.put(
-                partition,
-                {key: (each.state, len(each.value)) for key, each in snapshots.items()},
-            )
+            self._records.put(partition, {key: each.value for key, each in snapshots.items()})
         return {
             partition: Stamp(stamp.generation, checkpoint)
             for partition, (stamp, checkpoint) in checkpoints.items()

@@ -35,7 +35,7 @@ from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_clai
 from processor.runner import Runner
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
-from processor.stages.fold import FOLD_LIMIT, Codec, Fold
+from processor.stages.fold import FOLD_LIMIT, Fold
 from processor.stages.load import LOAD_LIMIT, Load
 from processor.stages.publish import ERROR_HEADERS, Publish
 from processor.stages.store import Store
@@ -78,7 +78,7 @@ class Limits:
 
     max_batch: int = 50
     part: int = 20
-    packed: bool = True
+    compiled: bool = True
     """Whether the compiled codec folds, where it is installed."""
     cache_bytes: int = 1 << 20
     load: int = LOAD_LIMIT
@@ -264,14 +264,19 @@ class Service:
         self._snapshots = snapshots = SnapshotCodec(SCHEMAS.snapshots)
         ids = RegisteredIds(registry, broker.monotonic) if registry else None
         self.gate = Gate(ids, broker.monotonic, observer) if ids else None
-        compiled = FAST if limits.packed else None
+        compiled = FAST if limits.compiled else None
         decode = Decode(UpdateCodec(SCHEMAS.updates, ids), compiled)
-        header = None if compiled is None else snapshots.header
-        codec = Codec(decode.read, snapshots.read, Encode(snapshots), header)
         self.pipeline = Pipeline(
             decode=decode,
             load=Load(self.records, self.cache, limits.load),
-            fold=Fold(codec, SNAPSHOT_LIMIT, limits.fold),
+            fold=Fold(
+                update_of=decode.read,
+                session_of=snapshots.read,
+                encode=Encode(snapshots),
+                header=snapshots.header,
+                max_snapshot=SNAPSHOT_LIMIT,
+                limit=limits.fold,
+            ),
             publish=Publish(self.publication, "updates"),
             store=Store(self.cache, self.records),
             claims=self.claims,

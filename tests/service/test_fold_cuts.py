@@ -11,7 +11,7 @@ from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
-from processor.stages.fold import Codec, Fold
+from processor.stages.fold import Fold
 
 CLOSED = a_session(state="closed", identifiers=["x" * 1_000])
 UPDATES = UpdateCodec(SCHEMAS.updates)
@@ -23,9 +23,14 @@ class Bench:
     def __init__(self, compiled: Compiled | None, limit: int, max_snapshot: int = 900_000) -> None:
         self.read: list[bytes] = []
         self._decode = Decode(UPDATES, compiled)
-        header = None if compiled is None else SNAPSHOTS.header
-        codec = Codec(self._decode.read, self._session, Encode(SNAPSHOTS), header)
-        self._fold = Fold(codec, max_snapshot, limit)
+        self._fold = Fold(
+            update_of=self._decode.read,
+            session_of=self._session,
+            encode=Encode(SNAPSHOTS),
+            header=SNAPSHOTS.header,
+            max_snapshot=max_snapshot,
+            limit=limit,
+        )
 
     def _session(self, snapshot: bytes) -> Session:
         self.read.append(snapshot)
@@ -58,8 +63,9 @@ def test_snapshots_that_are_read_in_vain_cut_a_batch(
 
 @pytest.mark.parametrize("compiled", CODECS)
 def test_snapshots_that_are_too_large_cut_a_batch(compiled: Compiled | None) -> None:
-    large = [an_update(event_id=f"n-{number}", coupon="x" * 1_000) for number in range(40)]
-    assert Bench(compiled, 5_000, max_snapshot=500).taken(a_session(), *large) == 5
+    more = [an_update(event_id=f"n-{number}", coupon="x") for number in range(40)]
+    large = a_session(identifiers=["x" * 1_000])
+    assert Bench(compiled, 5_000, max_snapshot=500).taken(large, *more) == 5
 
 
 @pytest.mark.parametrize("compiled", CODECS)

@@ -28,7 +28,7 @@ def ready(world: World, limits: Limits) -> Service:
         Limits(max_batch=500, fold=1),
         Limits(max_batch=500, fold=3_000),
         Limits(max_batch=500, cache_bytes=0, load=2_000, fold=3_000),
-        Limits(max_batch=500, cache_bytes=0, load=2_000, fold=3_000, packed=False),
+        Limits(max_batch=500, cache_bytes=0, load=2_000, fold=3_000, compiled=False),
     ],
     ids=str,
 )

@@ -110,8 +110,8 @@ def turned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         log.append(f"{place.name} {place.settings.updates_topic}")
         return {"cpu_us_per_event": 10.0 * len(log), "peak_rss_mb": 100.0 * len(log)}
 
-    def live(peer: Peer, place: Place, _seconds: float) -> Figures:
-        log.append(place.name)
+    def live(peer: Peer, place: Place, _seconds: float, settle: float) -> Figures:
+        log.append(f"{place.name} settles for {settle:.0f}")
         return {"back_seconds": None if peer.name == "plain" else 5.0}
 
     monkeypatch.setattr(turns, "fill", lambda *_: None)
@@ -129,7 +129,7 @@ def test_peers_take_turns_on_one_input_and_one_that_fails_takes_no_more(turned: 
     results = turns.measured([ours, quix], PLACE, Extent(updates=10, rounds=2))
     assert turned == [
         "bench-processor-1 bench-updates",
-        "live-processor",
+        "live-processor settles for 60",
         "bench-processor-2 bench-updates",
     ]
     figures = {"cpu_us_per_event": 20.0, "peak_rss_mb": 300.0, "back_seconds": 5.0}

@@ -22,7 +22,7 @@ from processor.demo.stream import Update
 RATE = 2_000
 _QUIET_RATE = 100
 """After the kill: what counts is when it is back, not how much has piled up meanwhile."""
-_SETTLE_S = 3.0
+SETTLE_S = 3.0
 _KEEP_UP_S = 20.0
 _WARM_UP_S = 120.0
 _BACK_S = 90.0
@@ -40,7 +40,7 @@ class _Load(NamedTuple):
     """What was in the topic before anything was paced."""
 
 
-def live(peer: Peer, place: Place, seconds: float) -> Figures:
+def live(peer: Peer, place: Place, seconds: float, settle: float = SETTLE_S) -> Figures:
     """Pace updates and time their snapshots; kill it (SIGKILL) under this load; start it again.
 
     It is the only instance: the new process waits until the group has given the old one up. The
@@ -63,7 +63,7 @@ def live(peer: Peer, place: Place, seconds: float) -> Figures:
             raise TimeoutError(f"{peer.title} did not get through its warm-up")
         with Pacer(Input(place, **{"linger.ms": 0}), stream, RATE) as pacer:
             load = _Load(reader, progress, pacer, heat)
-            figures = _latency(load, program, seconds)
+            figures = _latency(load, program, seconds, settle)
             program.kill()
             killed = time.time()
             pacer.rate = _QUIET_RATE
@@ -81,9 +81,9 @@ def _noted(updates: Iterable[Update], keys: list[bytes]) -> Iterator[Update]:
         yield update
 
 
-def _latency(load: _Load, program: Program, seconds: float) -> Figures:
+def _latency(load: _Load, program: Program, seconds: float, settle: float) -> Figures:
     """Return what the pace gives; nothing is measured of a peer that cannot keep up with it."""
-    time.sleep(_SETTLE_S)
+    time.sleep(settle)
     begun = time.time()
     time.sleep(seconds)
     ended, sent = time.time(), load.before + load.pacer.sent

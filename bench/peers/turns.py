@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -10,13 +11,17 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaException
 
 from bench.figures import Figures
-from bench.peers.crash import live
+from bench.peers.crash import SETTLE_S, live
 from bench.peers.measure import cost
 from bench.peers.roster import PEERS, NotHereError, Peer
 from bench.servers import servers
 from bench.service import Place
 from bench.traffic import fill
 from processor.demo.lean import lean_updates
+
+_COLD_BROKER_S = 60.0
+"""How long the first peer's pace settles: by then the broker's JVM has compiled what a small
+transaction takes, for all of them."""
 
 
 class Extent(NamedTuple):
@@ -109,10 +114,12 @@ def _turns(place: Place, extent: Extent) -> Iterable[tuple[str, Turn]]:
 
         return turn
 
+    settles = chain([_COLD_BROKER_S], repeat(SETTLE_S))
+
     def paced(peer: Peer) -> Figures:
         name = f"live-{peer.name}"
         own = Place(place.bootstrap, place.redis_url, name, place.partitions, place.directory)
-        return live(peer, own, extent.seconds)
+        return live(peer, own, extent.seconds, next(settles))
 
     yield "cost, round 1", costs(1)
     yield "paced, then killed", paced

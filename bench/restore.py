@@ -2,6 +2,7 @@
 
 import time
 from itertools import islice
+from statistics import median
 
 import redis
 
@@ -19,14 +20,24 @@ _STARTS = 3
 def restore(place: Place, size: Size, advance: Advance) -> Figures:
     """Lose Redis, start again, and time from the first partition's rebuild to the last one's end.
 
-    The output topic holds a snapshot for each update, not yet compacted.
+    The output topic holds a snapshot for each update, not yet compacted. The median of three.
     """
     filled(place, size, advance)
     folded(place, size.updates, advance)
+    advance("restoring", 0, 0)
+    seconds = median(_restored(place) for _ in range(_STARTS))
+    return {
+        "restore_records_per_second": size.updates / seconds,
+        "restore_seconds": seconds,
+        "restore_records": size.updates,
+    }
+
+
+def _restored(place: Place) -> float:
+    """Lose Redis, and return how many seconds a start takes to make all of it anew."""
     client = redis.Redis.from_url(place.redis_url)
     client.flushall()
     client.close()
-    advance("restoring", 0, 0)
     with Service(place) as service:
         deadline = time.monotonic() + PATIENCE_S
         while len(service.events("partition ready")) < place.partitions:
@@ -34,11 +45,7 @@ def restore(place: Place, size: Size, advance: Advance) -> Figures:
             time.sleep(SAMPLE_S)
         begun = min(moment(each) for each in service.events("rebuilding the cache"))
         ended = max(moment(each) for each in service.events("partition ready"))
-    return {
-        "restore_records_per_second": size.updates / (ended - begun),
-        "restore_seconds": ended - begun,
-        "restore_records": size.updates,
-    }
+    return ended - begun
 
 
 def cold_start(place: Place, size: Size, advance: Advance) -> Figures:

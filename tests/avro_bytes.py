@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -12,15 +13,16 @@ from values import accepted, an_item, an_update
 from processor.avro.choice import chosen
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
-from processor.avro.framing import single_object
+from processor.avro.framing import SchemaIds, single_object
 from processor.avro.schemas import Known, Schema, load_schemas, read_schema
 from processor.batch import Update
 from processor.core.fold import fold
 from processor.core.outcome import Rejected
+from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
-from processor.stages.fold import Fold
+from processor.stages.fold import FOLD_LIMIT, Fold
 
 SCHEMAS = load_schemas()
 SNAPSHOTS = SnapshotCodec(SCHEMAS.snapshots)
@@ -35,15 +37,23 @@ CODECS = [
 ]
 
 
-def decode_and_fold(compiled: Compiled | None, limit: int) -> tuple[Decode, Fold]:
-    """Return the two stages as the service has them, with a limit of snapshots."""
-    decode = Decode(UpdateCodec(SCHEMAS.updates), compiled)
+def decode_and_fold(
+    compiled: Compiled | None,
+    max_snapshot: int,
+    *,
+    limit: int = FOLD_LIMIT,
+    ids: SchemaIds | None = None,
+    session_of: Callable[[bytes], Session] = SNAPSHOTS.read,
+) -> tuple[Decode, Fold]:
+    """Return the two stages as the service has them."""
+    decode = Decode(UpdateCodec(SCHEMAS.updates, ids), compiled)
     fold = Fold(
         update_of=decode.read,
-        session_of=SNAPSHOTS.read,
+        session_of=session_of,
         encode=Encode(SNAPSHOTS),
         header=SNAPSHOTS.header,
-        max_snapshot=limit,
+        max_snapshot=max_snapshot,
+        limit=limit,
     )
     return decode, fold
 

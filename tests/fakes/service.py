@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import pytest
-from avro_bytes import FAST, SCHEMAS
+from avro_bytes import FAST, SNAPSHOTS, decode_and_fold
 from first_sessions import not_exactly_one_first, winners
 from oracle import DeadLetter, Entry, Expected, Snapshot, expected
 
@@ -16,7 +16,6 @@ from fakes.log import FakeBroker, FakeCoordination, FakePublication, FakeScan, F
 from fakes.redis import FakeClaims, FakeSessionCache
 from fakes.redis_server import FakeServer
 from processor import pacing, runner, takeovers, until_end
-from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.demo.stream import Mix, Update, updates
 from processor.flood import FloodLimits
 from processor.halts import Halts
@@ -33,9 +32,7 @@ from processor.replay import seed
 from processor.replay.plan import Plan
 from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.runner import Runner
-from processor.stages.decode import Decode
-from processor.stages.encode import Encode
-from processor.stages.fold import FOLD_LIMIT, Fold
+from processor.stages.fold import FOLD_LIMIT
 from processor.stages.load import LOAD_LIMIT, Load
 from processor.stages.publish import ERROR_HEADERS, Publish
 from processor.stages.store import Store
@@ -261,22 +258,14 @@ class Service:
             tombstones_kept_ms=DAY_MS,
         )
         self.halts = Halts(limits.flood, broker.monotonic, observer)
-        self._snapshots = snapshots = SnapshotCodec(SCHEMAS.snapshots)
         ids = RegisteredIds(registry, broker.monotonic) if registry else None
         self.gate = Gate(ids, broker.monotonic, observer) if ids else None
         compiled = FAST if limits.compiled else None
-        decode = Decode(UpdateCodec(SCHEMAS.updates, ids), compiled)
+        decode, fold = decode_and_fold(compiled, SNAPSHOT_LIMIT, limit=limits.fold, ids=ids)
         self.pipeline = Pipeline(
             decode=decode,
             load=Load(self.records, self.cache, limits.load),
-            fold=Fold(
-                update_of=decode.read,
-                session_of=snapshots.read,
-                encode=Encode(snapshots),
-                header=snapshots.header,
-                max_snapshot=SNAPSHOT_LIMIT,
-                limit=limits.fold,
-            ),
+            fold=fold,
             publish=Publish(self.publication, "updates"),
             store=Store(self.cache, self.records),
             claims=self.claims,
@@ -311,7 +300,7 @@ class Service:
         if self.replay is not None:
             copied = seed.Seed(
                 plan=self.replay.plan,
-                input_offset=lambda value: self._snapshots.read(value).input_offset,
+                input_offset=lambda value: SNAPSHOTS.read(value).input_offset,
                 live=FakeScan(self.replay.live),
                 subscription=self.subscription,
                 publication=self.publication,

@@ -1,7 +1,7 @@
 """What a fold does at once is bounded, whether or not updates are accepted."""
 
 import pytest
-from avro_bytes import CODECS, SCHEMAS, SNAPSHOTS
+from avro_bytes import CODECS, SCHEMAS, SNAPSHOTS, decode_and_fold
 from values import NOON, a_session, an_update
 
 from processor.avro.codec import UpdateCodec
@@ -9,9 +9,6 @@ from processor.avro.compiled import Compiled
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
-from processor.stages.decode import Decode
-from processor.stages.encode import Encode
-from processor.stages.fold import Fold
 
 CLOSED = a_session(state="closed", identifiers=["x" * 1_000])
 UPDATES = UpdateCodec(SCHEMAS.updates)
@@ -22,14 +19,8 @@ class Bench:
 
     def __init__(self, compiled: Compiled | None, limit: int, max_snapshot: int = 900_000) -> None:
         self.read: list[bytes] = []
-        self._decode = Decode(UPDATES, compiled)
-        self._fold = Fold(
-            update_of=self._decode.read,
-            session_of=self._session,
-            encode=Encode(SNAPSHOTS),
-            header=SNAPSHOTS.header,
-            max_snapshot=max_snapshot,
-            limit=limit,
+        self._decode, self._fold = decode_and_fold(
+            compiled, max_snapshot, limit=limit, session_of=self._session
         )
 
     def _session(self, snapshot: bytes) -> Session:

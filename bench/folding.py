@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterable
 
 from bench.figures import Advance, Size
+from bench.lean import lean_updates
 from bench.service import Place, Sample, Service
 from bench.traffic import fill
-from processor.demo.lean import lean_updates
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 SAMPLE_S = 0.2
 PATIENCE_S = 900.0

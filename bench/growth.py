@@ -8,9 +8,9 @@ import redis
 
 from bench.figures import Advance, Figures, Size, steady
 from bench.folding import folded, put
+from bench.lean import lean_updates
 from bench.service import Place
-from processor.demo.lean import lean_updates
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 

@@ -6,11 +6,11 @@ from itertools import islice
 from statistics import median
 
 from bench.figures import WARM_UP, Advance, Figures, Size, percentiles
+from bench.lean import lean_updates
 from bench.live import Pacer, Reader
 from bench.service import Place, Service
 from bench.traffic import Input
-from processor.demo.lean import lean_updates
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 _GRACE_S = 30.0
 _STRETCHES = 3

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from bench.traffic import Input
 from bench.waiting import wait
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 _AT_ONCE = 1_000
 

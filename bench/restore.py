@@ -8,10 +8,10 @@ import redis
 
 from bench.figures import Advance, Figures, Size
 from bench.folding import PATIENCE_S, SAMPLE_S, filled, folded, put
+from bench.lean import lean_updates
 from bench.live import Pacer, Reader
 from bench.service import Place, Service, moment
 from bench.traffic import Input
-from processor.demo.lean import lean_updates
 
 _RATE = 200
 _STARTS = 3

@@ -17,8 +17,8 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.program import Program
+from processor.bootstrap.adapters import cluster_of
 from processor.config import Settings
-from processor.deployment import cluster_of
 from processor.kafka.topics import create
 from processor.local.ports import free_port
 

@@ -17,11 +17,11 @@ from typing import Any
 from bench.figures import Advance, Figures, Size
 from bench.folding import PATIENCE_S, filled
 from bench.service import Place
+from processor.bootstrap.service import serve
 from processor.config import load
-from processor.service import serve
 
 CLOCKED: dict[str, tuple[str, *tuple[str, ...]]] = {
-    "consume": ("processor.runner", "consume"),
+    "consume": ("processor.runtime.runner", "consume"),
     "decode": ("processor.stages.decode", "Decode.__call__"),
     "load": ("processor.stages.load", "Load.__call__"),
     "fold_and_encode": ("processor.stages.fold", "Fold.__call__"),

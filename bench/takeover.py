@@ -3,10 +3,10 @@
 import time
 
 from bench.figures import Advance, Figures, Size
+from bench.lean import lean_updates
 from bench.live import Pacer, Reader
 from bench.service import Place, Service
 from bench.traffic import Input
-from processor.demo.lean import lean_updates
 
 _RATE = 1_000
 _PATIENCE_S = 90.0

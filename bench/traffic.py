@@ -6,7 +6,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from bench.service import Place
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 Done = Callable[[int], None]
 _AT_ONCE = 1_000

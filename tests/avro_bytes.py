@@ -15,11 +15,11 @@ from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.framing import SchemaIds, single_object
 from processor.avro.schemas import Known, Schema, load_schemas, read_schema
-from processor.batch import Update
 from processor.core.fold import fold
 from processor.core.outcome import Rejected
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
+from processor.stages.batch import Update
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
 from processor.stages.fold import FOLD_LIMIT, Fold

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fakes.service import World, loop_in_time_of
 from hypothesis import HealthCheck, settings
 from servers import (
     BOOTSTRAP_VARIABLE,
@@ -135,3 +136,11 @@ def private_registry(places: Places) -> Iterator[LocalRegistry]:
     server = LocalRegistry.start(places.guarded("private-registry"))
     yield server
     server.kill()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world in which the loop's time is its broker's."""
+    made = World()
+    loop_in_time_of(made, monkeypatch)
+    return made

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from processor.config.settings import Settings, env_name
-from processor.stopping import LAST_MOMENT_S
+from processor.runtime.shutdown import LAST_MOMENT_S
 
 DIRECTORY = Path(__file__).parents[1] / "deploy" / "kubernetes"
 FILES = sorted(DIRECTORY.glob("*.yaml"))

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from oracle import DeadLetter, Entry, Expected, Snapshot, bits, decode_session, expected
 from oracle_json import is_json
 
+from bench.lean import lean_updates
 from processor.avro.compiled import Compiled
 from processor.core.json_text import is_json_text
 from processor.core.outcome import Reason
 from processor.demo.catalogue import NOT_JSON, UNUSUAL_JSON
-from processor.demo.lean import lean_updates
-from processor.demo.stream import Mix, Update, updates
+from processor.demo.traffic import Mix, Update, updates
 from processor.ports.log import Record
 
 PARTITIONS = 4

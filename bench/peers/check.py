@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
+from bench.lean import lean_updates
 from bench.peers.measure import Progress, launch
 from bench.peers.output import Letters, Snapshots, letters, snapshots
 from bench.peers.roster import Peer
@@ -11,8 +12,7 @@ from bench.service import Place
 from bench.waiting import wait
 from processor.demo.catalogue import BLANK, item
 from processor.demo.encoding import Encode
-from processor.demo.lean import lean_updates
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 NOT_COMPARED = ("eventMemory", "firstSession")
 """Each peer hashes as it likes, and none keeps profile claims."""

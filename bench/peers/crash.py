@@ -7,6 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from bench.figures import Figures, percentiles
+from bench.lean import lean_updates
 from bench.live import Pacer, Reader
 from bench.peers.exactness import tally
 from bench.peers.measure import Progress, launch
@@ -16,8 +17,7 @@ from bench.program import Program
 from bench.service import Place
 from bench.traffic import Input, fill
 from bench.waiting import wait
-from processor.demo.lean import lean_updates
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 RATE = 2_000
 _QUIET_RATE = 100

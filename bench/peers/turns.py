@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaException
 
 from bench.figures import Figures
+from bench.lean import lean_updates
 from bench.peers.crash import SETTLE_S, live
 from bench.peers.measure import cost
 from bench.peers.roster import PEERS, NotHereError, Peer
 from bench.servers import servers
 from bench.service import Place
 from bench.traffic import fill
-from processor.demo.lean import lean_updates
 
 _COLD_BROKER_S = 60.0
 """How long the first peer's pace settles: by then the broker's JVM has compiled what a small

@@ -4,7 +4,7 @@ import typer
 
 from processor.avro.choice import chosen
 from processor.avro.schemas import load_schemas
-from processor.cli.output import Json, emit, loaded_from
+from processor.cli.common.output import Json, emit, loaded_from
 from processor.config import effective
 
 app = typer.Typer(

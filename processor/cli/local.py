@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from processor.cli.output import Json, emit, note
+from processor.cli.common.output import Json, emit, note
 
 if TYPE_CHECKING:
     from processor.local.stack import StackStatus

@@ -8,21 +8,14 @@ import structlog
 import typer
 from typer.main import get_command
 
-from processor.cli import (
-    config,
-    dead_letters,
-    demo,
-    local,
-    offsets,
-    produce,
-    replay,
-    run,
-    schemas,
-    sessions,
-    topics,
-)
-from processor.cli.given import hoisted, takes_settings
-from processor.cli.output import JSON_FLAG, tell
+from processor.cli import config, local, offsets, run, schemas, topics
+from processor.cli.common.given import hoisted, takes_settings
+from processor.cli.common.output import JSON_FLAG, tell
+from processor.cli.dead_letters import commands as dead_letters
+from processor.cli.demo import command as demo
+from processor.cli.produce import command as produce
+from processor.cli.replay import commands as replay
+from processor.cli.sessions import commands as sessions
 from processor.errors import ProcessorError
 from processor.telemetry.logging import configure
 

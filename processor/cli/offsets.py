@@ -10,19 +10,19 @@ from uuid import uuid4
 import typer
 from rich.progress import TaskID
 
-from processor.cli.output import Json, emit, note, progress_bar, settings_from
-from processor.cli.reach import answering
+from processor.cli.common.output import Json, emit, note, progress_bar, settings_from
+from processor.cli.common.reach import answering
 from processor.config import Settings
 from processor.errors import FailClosed, InputError
+from processor.partitions.committed import Fault
 from processor.ports.log import Committed, Topic
-from processor.standing import Fault
 
 if TYPE_CHECKING:
     from processor.kafka.clients import Cluster
     from processor.kafka.offsets import Group
-    from processor.repair import Situation, Step
-    from processor.stream import Stream
-    from processor.survey import Survey, Told
+    from processor.offsets.diagnosis import Survey, Told
+    from processor.offsets.repair import Situation, Step
+    from processor.state.checkpoint import Stream
 
 app = typer.Typer(
     name="offsets", no_args_is_help=True, help="The group's offsets: see them, set them right."
@@ -77,7 +77,7 @@ def repair(
     """
     settings = settings_from(ctx)
     from processor.kafka.offsets import KafkaOffsets
-    from processor.repair import decide, next_epoch
+    from processor.offsets.repair import decide, next_epoch
 
     with answering(), _reading(as_json=as_json) as told:
         cluster, stream, survey = _survey(settings, told)
@@ -119,11 +119,11 @@ def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
 
 def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]":
     from processor.avro.framing import DecodeError
-    from processor.codecs import codecs_of
-    from processor.deployment import cluster_of, stream_of
+    from processor.bootstrap.adapters import cluster_of, stream_of
+    from processor.bootstrap.codecs import codecs_of
     from processor.kafka.coordination import KafkaCoordination
     from processor.kafka.scan import KafkaScan
-    from processor.survey import Readers, Survey
+    from processor.offsets.diagnosis import Readers, Survey
 
     cluster = cluster_of(settings)
     coordination = KafkaCoordination(cluster)
@@ -198,7 +198,7 @@ def _confirmed(steps: "list[Step]", epoch: int, *, as_json: bool) -> bool:
 
 
 def _commits(steps: "list[Step]", stream: "Stream", epoch: int, group: str) -> dict[int, Committed]:
-    from processor.stream import CommitMetadata
+    from processor.state.checkpoint import CommitMetadata
 
     identity = f"{group}-{uuid4().hex}"
     return {

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from processor.cli.output import JSON_FLAG, given_to
-from processor.cli.times import FORMS, Start, parse_start
+from processor.cli.common.output import JSON_FLAG, given_to
+from processor.cli.common.times import FORMS, Start, parse_start
 
 
 def _start(text: str) -> Start:
@@ -57,7 +57,7 @@ def command(
     if as_json:
         given.flags["log_format"] = "json"
     settings = given.load().settings
-    from processor.service import serve
+    from processor.bootstrap.service import serve
 
     raise typer.Exit(
         serve(settings, until_end=until_end, start=where, mixed_framing=accept_mixed_framing)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from processor.cli.output import Json, emit, note, settings_from
-from processor.cli.reach import answering
+from processor.cli.common.output import Json, emit, note, settings_from
+from processor.cli.common.reach import answering
 from processor.config import Settings
 from processor.errors import ConfigError, IncompatibleSchema
 

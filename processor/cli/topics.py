@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from processor.cli.output import Json, emit, emit_one, note, print_json, settings_from
-from processor.cli.reach import answering
+from processor.cli.common.output import Json, emit, emit_one, note, print_json, settings_from
+from processor.cli.common.reach import answering
 from processor.errors import TopicError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def create(
     Example: session-processor topics create --partitions 24
     """
     settings = settings_from(ctx)
-    from processor.deployment import cluster_of
+    from processor.bootstrap.adapters import cluster_of
     from processor.kafka import topics
 
     cluster = cluster_of(settings)
@@ -68,7 +68,7 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
     Example: session-processor topics check --json
     """
     settings = settings_from(ctx)
-    from processor.deployment import cluster_of
+    from processor.bootstrap.adapters import cluster_of
     from processor.kafka import topics
     from processor.kafka.sampling import sample
     from processor.ports.log import Topic

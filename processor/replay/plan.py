@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from processor.errors import FailClosed
-from processor.stream import Stream
+from processor.state.checkpoint import Stream
 
 FORMAT: Final = 1
 

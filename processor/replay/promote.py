@@ -1,7 +1,7 @@
 """Making a replay's last state of each key the live one.
 
-`Staged` finds what differs, `Promote` publishes it: a generator, as in `processor.ownership`, where
-True is progress and False is waiting.
+`Staged` finds what differs, `Promote` publishes it: a generator, as in
+`processor.partitions.takeover`, where True is progress and False is waiting.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from processor.errors import FailClosed
-from processor.ownership import Ownership, Position
+from processor.partitions.takeover import Ownership, Position
 from processor.ports.log import Committed, Outgoing, Publication, Record, Subscription, Topic
 from processor.replay.spill import scratch
-from processor.stream import Promoted
+from processor.state.checkpoint import Promoted
 
 _BATCH: Final = 2_000
 

@@ -1,12 +1,12 @@
 """The starting state of a replay: copied from the live output into the replay's own.
 
-A generator, as in `processor.ownership`: True is progress, False is waiting.
+A generator, as in `processor.partitions.takeover`: True is progress, False is waiting.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Final
 
-from processor.ownership import Ownership, Position
+from processor.partitions.takeover import Ownership, Position
 from processor.ports.log import (
     Committed,
     Coordination,

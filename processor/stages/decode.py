@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from processor.avro.codec import UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.framing import DecodeError, framed
-from processor.batch import Update
 from processor.core.outcome import Reason, Rejected
 from processor.core.session import session_key
 from processor.core.update import SessionUpdate
 from processor.core.validate import validate
 from processor.ports.log import Record
+from processor.stages.batch import Update
 
 
 class Decode:

@@ -5,12 +5,12 @@ from functools import lru_cache
 from typing import Final
 
 from processor.avro.compiled import EncodedUpdate
-from processor.batch import Folded, Letter, Sessions, Snapshot, Update
 from processor.core.fold import fold
 from processor.core.outcome import Accepted, Duplicate, Reason, Rejected
 from processor.core.session import Session, profile_key
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
+from processor.stages.batch import Folded, Letter, Sessions, Snapshot, Update
 
 FOLD_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of snapshots, written or read in vain, after which a batch is cut: its rest goes into the

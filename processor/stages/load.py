@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from processor.batch import Changed, Sessions, Update
 from processor.core.outcome import Rejected
 from processor.ports.log import Record
 from processor.ports.sessions import SessionCache, Stamp, Want
-from processor.record_cache import RecordCache
+from processor.stages.batch import Changed, Sessions, Update
+from processor.state.record_cache import RecordCache
 
 LOAD_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of snapshots that may be loaded at once; each partition has an equal share."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from processor.batch import Folded, Letter
 from processor.ports.log import Committed, Headers, Membership, Outgoing, Publication, Topic
-from processor.stream import FORMAT
+from processor.stages.batch import Folded, Letter
+from processor.state.checkpoint import FORMAT
 
 ERROR_HEADERS: Final = tuple(
     "__streams.errors." + name

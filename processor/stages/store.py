@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from processor.batch import Changed, Snapshot
 from processor.ports.sessions import SessionCache, Stamp, Write
-from processor.record_cache import RecordCache
+from processor.stages.batch import Changed, Snapshot
+from processor.state.record_cache import RecordCache
 
 
 class Store:

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from processor.flood import Excess
+from processor.dead_letters.limits import Excess
 from processor.ports.log import Rebalance, Record, Subscription
 from processor.telemetry.health import STARTUP, Health
 from processor.telemetry.metrics import Lag, Metrics

@@ -15,7 +15,7 @@ import structlog
 from commands import commands
 
 from processor import __version__
-from processor.cli.given import FLAGS, hoisted
+from processor.cli.common.given import FLAGS, hoisted
 from processor.cli.main import app, main
 from processor.config import Settings
 from processor.errors import FailClosed
@@ -36,10 +36,10 @@ def _nothing_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 
 
 class Served(ModuleType):
-    """A `processor.service` that serves nothing and remembers what it was asked for."""
+    """A `processor.bootstrap.service` that serves nothing and remembers what it was asked for."""
 
     def __init__(self) -> None:
-        super().__init__("processor.service")
+        super().__init__("processor.bootstrap.service")
         self.asked: dict[str, Any] = {}
         self.fault: BaseException | None = None
 
@@ -53,7 +53,7 @@ class Served(ModuleType):
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     module = Served()
-    monkeypatch.setitem(sys.modules, "processor.service", module)
+    monkeypatch.setitem(sys.modules, "processor.bootstrap.service", module)
     return module
 
 

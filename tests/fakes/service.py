@@ -15,33 +15,33 @@ from oracle import DeadLetter, Entry, Expected, Snapshot, expected
 from fakes.log import FakeBroker, FakeCoordination, FakePublication, FakeScan, FakeSubscription
 from fakes.redis import FakeClaims, FakeSessionCache
 from fakes.redis_server import FakeServer
-from processor import pacing, runner, takeovers, until_end
-from processor.demo.stream import Mix, Update, updates
-from processor.flood import FloodLimits
-from processor.halts import Halts
-from processor.ownership import Ownership, Start, first_position
-from processor.pacing import Pacing
-from processor.pipeline import Owned, Pipeline
+from processor.dead_letters.halts import Halts
+from processor.dead_letters.limits import FloodLimits
+from processor.demo.traffic import Mix, Update, updates
+from processor.partitions.takeover import Ownership, Start, first_position
 from processor.ports.log import Membership, Outgoing, Record, Topic
 from processor.ports.registry import Registry
-from processor.record_cache import RecordCache
 from processor.redis.keys import CHECKPOINT, Keys
 from processor.registry.gate import Gate
 from processor.registry.ids import RegisteredIds
 from processor.replay import seed
 from processor.replay.plan import Plan
-from processor.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
-from processor.runner import Runner
+from processor.runtime import assignment, pacing, runner, until_end
+from processor.runtime.assignment import Takeovers
+from processor.runtime.pacing import Pacing
+from processor.runtime.pipeline import Owned, Pipeline
+from processor.runtime.runner import Runner
+from processor.runtime.until_end import UntilEnd, frozen_ends, group_position
 from processor.stages.fold import FOLD_LIMIT
 from processor.stages.load import LOAD_LIMIT, Load
 from processor.stages.publish import ERROR_HEADERS, Publish
 from processor.stages.store import Store
-from processor.stream import Stream
-from processor.takeovers import Takeovers
+from processor.state.checkpoint import Stream
+from processor.state.record_cache import RecordCache
+from processor.state.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import PREFIX, Metrics
 from processor.telemetry.observer import Observer
-from processor.until_end import UntilEnd, frozen_ends, group_position
 
 PARTITIONS = 4
 NO_FLOOD_LIMITS = FloodLimits()
@@ -379,7 +379,7 @@ class Service:
 
 def loop_in_time_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the loop's time that of the world's broker."""
-    for module in (pacing, runner, takeovers, until_end):
+    for module in (pacing, runner, assignment, until_end):
         monkeypatch.setattr(module, "time", world.broker)
 
 

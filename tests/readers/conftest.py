@@ -9,7 +9,7 @@ from oracle import decode_session
 from servers import KafkaAddress, Names, RedisAddress
 from system.deployment import Deployment
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 
 
 @dataclass

@@ -11,7 +11,7 @@ from readers.test_examples import assert_reads, copied, demanded, needs, run, to
 from servers import KafkaAddress, Names, RedisAddress
 from system.deployment import Deployment
 
-from processor.demo.stream import Mix, updates
+from processor.demo.traffic import Mix, updates
 
 
 class ById(Published):

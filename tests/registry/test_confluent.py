@@ -108,7 +108,9 @@ def test_nothing_is_kept_of_what_was_asked(served: HttpRegistry, client: Conflue
 
 def test_who_has_no_registry_does_not_load_its_client() -> None:
     """Its HTTP library costs a start-up time and memory."""
-    program = "import sys, processor.bootstrap, processor.codecs; print(*sys.modules)"
+    program = (
+        "import sys, processor.bootstrap.wiring, processor.bootstrap.codecs; print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )

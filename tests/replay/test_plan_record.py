@@ -2,7 +2,7 @@ import pytest
 
 from processor.errors import FailClosed
 from processor.replay.plan import Plan, Range
-from processor.stream import Stream
+from processor.state.checkpoint import Stream
 
 STREAM = Stream("c", "u", "s", "d", "p", 3, "single-object")
 PLAN = Plan("night", 7, STREAM, {0: Range(3, 9), 2: Range(0, 0)}, {0: 12, 2: 4}, {0: 1, 1: 0})

@@ -16,10 +16,10 @@ from fakes.service import (
 
 from processor.avro.codec import SnapshotCodec
 from processor.avro.schemas import load_schemas
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.ports.log import Outgoing, ProducerLost, Record, Topic
 from processor.replay.plan import Plan, Range
-from processor.stream import CommitMetadata
+from processor.state.checkpoint import CommitMetadata
 
 SNAPSHOTS = SnapshotCodec(load_schemas().snapshots)
 

@@ -39,7 +39,7 @@ from first_sessions import not_exactly_one_first, winners
 from oracle import Entry, Expected, Snapshot, decode_session, expected
 from servers import Names
 
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 _SABOTEUR = Path(__file__).with_name("saboteur.py")
 _LATEST_TIMESTAMP = str(2**63 - 1)

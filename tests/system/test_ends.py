@@ -7,7 +7,7 @@ import redis
 from confluent_kafka import Producer
 from system.deployment import Deployment, eventually
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.local.valkey import LocalValkey
 
 REBUILT_WITHIN_S = 10.0

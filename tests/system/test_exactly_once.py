@@ -9,7 +9,7 @@ import redis
 from system.deployment import Deployment
 from system.saboteur import POINTS
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 
 UPDATES = 52_000
 CODECS = ("auto", "fastavro")

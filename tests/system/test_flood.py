@@ -6,7 +6,7 @@ import redis
 from system.deployment import Deployment, Process, eventually
 from system.test_telling import metrics
 
-from processor.demo.stream import Update, updates
+from processor.demo.traffic import Update, updates
 
 FLOODED = 2
 IN_A_ROW = 50

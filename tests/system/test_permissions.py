@@ -9,7 +9,7 @@ from servers import Names
 from system.deployment import Deployment
 from system.granted import Permission, grant, of_commands, of_run, revoke, revoke_all
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 
 
 def fill(secured: Deployment) -> None:

@@ -12,7 +12,7 @@ from oracle import Snapshot, decode_session, expected
 from system.deployment import Deployment, Process, eventually
 from system.test_replay import process_all, replay
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 
 VARIANT = Path(__file__).with_name("variant.py")
 SABOTEUR = Path(__file__).with_name("saboteur.py")

@@ -10,7 +10,7 @@ from servers import KafkaAddress, Names, Places
 from system.deployment import Deployment, Process, eventually
 from valkeys import ValkeyCluster, Watched
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.local.valkey import LocalValkey
 from processor.reader import Answer, Found, SessionReader
 

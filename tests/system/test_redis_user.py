@@ -12,7 +12,7 @@ from servers import KafkaAddress, Names
 from system.deployment import Deployment
 from valkeys import command
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.local.valkey import LocalValkey
 
 PASSWORD = "planted"  # noqa: S105

@@ -22,7 +22,7 @@ from oracle import Entry
 from system.deployment import Deployment, Process, eventually
 from system.saboteur import REDRIVE_POINTS
 
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 
 SABOTEUR = Path(__file__).with_name("saboteur.py")
 CURRENT = oracle.SCHEMAS / "SessionUpdate.avsc"

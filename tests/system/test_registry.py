@@ -20,7 +20,7 @@ from servers import KafkaAddress, Names, RedisAddress
 from system.deployment import Deployment, Process, eventually
 from system.test_servers_away import living, warned
 
-from processor.demo.stream import Mix, Update, updates
+from processor.demo.traffic import Mix, Update, updates
 from processor.local.registry import LocalRegistry
 from processor.reader import SessionReader
 

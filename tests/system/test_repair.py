@@ -14,13 +14,13 @@ from confluent_kafka import TopicPartition
 from oracle import expected
 from system.deployment import Deployment, eventually
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.offsets import KafkaOffsets
 from processor.local.java import kafka_tool
 from processor.ports.log import Committed, Topic
-from processor.stream import CommitMetadata
+from processor.state.checkpoint import CommitMetadata
 
 SOME = 600
 

@@ -16,7 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 from oracle import decode_session
 from system.deployment import Deployment, Process, eventually
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 
 Published = dict[int, dict[tuple[bytes | None, int], dict[str, Any]]]
 """By partition, each snapshot by key and input offset, without what a replay numbers anew."""

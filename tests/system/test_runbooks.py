@@ -13,7 +13,7 @@ import redis
 from confluent_kafka import TopicPartition
 from system.deployment import Deployment, Process, eventually
 
-from processor.demo.stream import Update, updates
+from processor.demo.traffic import Update, updates
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 

@@ -13,7 +13,7 @@ import redis
 from oracle import decode_session
 from system.deployment import Deployment
 
-from processor.demo.stream import Update
+from processor.demo.traffic import Update
 from processor.local.valkey import LocalValkey
 
 OLDER = oracle.SCHEMAS / "history" / "SessionUpdate.1.avsc"

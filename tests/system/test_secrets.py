@@ -11,7 +11,7 @@ from system.planted import MARK, PLANTED, leaked
 
 from processor.config import Settings, load
 from processor.config.settings import env_name
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.errors import ConfigError
 
 

@@ -12,7 +12,7 @@ import pytest
 from servers import Names, RedisAddress
 from system.deployment import Deployment, Process, eventually
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.local.kafka import LocalKafka
 from processor.local.valkey import LocalValkey
 

@@ -9,7 +9,7 @@ from confluent_kafka import ConsumerGroupState
 from servers import Names
 from system.deployment import Deployment, eventually
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.local.java import kafka_classpath, run_java
 from processor.local.kafka import LocalKafka
 from processor.local.ports import free_port

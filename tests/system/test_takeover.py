@@ -10,7 +10,7 @@ import pytest
 from servers import Names, Places, RedisAddress
 from system.deployment import Deployment, eventually
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 from processor.local.kafka import LocalKafka
 
 WITHIN_S = 15.0

@@ -5,7 +5,7 @@ from collections import Counter
 from prometheus_client.parser import text_string_to_metric_families
 from system.deployment import Deployment, Process, eventually
 
-from processor.demo.stream import updates
+from processor.demo.traffic import updates
 
 
 def metrics(process: Process) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""The one place that wires: settings in, a running service out."""

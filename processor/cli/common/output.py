@@ -1,0 +1,146 @@
+"""How commands answer: tables for people, JSON for programs; and what both are asked with."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from processor.cli.common.given import Given
+from processor.config import Loaded, Settings
+from processor.errors import ProcessorError
+
+JSON_FLAG: Final = "--json"
+Json = Annotated[bool, typer.Option(JSON_FLAG, help="Answer in JSON, one value a line.")]
+
+_UNBOUNDED: Final = 10_000
+
+
+def settings_from(ctx: typer.Context) -> Settings:
+    """Return the settings; the logs are set up then. Raises ConfigError."""
+    return loaded_from(ctx).settings
+
+
+def loaded_from(ctx: typer.Context) -> Loaded:
+    """Return the settings with their origins. Raises ConfigError."""
+    return given_to(ctx).load()
+
+
+def given_to(ctx: typer.Context) -> Given:
+    """Return what the command line says of the settings, not yet loaded."""
+    given = ctx.find_root().obj
+    if not isinstance(given, Given):
+        raise TypeError("the root callback did not run")
+    return given
+
+
+def out() -> Console:
+    """Return standard output; a table that goes to a file or a pipe is never cut."""
+    width = None if sys.stdout.isatty() else _UNBOUNDED
+    return Console(width=width, highlight=False, markup=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """Return standard error, for what is not the answer."""
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def emit(rows: Iterable[Mapping[str, object]], *, as_json: bool, title: str = "") -> None:
+    """Print rows that have the same keys: one JSON object a line, or one table."""
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
+    for row in rows:
+        if not table.columns:
+            for name in row:
+                table.add_column(name, overflow="fold")
+        table.add_row(*(_text(value) for value in row.values()))
+    out().print(table if table.columns else Text("none", style="dim"))
+
+
+def emit_one(thing: Mapping[str, object], *, as_json: bool, title: str = "") -> None:
+    """Print one thing: one JSON object, or a table with a line for each of its fields."""
+    if as_json:
+        print_json(thing)
+        return
+    table = Table(title=title or None, title_justify="left", show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in thing.items():
+        table.add_row(name, _text(value))
+    out().print(table)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value as one line, at once, so that a reader of a pipe sees it."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str, *, as_json: bool = False) -> None:
+    """Tell people, and no program, what happens."""
+    if not as_json:
+        err().print(text)
+
+
+def progress_bar(*, as_json: bool = False) -> Progress:
+    """Return a bar with count, rate and time left; silent for programs and off a terminal."""
+    console = err()
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=as_json or not console.is_terminal,
+    )
+
+
+def tell(error: ProcessorError, *, as_json: bool) -> None:
+    """Print an error and its hint to standard error."""
+    if as_json:
+        told = {
+            "error": type(error).__name__,
+            "message": error.message,
+            "hint": error.hint,
+            "exit_code": error.exit_code,
+        }
+        sys.stderr.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return
+    err().print(Text.assemble(("error: ", "bold red"), error.message))
+    if error.hint:
+        err().print(Text.assemble(("hint: ", "bold"), error.hint))
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s", style="dim")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

@@ -1,0 +1,56 @@
+"""One topic of the settings, read by a command up to the ends that it has for now."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from processor.config import Settings
+from processor.errors import NotFound
+from processor.ports.log import Record, Topic
+
+Passed = Callable[[int], object]
+"""Told how many offsets were passed."""
+
+
+class TopicReader:
+    """Reads what was committed in a topic. Raises what `Scan` and `Coordination` do."""
+
+    def __init__(self, settings: Settings, topic: Topic) -> None:
+        from processor.bootstrap.adapters import cluster_of
+        from processor.kafka.coordination import KafkaCoordination
+        from processor.kafka.scan import KafkaScan
+
+        cluster = cluster_of(settings)
+        self._topic = topic
+        self._coordination = KafkaCoordination(cluster)
+        self._scan = KafkaScan(cluster)
+
+    def extents(self, asked: Sequence[int] = ()) -> dict[int, tuple[int, int]]:
+        """Return where each partition that is asked for begins, and where it ends for now.
+
+        All are asked for where none is. Raises NotFound.
+        """
+        count = self._coordination.partitions(self._topic)
+        for partition in asked:
+            if partition >= count:
+                raise NotFound(
+                    f"there is no partition {partition}: the topic has {count}",
+                    hint=f"partitions are counted from 0 to {count - 1}",
+                )
+        extents = {}
+        for partition in asked or range(count):
+            extent = self._coordination.extent(self._topic, partition)
+            extents[partition] = extent.start, extent.stable_end
+        return extents
+
+    def chunks(self, partition: int, start: int, end: int) -> Iterator[Sequence[Record]]:
+        """Yield what was committed there, in chunks, some of them empty."""
+        return self._scan.read(self._topic, partition, start, end)
+
+    def read(self, partition: int, start: int, end: int, passed: Passed) -> Iterator[Record]:
+        """Yield what was committed there; `passed` is told of `end - start` offsets all told."""
+        at = start
+        for chunk in self.chunks(partition, start, end):
+            yield from chunk
+            if chunk:
+                passed(chunk[-1].offset + 1 - at)
+                at = chunk[-1].offset + 1
+        passed(end - at)

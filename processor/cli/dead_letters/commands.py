@@ -1,0 +1,165 @@
+"""`dead-letters`: what was rejected, and why."""
+
+from collections import deque
+from functools import partial
+from itertools import chain
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from processor.cli.common.documents import iso_time, members, print_text
+from processor.cli.common.output import Json, emit, note, out, progress_bar, settings_from
+from processor.cli.common.reach import answering
+from processor.cli.common.session_view import page, printable
+from processor.cli.dead_letters import export, redrive, summary
+from processor.cli.dead_letters.reading import (
+    Letters,
+    header_rows,
+    letter_document,
+    matches,
+    short_document,
+    update_reader,
+)
+from processor.cli.dead_letters.session_now import session_members, session_now
+from processor.core.outcome import Reason
+from processor.dead_letters.letter import Letter, in_short
+from processor.errors import InputError
+from processor.ports.log import Record
+
+app = typer.Typer(
+    name="dead-letters",
+    no_args_is_help=True,
+    help="Rejected updates: see them, export them, send them again.",
+)
+
+_HEX_SHOWN: Final = 512
+
+
+@app.command("list")
+def list_letters(
+    ctx: typer.Context,
+    *,
+    partition: Annotated[
+        list[int] | None, typer.Option(min=0, metavar="N", help="Only this partition; repeatable.")
+    ] = None,
+    reason: Annotated[
+        list[Reason] | None, typer.Option(help="Only this reason; repeatable.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="N", help="The latest so many of each partition.")
+    ] = 100,
+    as_json: Json = False,
+) -> None:
+    """List dead letters: the latest of each partition, by the time of their records.
+
+    The whole topic is read. The first column is what `dead-letters show` takes.
+
+    Example: session-processor dead-letters list --reason invalid-value --limit 20
+    """
+    settings = settings_from(ctx)
+    found: list[deque[Letter]] = []
+    total = 0
+    with answering(), progress_bar(as_json=as_json) as bar:
+        letters = Letters(settings)
+        extents = letters.extents(partition or [])
+        task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
+        passed = partial(bar.advance, task)
+        for number, (start, end) in extents.items():
+            latest: deque[Letter] = deque(maxlen=limit)
+            for letter in map(in_short, letters.read(number, start, end, passed)):
+                if matches(letter, reason or []):
+                    total += 1
+                    latest.append(letter)
+            found.append(latest)
+    shown = sorted(chain.from_iterable(found), key=lambda letter: letter.timestamp)
+    if as_json:
+        emit(map(short_document, shown), as_json=True)
+        return
+    emit(map(_row, shown), as_json=False)
+    if total > len(shown):
+        note(f"{len(shown):,} of {total:,}; --limit shows more")
+
+
+def _row(letter: Letter) -> dict[str, object]:
+    return {
+        "letter": letter.place,
+        "time": iso_time(letter.timestamp),
+        "reason": letter.reason,
+        "key": printable(letter.key),
+        "input offset": letter.source[2],
+        "bytes": letter.size,
+        "message": printable(letter.message),
+    }
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    place: Annotated[
+        str, typer.Argument(metavar="PARTITION:OFFSET", help="Where it is, as `list` tells.")
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show one dead letter: why it was rejected, its headers, key and value, and its session.
+
+    The value is decoded as far as it can be; its bytes are shown in hex (all of them with --json).
+    The session is what Redis has now under the letter's key, in the letter's partition. With --json
+    it is null where there is none, and sessionUnknown says why it cannot be told.
+
+    Example: session-processor dead-letters show 3:17
+    """
+    partition, colon, offset = place.partition(":")
+    if not (colon and partition.isdecimal() and offset.isdecimal()):
+        raise InputError(f"{place!r} is no place", hint="a place is PARTITION:OFFSET, as in 3:17")
+    settings = settings_from(ctx)
+    with answering():
+        record = Letters(settings).at(int(partition), int(offset))
+        update = update_reader(settings)(record)
+    session = session_now(settings, record)
+    if as_json:
+        print_text(letter_document(record, update, session_members(session)))
+        return
+    out().print(letter_page(record))
+    if isinstance(update, str):
+        out().print(f"\nThe value cannot be read: {printable(update)}. Its bytes:")
+        value = record.value or b""
+        rest = f" … and {len(value) - _HEX_SHOWN:,} more" if len(value) > _HEX_SHOWN else ""
+        out().print(value[:_HEX_SHOWN].hex(" ", -4) + rest)
+    else:
+        out().print("\nThe update:")
+        for name, text in members(update):
+            out().print(f"  {name}: {printable(text)}")
+    out().print("\nThe session now:")
+    match session:
+        case None:
+            out().print("none")
+        case str():
+            out().print(f"not known: {printable(session)}")
+        case _:
+            out().print(page(session))
+
+
+def letter_page(record: Record) -> Table:
+    """Return all of a letter but its value, for people."""
+    letter = in_short(record)
+    topic, partition, offset = letter.source
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("letter", letter.place)
+    table.add_row("reason", letter.reason)
+    table.add_row("message", printable(letter.message))
+    table.add_row("came from", f"{topic} partition {partition} offset {offset}")
+    table.add_row("time", iso_time(letter.timestamp))
+    table.add_row("key", "none" if record.key is None else printable(letter.key))
+    table.add_row("value", "none" if record.value is None else f"{letter.size:,} bytes")
+    for name, value in header_rows(record.headers):
+        table.add_row(f"header {printable(name)}", printable(value))
+    return table
+
+
+app.command("summary")(summary.command)
+app.command("export")(export.command)
+app.command("redrive")(redrive.command)

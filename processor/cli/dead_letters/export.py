@@ -1,0 +1,79 @@
+"""`dead-letters export`: dead letters as JSON lines."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import typer
+
+from processor.cli.common.documents import print_text
+from processor.cli.common.new_file import new_file
+from processor.cli.common.output import Json, emit_one, note, progress_bar, settings_from
+from processor.cli.common.reach import answering
+from processor.cli.dead_letters import options
+from processor.cli.dead_letters.reading import Letters, letter_document, update_reader
+
+_STANDARD_OUTPUT: Final = "-"
+
+
+def command(
+    ctx: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="A new file; - writes to standard output.")
+    ],
+    *,
+    reason: options.Reasons = None,
+    partition: options.Partitions = None,
+    from_time: options.FromTime = None,
+    until_time: options.UntilTime = None,
+    offsets: options.Offsets = None,
+    offsets_file: options.OffsetsFile = None,
+    key: options.Keys = None,
+    as_json: Json = False,
+) -> None:
+    """Write dead letters to a file, each as one JSON object in one line.
+
+    A line is what `dead-letters show --json` prints, without the session: headers, key and value
+    with all their bytes, and the update's fields as far as they can be read. Letters come by
+    partition and offset, up to the ends that the topic has at the start.
+
+    The file must not exist. It has its name only when it is complete.
+
+    Example: session-processor dead-letters export letters.jsonl --reason undecodable
+    """
+    settings = settings_from(ctx)
+    selection = options.chosen(
+        reason=reason,
+        partition=partition,
+        from_time=from_time,
+        until_time=until_time,
+        offsets=offsets,
+        offsets_file=offsets_file,
+        key=key,
+    ).selection
+    read = update_reader(settings)
+    count = 0
+    with answering(), _written(file) as write, progress_bar(as_json=as_json) as bar:
+        for record, _ in Letters(settings).chosen(selection, bar):
+            write(letter_document(record, read(record)))
+            count += 1
+    if file == _STANDARD_OUTPUT:
+        note(f"{count:,} letters", as_json=as_json)
+    else:
+        emit_one({"letters": count, "file": file}, as_json=as_json)
+
+
+@contextmanager
+def _written(file: str) -> Iterator[Callable[[str], object]]:
+    """Give what writes a line; the file has its name only if all went well."""
+    if file == _STANDARD_OUTPUT:
+        try:
+            yield print_text
+        except BrokenPipeError:
+            # Who read the pipe has seen enough; nothing more can be flushed into it at the exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    with new_file(file) as lines:
+        yield lambda text: lines.write(f"{text}\n".encode())

@@ -1,0 +1,130 @@
+"""Dead letters, read: why each was rejected, and what it says as far as it can be read."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from rich.progress import Progress
+
+from processor.cli.common.documents import json_document
+from processor.cli.common.topic_reader import TopicReader
+from processor.config import Settings
+from processor.core.outcome import Reason
+from processor.dead_letters.letter import Letter, in_short, text
+from processor.dead_letters.selection import Selection
+from processor.errors import NotFound
+from processor.ports.log import Headers, Record, Topic
+
+
+def matches(letter: Letter, reasons: Sequence[Reason]) -> bool:
+    """Whether the letter has one of the reasons; none given is any."""
+    return not reasons or letter.reason in reasons
+
+
+class Letters(TopicReader):
+    """Reads the dead letters of the settings' topic."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, Topic.DEAD_LETTERS)
+
+    def partitions(self, topic: Topic) -> int:
+        """Return how many partitions a topic has."""
+        return self._coordination.partitions(topic)
+
+    def topic_ids(self) -> Mapping[Topic, str]:
+        """Return the ids of the topics."""
+        return self._coordination.topic_ids()
+
+    def chosen(self, selection: Selection, bar: Progress) -> Iterator[tuple[Record, Letter]]:
+        """Yield the letters that are chosen, up to the ends of now, and show how far it is."""
+        extents = self.extents(sorted(selection.named()))
+        task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
+        passed = partial(bar.advance, task)
+        for partition, (start, end) in extents.items():
+            first, last = selection.within(partition, start, end) or (end, end)
+            passed(first - start)
+            for record in self.read(partition, first, last, passed):
+                letter = in_short(record)
+                if selection.chooses(letter):
+                    yield record, letter
+            passed(end - last)
+
+    def at(self, partition: int, offset: int) -> Record:
+        """Return the letter at this place. Raises NotFound."""
+        ((start, end),) = self.extents([partition]).values()
+        if start <= offset < end:
+            for chunk in self.chunks(partition, offset, offset + 1):
+                if chunk:
+                    return chunk[0]
+        raise NotFound(
+            f"there is no dead letter {partition}:{offset}",
+            hint=f"partition {partition} has offsets from {start} to below {end}, where not every"
+            " one is a letter; `session-processor dead-letters list` tells them",
+        )
+
+
+def update_reader(settings: Settings) -> Callable[[Record], Mapping[str, Any] | str]:
+    """Return what reads a letter: the update's fields, or why it cannot be read as one."""
+    from processor.avro.codec import UPDATE_FIELDS
+    from processor.avro.framing import DecodeError, framed
+    from processor.bootstrap.codecs import codecs_of
+
+    codec = codecs_of(settings).updates
+
+    def read(record: Record) -> Mapping[str, Any] | str:
+        if record.value is None:
+            return "there is no value"
+        try:
+            value = framed(record.value, record.headers)
+            return dict(zip(UPDATE_FIELDS, codec.read(value, 0), strict=False))
+        except DecodeError as error:
+            return str(error)
+
+    return read
+
+
+def letter_document(
+    record: Record, update: Mapping[str, Any] | str, more: Mapping[str, str] | None = None
+) -> str:
+    """Return the letter as one JSON object in one line; `more` are members as JSON texts."""
+    readable = not isinstance(update, str)
+    members = {
+        **short_document(in_short(record)),
+        "headers": [_header(name, value) for name, value in record.headers],
+        "keyHex": None if record.key is None else record.key.hex(),
+        "valueHex": None if record.value is None else record.value.hex(),
+        "unreadable": None if readable else update,
+    }
+    fields = "null" if isinstance(update, str) else json_document(update)
+    texts = {"update": fields, **(more or {})}
+    rest = "".join(f', "{name}": {value}' for name, value in texts.items())
+    return f"{json.dumps(members, ensure_ascii=False)[:-1]}{rest}}}"
+
+
+def short_document(letter: Letter) -> dict[str, object]:
+    """Return what a list tells of a letter, for programs."""
+    topic, partition, offset = letter.source
+    return {
+        "place": letter.place,
+        "timestamp": letter.timestamp,
+        "reason": letter.reason,
+        "message": letter.message,
+        "key": letter.key,
+        "bytes": letter.size,
+        "source": {"topic": topic, "partition": _number(partition), "offset": _number(offset)},
+    }
+
+
+def header_rows(headers: Headers) -> Iterator[tuple[str, str]]:
+    """Yield the headers as people read them."""
+    for name, value in headers:
+        yield name, "null" if value is None else text(value)
+
+
+def _header(name: str, value: bytes | None) -> dict[str, object]:
+    return {"name": name, "value": None if value is None else text(value)}
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if digits.isdecimal() else None

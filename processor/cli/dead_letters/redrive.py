@@ -1,0 +1,241 @@
+"""`dead-letters redrive`: dead letters back to the input, each once."""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+import typer
+
+from processor.cli.common.output import (
+    Json,
+    emit,
+    err,
+    note,
+    print_json,
+    progress_bar,
+    settings_from,
+)
+from processor.cli.common.reach import answering
+from processor.cli.common.session_view import printable
+from processor.cli.dead_letters import options
+from processor.cli.dead_letters.reading import Letters
+from processor.config import Settings
+from processor.dead_letters.decision import Input
+from processor.dead_letters.progress import Mark, Position, Positions, committed, going_on
+from processor.dead_letters.redrive import Deliver, Drive, Pace, Tally
+from processor.dead_letters.selection import digest
+from processor.errors import InputError
+from processor.ports.log import Committed, Outgoing, Topic
+
+if TYPE_CHECKING:
+    pass
+
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Asked(NamedTuple):
+    """What the command line says."""
+
+    chosen: options.Chosen
+    name: str
+    digest: str
+    max_attempts: int
+    max_rate: float | None
+    send: bool
+    quiet: bool
+
+
+class Outcome(NamedTuple):
+    """What a run did, and what earlier runs of the same redrive had sent."""
+
+    group: str
+    tally: Tally
+    sent_before: int
+    was_done: bool
+
+
+def command(
+    ctx: typer.Context,
+    *,
+    reason: options.Reasons = None,
+    partition: options.Partitions = None,
+    from_time: options.FromTime = None,
+    until_time: options.UntilTime = None,
+    offsets: options.Offsets = None,
+    offsets_file: options.OffsetsFile = None,
+    key: options.Keys = None,
+    max_attempts: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Leave alone what has failed so many times."),
+    ] = 3,
+    max_rate: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="N", help="Send so many letters a second at the most."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Names this redrive. By default made of its options."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send; else only tell what would be.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send dead letters back to the input, for when their cause is mended.
+
+    Without --yes nothing is sent: it tells what would be. A letter goes to the partition that it
+    came from, with its key, value and headers, the time of now, and a header that counts attempts.
+    Letters are those that the topic has when the redrive begins; one that fails again is a new
+    letter, for another redrive.
+
+    Nothing is sent twice: the same command again, after a failure or a kill, goes on where it
+    stood, and once all is sent it sends nothing. To send the same letters once more, give another
+    --name.
+
+    Example: session-processor dead-letters redrive --reason undecodable --from-time 2h --yes
+    """
+    settings = settings_from(ctx)
+    chosen = options.chosen(
+        reason=reason,
+        partition=partition,
+        from_time=from_time,
+        until_time=until_time,
+        offsets=offsets,
+        offsets_file=offsets_file,
+        key=key,
+    )
+    short = digest(*chosen, max_attempts)
+    name = short if name is None else _valid(name)
+    asked = Asked(chosen, name, short, max_attempts, max_rate, yes, as_json)
+    with answering():
+        outcome = _redrive(settings, asked)
+    _tell(outcome, asked)
+
+
+def _valid(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} is no name for a redrive",
+            hint="letters, digits, dots, dashes and underscores, at most 64",
+        )
+    return name
+
+
+def _redrive(settings: Settings, asked: Asked) -> Outcome:
+    from processor.bootstrap.adapters import cluster_of
+    from processor.kafka.redrive import RedriveSender
+
+    letters = Letters(settings)
+    sender = RedriveSender(cluster_of(settings), asked.name)
+    try:
+        partitions = range(letters.partitions(Topic.DEAD_LETTERS))
+        fresh = _fresh(letters, asked)
+        known = sender.glance(partitions)
+        positions = going_on(asked.name, known, fresh)
+        if asked.send:
+            sender.open()  # not before the name is known to be this selection's
+            known = sender.positions(partitions)
+            positions = going_on(asked.name, known, fresh)
+        deliver: Deliver = _nowhere
+        if asked.send:
+            deliver = sender.send
+            if not known:  # freezes the ends of all partitions before the first letter goes
+                sender.send((), {}, committed(positions))
+        before = sum(each.mark.sent for each in positions.values())
+        done = bool(known) and not any(each.left for each in positions.values())
+        to = Input(settings.updates_topic, letters.partitions(Topic.UPDATES), asked.max_attempts)
+        return Outcome(sender.group, _drive(letters, asked, positions, to, deliver), before, done)
+    finally:
+        sender.close()
+
+
+def _fresh(letters: Letters, asked: Asked) -> Positions:
+    """Return where a redrive begins that is new."""
+    selection = asked.chosen.selection
+    extents = letters.extents(sorted(selection.named()))
+    topics = letters.topic_ids()
+    ids = topics[Topic.DEAD_LETTERS], topics[Topic.UPDATES]
+    return {
+        partition: Position(
+            start,
+            Mark(asked.digest, selection.since, selection.until, ids, len(extents), end, 0),
+        )
+        for partition, (start, end) in extents.items()
+    }
+
+
+def _drive(
+    letters: Letters, asked: Asked, positions: Positions, to: Input, deliver: Deliver
+) -> Tally:
+    mark = next(iter(positions.values())).mark
+    with progress_bar(as_json=asked.quiet) as bar:
+        task = bar.add_task("letters read", total=sum(each.left for each in positions.values()))
+        drive = Drive(
+            read=letters.chunks,
+            # A duration ago counts from the redrive's beginning, however often it goes on.
+            selection=asked.chosen.selection._replace(since=mark.since, until=mark.until),
+            to=to,
+            positions=positions,
+            deliver=deliver,
+            pace=Pace(asked.max_rate if asked.send else None, time.monotonic, time.sleep),
+            told=lambda passed: bar.advance(task, passed),
+        )
+        with _telling_what_was_sent(drive.tally, asked):
+            return drive.run()
+
+
+@contextmanager
+def _telling_what_was_sent(tally: Tally, asked: Asked) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if asked.send:
+            sent = tally.sent.total()
+            err().print(f"sent {sent:,} letters; the same command again goes on where this stood")
+        raise
+
+
+def _nowhere(
+    _records: Sequence[Outgoing], _before: Mapping[int, Committed], _after: Mapping[int, Committed]
+) -> None:
+    """Deliver nothing: what a dry run does."""
+
+
+def _tell(outcome: Outcome, asked: Asked) -> None:
+    tally = outcome.tally
+    rows = [
+        {"reason": printable(reason), "partition": partition, "letters": letters}
+        for (reason, partition), letters in sorted(tally.sent.items())
+    ]
+    if asked.quiet:
+        print_json(
+            {
+                "name": asked.name,
+                "group": outcome.group,
+                "dryRun": not asked.send,
+                "done": outcome.was_done or asked.send,
+                "letters": tally.sent.total(),
+                "sent": tally.sent.total() if asked.send else 0,
+                "sentBefore": outcome.sent_before,
+                "byReason": rows,
+                "skipped": {str(skip): count for skip, count in sorted(tally.skipped.items())},
+                "refused": tally.refused,
+            }
+        )
+        return
+    emit(rows, as_json=False)
+    for skip, count in sorted(tally.skipped.items()):
+        note(f"{count:,} skipped: {skip.why} ({skip})")
+    for place in tally.refused:
+        note(f"refused: {place}")
+    note(_conclusion(outcome, asked))
+
+
+def _conclusion(outcome: Outcome, asked: Asked) -> str:
+    letters = outcome.tally.sent.total()
+    earlier = f"; {outcome.sent_before:,} were sent before" if outcome.sent_before else ""
+    if outcome.was_done:
+        return f"redrive {asked.name} is done{earlier}: another --name starts another"
+    if asked.send:
+        return f"redrive {asked.name}: {letters:,} letters were sent{earlier}"
+    return f"redrive {asked.name}: {letters:,} letters would be sent{earlier}; --yes sends them"

@@ -1,0 +1,214 @@
+"""`produce`: JSON lines to Avro updates."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Final, NamedTuple
+
+import typer
+from rich.progress import Progress
+
+from processor.cli.common.output import (
+    Json,
+    emit_one,
+    err,
+    note,
+    print_json,
+    progress_bar,
+    settings_from,
+)
+from processor.cli.common.reach import answering
+from processor.cli.produce.lines import Source, opened
+from processor.config import Settings
+from processor.core.session import session_key
+from processor.core.update import SessionUpdate
+from processor.errors import InputError
+from processor.ports.log import Outgoing, Topic
+
+_CHUNK_LINES: Final = 5_000
+_CHUNK_BYTES: Final = 8 * 1024 * 1024
+_TOLD: Final = 100
+"""How many bad lines people are told of; programs are told of all."""
+_NOW: Final = -1
+"""The brokers' clients stamp a record with the time of its sending."""
+
+
+class Partitioner(StrEnum):
+    """How librdkafka chooses a partition by key; the first is what Java's clients do."""
+
+    MURMUR2_RANDOM = "murmur2_random"
+    MURMUR2 = "murmur2"
+    CONSISTENT_RANDOM = "consistent_random"
+    CONSISTENT = "consistent"
+    FNV1A_RANDOM = "fnv1a_random"
+    FNV1A = "fnv1a"
+
+
+def command(
+    ctx: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")
+    ],
+    *,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Send the good lines although some are bad.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send a file although it was sent before.")
+    ] = False,
+    from_line: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Leave out the lines before this one.")
+    ] = 1,
+    partitioner: Annotated[
+        Partitioner, typer.Option(help="How a key's partition is chosen, as librdkafka names it.")
+    ] = Partitioner.MURMUR2_RANDOM,
+    as_json: Json = False,
+) -> None:
+    """Send JSON lines as Avro updates, for trying and for backfills.
+
+    A line has the fields of a SessionUpdate under their names. attributes are any JSON values (null
+    removes the name), eventTime is ISO 8601 or milliseconds since 1970; eventTime and eventId are
+    made where they are absent. With a schema registry, each update names its schema's id there,
+    before the value; the schema must be registered (`schemas register`).
+
+    All lines are checked before the first is sent. If some are bad, they are told by number, and
+    nothing is sent (or, with --skip-bad, the others are); the exit code is 8.
+
+    Nothing is sent twice: each transaction carries with it how far the file was sent. Run the same
+    command again after a failure, whatever it was, and it goes on where it stood; a file that was
+    sent to its end is not sent again without --again. A pipe is known for one run only: if that
+    fails, it tells the line for --from-line.
+
+    Example: echo '{"applicationId": 1, "integrationId": "cart-17", "coupon": "TEN"}' |
+    session-processor produce -
+    """
+    settings = settings_from(ctx)
+    with opened(file) as source, progress_bar(as_json=as_json) as bar:
+        bad = _check(source, bar, as_json=as_json)
+        if not bad or skip_bad:
+            sent = _send(source, settings, partitioner, bar, Begin(from_line, again))
+        else:
+            sent = Sent(0, 0)
+    if sent.before and not as_json:
+        note(f"lines up to {sent.before:,} were sent by an earlier run; --again sends them again")
+    emit_one(
+        {
+            "sent": sent.updates,
+            "bad": bad,
+            "sentBefore": sent.before,
+            "lines": source.last,
+            "topic": settings.updates_topic,
+        },
+        as_json=as_json,
+    )
+    if bad:
+        raise InputError(
+            f"{bad:,} of {source.last:,} lines are bad"
+            + ("; the others were sent" if skip_bad else "; nothing was sent"),
+            hint="mend them and send them alone" if skip_bad else "mend them, or add --skip-bad",
+        )
+
+
+class Begin(NamedTuple):
+    """Where to begin: at a line, and whether in spite of what was sent before."""
+
+    line: int
+    again: bool
+
+
+class Sent(NamedTuple):
+    """What was sent; `before` is the last line that an earlier run had sent, 0 for none."""
+
+    updates: int
+    before: int
+
+
+def _check(source: Source, bar: Progress, *, as_json: bool) -> int:
+    """Tell of all bad lines, and return how many there are."""
+    task = bar.add_task("checking, bytes", total=source.size)
+    bad = 0
+    for line in source.lines():
+        bar.update(task, completed=line.end)
+        if isinstance(line.update, str):
+            bad += 1
+            if as_json:
+                print_json({"line": line.number, "wrong": line.update})
+            elif bad <= _TOLD:
+                err().print(f"line {line.number}: {line.update}")
+    bar.update(task, completed=source.size)
+    if bad > _TOLD:
+        note(f"and {bad - _TOLD:,} more", as_json=as_json)
+    return bad
+
+
+def _send(
+    source: Source, settings: Settings, partitioner: Partitioner, bar: Progress, begin: Begin
+) -> Sent:
+    """Send the lines that are good and were not sent before."""
+    from processor.bootstrap.adapters import cluster_of
+    from processor.kafka.senders import UpdateSender
+
+    content, last = source.content, source.last
+    task = bar.add_task("sending, lines", total=last)
+    updates = position = 0
+    with answering():
+        sender = UpdateSender(cluster_of(settings), source.name, partitioner.value)
+        try:
+            position = before = sender.open()
+            if begin.again and before:
+                # First back to the start, so that from then on the position only grows.
+                sender.send((), before, 0)
+                position = before = 0
+            for chunk in _chunks(source, max(before, begin.line - 1), settings):
+                sender.send(chunk.records, position, chunk.last)
+                position = chunk.last
+                updates += len(chunk.records)
+                bar.update(task, completed=position)
+            _refuse_change(source, content)
+            if position < last:  # nothing but bad and blank lines stood at the end
+                sender.send((), position, last)
+            bar.update(task, completed=last)
+        except BaseException:
+            err().print(f"sent up to line {position:,}")
+            raise
+        finally:
+            sender.close()
+    return Sent(updates, before)
+
+
+def _refuse_change(source: Source, content: str) -> None:
+    if source.content != content:
+        raise InputError("the file changed while it was read", hint="run the command again")
+
+
+class _Chunk(NamedTuple):
+    """What goes into one transaction, and the last line that it ends with."""
+
+    records: list[Outgoing]
+    last: int
+
+
+def _chunks(source: Source, done: int, settings: Settings) -> Iterator[_Chunk]:
+    from processor.avro.codec import UpdateCodec
+    from processor.avro.schemas import load_schemas
+    from processor.bootstrap.codecs import update_header
+
+    header = update_header(settings)
+    codec = UpdateCodec(load_schemas(settings.schemas_dir).updates, header=header)
+    records: list[Outgoing] = []
+    size = last = 0
+    for line in source.lines():
+        if line.number <= done or isinstance(line.update, str):
+            continue
+        value = codec.write(line.update)
+        records.append(_record(line.update, value))
+        size, last = size + len(value), line.number
+        if len(records) == _CHUNK_LINES or size > _CHUNK_BYTES:
+            yield _Chunk(records, last)
+            records, size = [], 0
+    if records:
+        yield _Chunk(records, last)
+
+
+def _record(update: SessionUpdate, value: bytes) -> Outgoing:
+    key = session_key(update.application_id, update.integration_id).encode()
+    return Outgoing(Topic.UPDATES, None, _NOW, key, value, ())

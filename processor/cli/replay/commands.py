@@ -1,0 +1,185 @@
+"""`replay`: folding the live input again, beside the live service."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from processor.cli.common.output import Json, emit, emit_one, note, settings_from
+from processor.cli.common.reach import answering
+from processor.cli.replay import diff, options, promote, run
+from processor.cli.replay.start import asked_of, bounds, reach, refusal
+from processor.config import Settings
+from processor.errors import InputError
+from processor.replay.bounds import Point
+from processor.replay.names import replayed, valid
+from processor.replay.plan import Range
+
+if TYPE_CHECKING:
+    from processor.cli.replay.live import Live
+
+app = typer.Typer(
+    name="replay",
+    no_args_is_help=True,
+    help="Fold the input again, beside the live service, from any offset or time.",
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The replay's name, as `list` shows it.")]
+_USUAL_RATE: Final = 10_000
+
+
+@app.command()
+def plan(
+    ctx: typer.Context,
+    *,
+    from_offset: options.FromOffset = None,
+    from_time: options.FromTime = None,
+    from_earliest: options.FromEarliest = False,
+    from_file: options.FromFile = None,
+    until_time: options.UntilTime = None,
+    until_offset: options.UntilOffset = None,
+    max_rate: options.MaxRate = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a replay would do, and what cannot be had; changes nothing.
+
+    `bytes` are estimated from the first records; `seconds` from --max-rate, else from 10,000
+    records a second. `run` takes the same options.
+
+    Example: session-processor replay plan --from-time 2h
+    """
+    settings = settings_from(ctx)
+    wanted = asked_of(
+        settings,
+        from_offset=from_offset,
+        from_time=from_time,
+        from_earliest=from_earliest,
+        from_file=from_file,
+        until_time=until_time,
+        until_offset=until_offset,
+    )
+    if wanted is None:
+        raise InputError("it is not said from where", hint="give one of the --from options")
+    with answering():
+        live = reach(settings)
+        ranges, _, refused = bounds(live, wanted, as_json=as_json)
+        rows = [_row(live, partition, ranges[partition], refused, max_rate) for partition in ranges]
+    emit(rows, as_json=as_json)
+    if refused:
+        raise refusal(refused)
+
+
+@app.command()
+def status(ctx: typer.Context, name: Name, *, as_json: Json = False) -> None:
+    """Show how far a replay has come in each partition.
+
+    Example: session-processor replay status wrong-totals
+    """
+    settings = settings_from(ctx)
+    with answering():
+        live = reach(settings)
+        stands = live.known(name)
+        places = live.places(stands, replayed(settings, name))
+    emit(
+        (
+            {
+                "partition": partition,
+                "start": each.start,
+                "at": places[partition],
+                "end": each.end,
+                "left": max(0, each.end - (places[partition] or each.start)),
+            }
+            for partition, each in stands.ranges.items()
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command("list")
+def list_(ctx: typer.Context, *, as_json: Json = False) -> None:
+    """List the replays of this service.
+
+    Example: session-processor replay list
+    """
+    settings = settings_from(ctx)
+    with answering():
+        live = reach(settings)
+        rows = [_listed(live, settings, name) for name in live.replays.names()]
+    emit(rows, as_json=as_json)
+
+
+@app.command()
+def drop(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Drop it without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove all that a replay made: its topics, its group, its keys in Redis; and nothing else.
+
+    No process may be at it.
+
+    Example: session-processor replay drop wrong-totals --yes
+    """
+    settings = settings_from(ctx)
+    own = replayed(settings, valid(name))
+    with answering():
+        live = reach(settings)
+        if name not in live.replays.names():
+            from processor.cli.replay.live import unknown
+
+            raise unknown(name)
+        live.require_stopped(own)
+    confirmed = yes or (not as_json and typer.confirm(f"Drop replay {name}?", err=True))
+    if not confirmed:
+        note("nothing was dropped; `--yes` drops it", as_json=as_json)
+        return
+    with answering():
+        dropped = live.drop(name, own)
+    emit_one({"name": name, "topics": dropped, "redis_prefix": own.redis_prefix}, as_json=as_json)
+
+
+app.command("run")(run.command)
+app.command("diff")(diff.command)
+app.command("promote")(promote.command)
+
+
+def _row(
+    live: "Live",
+    partition: int,
+    each: Range,
+    refused: Sequence[Point],
+    max_rate: float | None,
+) -> dict[str, object]:
+    points = [point for point in refused if point.partition == partition]
+    state = "nothing" if each.start == 0 else f"live snapshots of input offsets below {each.start}"
+    size = 0.0 if points else live.survey.bytes_each(partition, each)
+    return {
+        "partition": partition,
+        "start": each.start,
+        "end": each.end,
+        "records": each.offsets,
+        "bytes": round(size * each.offsets),
+        "seconds": round(each.offsets / (max_rate or _USUAL_RATE), 1),
+        "starting_state": state,
+        "refused": "; ".join(f"{point.why}; earliest: {point.earliest}" for point in points),
+    }
+
+
+def _listed(live: "Live", settings: Settings, name: str) -> dict[str, object]:
+    found = live.replays.read(name)
+    if found is None:
+        return {"name": name, "created": None, "partitions": 0, "offsets": 0, "left": None}
+    places = live.places(found, replayed(settings, name))
+    return {
+        "name": name,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(found.created // 1000)),
+        "partitions": len(found.ranges),
+        "offsets": found.offsets,
+        "left": sum(
+            max(0, each.end - (places[partition] or each.start))
+            for partition, each in found.ranges.items()
+        ),
+    }

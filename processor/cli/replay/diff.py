@@ -1,0 +1,138 @@
+"""`replay diff`: what a replay published beside what was published live."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from processor.cli.common.output import Json, emit, note, print_json, progress_bar, settings_from
+from processor.cli.common.reach import answering
+from processor.cli.common.session_view import printable
+from processor.replay.compare import Comparison, Difference, Kind
+from processor.replay.names import replayed, valid
+from processor.replay.plan import Plan, Range
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from processor.cli.replay.live import Live
+    from processor.config import Settings
+
+
+def command(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The replay's name, as `list` shows it.")
+    ],
+    *,
+    examples: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Show so many differences; --json shows all.")
+    ] = 10,
+    as_json: Json = False,
+) -> None:
+    """Compare a replay's snapshots with those that were published live.
+
+    They are paired by key and input offset, and compared but for `version` and the memory of event
+    ids. The exit code is 0 where all are equal, and 1 where one is changed, missing or extra.
+    `compacted` are such as the live topic has lost to compaction: nothing is said of them.
+
+    Example: session-processor replay diff wrong-totals --examples 20
+    """
+    from processor.cli.replay.live import Live
+
+    settings = settings_from(ctx)
+    own = replayed(settings, valid(name))
+    rows = []
+    shown: list[tuple[int, Difference]] = []
+    total: Counter[Kind] = Counter()
+    with answering():
+        live = Live(settings)
+        plan = live.known(name)
+        live.survey.require_same(plan)
+        ends = _ends(live, plan, own)
+        with progress_bar(as_json=as_json) as bar:
+            for partition, bounds in ends.items():
+                comparison = Comparison(bounds, live.seen, live.fields, last_only=plan.promoted)
+                try:
+                    _fill(comparison, live, plan, own, partition, bar)
+                    for each in comparison.differences():
+                        if as_json:
+                            print_json(_shown(partition, each))
+                        elif len(shown) < examples:
+                            shown.append((partition, each))
+                finally:
+                    comparison.close()
+                total.update(comparison.counts)
+                rows.append({"partition": partition, **_counted(comparison.counts)})
+    different = total[Kind.CHANGED] + total[Kind.MISSING] + total[Kind.EXTRA]
+    if as_json:
+        print_json({"summary": _counted(total), "partitions": rows})
+    else:
+        emit(rows, as_json=False)
+        for partition, each in shown:
+            note(_line(partition, each))
+        note(_conclusion(name, different, total))
+    if different:
+        raise typer.Exit(1)
+
+
+def _ends(live: "Live", plan: Plan, own: "Settings") -> dict[int, Range]:
+    """Return what can be compared: up to where the replay has come."""
+    places = live.places(plan, own)
+    return {
+        partition: Range(each.start, min(each.end, max(each.start, places[partition] or 0)))
+        for partition, each in plan.ranges.items()
+    }
+
+
+def _fill(  # noqa: PLR0917  two sides, and where to show it
+    comparison: Comparison,
+    live: "Live",
+    plan: Plan,
+    own: "Settings",
+    partition: int,
+    bar: "Progress",
+) -> None:
+    end = live.output_end(partition) if plan.promoted else plan.output_ends[partition]
+    for doing, take, records, total in (
+        ("live", comparison.live, live.snapshots(partition, end), end),
+        ("replay", comparison.again, *live.replayed_snapshots(own, partition)),
+    ):
+        task = bar.add_task(f"partition {partition}, {doing}", total=total)
+        for chunk in records:
+            if chunk:
+                take(chunk)
+                bar.update(task, completed=chunk[-1].offset + 1)
+        bar.update(task, completed=total)
+
+
+def _counted(counts: Counter[Kind]) -> Mapping[str, int]:
+    return {kind.value: counts[kind] for kind in Kind}
+
+
+def _shown(partition: int, each: Difference) -> dict[str, object]:
+    return {
+        "kind": each.kind.value,
+        "partition": partition,
+        "key": each.key.decode(errors="backslashreplace"),
+        "inputOffset": each.offset,
+        "fields": {name: {"live": old, "replay": new} for name, (old, new) in each.fields.items()},
+    }
+
+
+def _line(partition: int, each: Difference) -> str:
+    key = printable(each.key.decode(errors="backslashreplace"))
+    fields = "".join(
+        f"\n    {name}: {printable(repr(old))} → {printable(repr(new))}"
+        for name, (old, new) in each.fields.items()
+    )
+    return f"{each.kind.value}  {key}  partition {partition}, input offset {each.offset}{fields}"
+
+
+def _conclusion(name: str, different: int, total: Counter[Kind]) -> str:
+    if not total.total():
+        return f"replay {name} has published nothing that could be compared"
+    if different:
+        return f"{different:,} of {total.total():,} snapshots differ"
+    return f"all that can be compared is equal: {total[Kind.EQUAL]:,} snapshots"

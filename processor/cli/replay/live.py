@@ -1,0 +1,132 @@
+"""What the `replay` commands ask of the servers."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
+from processor.bootstrap.adapters import cluster_of, stream_of
+from processor.bootstrap.codecs import codecs_of, snapshot_writer
+from processor.config import Settings
+from processor.errors import NotFound
+from processor.kafka.coordination import KafkaCoordination
+from processor.kafka.offsets import KafkaOffsets
+from processor.kafka.replays import KafkaReplays
+from processor.kafka.scan import KafkaScan
+from processor.ports.log import Record, Topic
+from processor.redis.connection import Server
+from processor.redis.keys import Keys
+from processor.redis.removal import remove
+from processor.replay.exact import Seen
+from processor.replay.live_state import LiveSurvey
+from processor.replay.names import replayed, valid
+from processor.replay.plan import Plan, Range
+from processor.replay.promote import Numbering
+from processor.runtime.until_end import group_position
+
+
+def unknown(name: str) -> NotFound:
+    """Return what is raised for a name that no replay has."""
+    return NotFound(
+        f"there is no replay {name!r}", hint="`session-processor replay list` lists those there are"
+    )
+
+
+class Live:
+    """The live service, seen from beside it, and its replays. Raises what the ports raise."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        cluster = cluster_of(settings)
+        self._coordination = KafkaCoordination(cluster)
+        self._scan = KafkaScan(cluster)
+        self._stream = stream_of(self._coordination, settings)
+        self._snapshots = codecs_of(settings).snapshots
+        self._writer: SnapshotCodec | None = None
+        self.numbering = Numbering(self._version, self._renumbered)
+        self.survey = LiveSurvey(self._stream, self._coordination, self._scan)
+        self.replays = KafkaReplays(cluster)
+
+    def offset_at(self, partition: int, timestamp: int) -> int:
+        """Return the first input offset at or after the time."""
+        return self._coordination.offset_at(partition, timestamp)
+
+    def seen(self, snapshot: bytes) -> Seen:
+        """Return a snapshot's input offset and version."""
+        session = self._snapshots.read(snapshot)
+        return Seen(session.input_offset, session.version)
+
+    def fields(self, snapshot: bytes) -> Mapping[str, object]:
+        """Return a snapshot's fields by their names in the schema."""
+        return dict(zip(SESSION_FIELDS, self._snapshots.read(snapshot), strict=True))
+
+    def known(self, name: str) -> Plan:
+        """Return the replay's plan. Raises NotFound."""
+        found = self.replays.read(valid(name))
+        if found is None:
+            raise unknown(name)
+        return found
+
+    def output_end(self, partition: int) -> int:
+        """Return where the live output ends now."""
+        return self._coordination.extent(Topic.SESSIONS, partition).stable_end
+
+    def snapshots(self, partition: int, end: int) -> Iterator[Sequence[Record]]:
+        """Yield what was published live below `end`, in chunks, some of them empty."""
+        return self._scan.read(Topic.SESSIONS, partition, 0, end)
+
+    def replayed_snapshots(
+        self, own: Settings, partition: int
+    ) -> tuple[Iterator[Sequence[Record]], int]:
+        """Return what a replay published, in such chunks, and where it ends."""
+        cluster = cluster_of(own)
+        end = KafkaCoordination(cluster).extent(Topic.SESSIONS, partition).stable_end
+        return KafkaScan(cluster).read(Topic.SESSIONS, partition, 0, end), end
+
+    def begin(self, name: str, ranges: Mapping[int, Range], outputs: Mapping[int, int]) -> Plan:
+        """Write a new replay's plan; return what stands."""
+        plan = Plan(
+            name=name,
+            created=time.time_ns() // 1_000_000,
+            stream=self._stream,
+            ranges=ranges,
+            output_ends=outputs,
+            claims_ends=self.survey.claims_ends(),
+        )
+        return self.replays.begin(plan, cluster_of(self._own(name)))
+
+    def make_topics(self, plan: Plan, own: Settings) -> None:
+        """Make those of the replay's topics that are absent."""
+        self.replays.make_topics(plan, cluster_of(own), own.max_snapshot_bytes)
+
+    def places(self, plan: Plan, own: Settings) -> dict[int, int | None]:
+        """Return up to where the replay has come in each of its partitions, None: not begun."""
+        coordination = KafkaCoordination(cluster_of(own))
+        found = {
+            partition: group_position(partition, each.end, coordination, self._scan)
+            for partition, each in plan.ranges.items()
+        }
+        return {partition: None if at < 0 else at for partition, at in found.items()}
+
+    def require_stopped(self, own: Settings) -> None:
+        """Raise FailClosed where a process is at the replay."""
+        KafkaOffsets(cluster_of(own)).require_stopped()
+
+    def drop(self, name: str, own: Settings) -> list[str]:
+        """Remove what the replay made; return its topics."""
+        server = Server.from_url(own.redis_url)
+        try:
+            remove(server, Keys(own.redis_prefix), self._stream.partitions)
+        finally:
+            server.close()
+        return self.replays.drop(name, cluster_of(own))
+
+    def _version(self, snapshot: bytes) -> int:
+        return self._snapshots.read(snapshot).version
+
+    def _renumbered(self, snapshot: bytes, version: int) -> bytes:
+        if self._writer is None:
+            self._writer = snapshot_writer(self._settings)
+        return self._writer.write(self._snapshots.read(snapshot)._replace(version=version))
+
+    def _own(self, name: str) -> Settings:
+        return replayed(self._settings, name)

@@ -1,0 +1,241 @@
+"""`replay promote`: a replay's last state of each session becomes the live one."""
+
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from processor.cli.common.output import Json, emit, note, progress_bar, settings_from
+from processor.cli.common.reach import answering
+from processor.cli.common.session_view import printable
+from processor.config import Settings
+from processor.errors import FailClosed, Unavailable
+from processor.ports.log import BatchAborted, LogUnavailable, Subscription
+from processor.replay.names import replayed, valid
+from processor.replay.plan import Plan
+from processor.replay.promote import Promote, Staged
+from processor.state.checkpoint import Promoted
+
+if TYPE_CHECKING:
+    from processor.cli.replay.live import Live
+
+_JOIN_S: Final = 60.0
+_TOLD: Final = 10
+_HINT: Final = "Stop every `session-processor run` of the group, then promote again."
+
+
+def command(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The replay's name, as `list` shows it.")
+    ],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Publish without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Publish a replay's last snapshot of each session that differs from the live one.
+
+    Every process of the live group must be stopped, and the replay must have come to where the live
+    service stopped (`replay run --extend`). Readers see a later snapshot, with the next `version`;
+    what was published before stays. Then start the service: it rebuilds Redis. First says how many
+    sessions would change, then asks; without a terminal nothing is published unless `--yes` is
+    given. Killed on the way, it goes on where it stood.
+
+    Example: session-processor replay promote wrong-totals
+    """
+    from processor.cli.replay.live import Live
+
+    settings = settings_from(ctx)
+    own = replayed(settings, valid(name))
+    with ExitStack() as closing:
+        with answering():
+            live = Live(settings)
+            plan = live.known(name)
+            outputs = _ready(live, plan, own)
+            staged = _staged(live, plan, own, outputs, closing, as_json=as_json)
+            rows = [_row(each) for each in staged]
+        _refuse_vanishing(staged)
+        asks = not (yes or as_json) and sys.stdin.isatty()
+        if asks:
+            emit(rows, as_json=False)
+        confirmed = yes or (asks and typer.confirm("Publish these snapshots?", err=True))
+        if confirmed:
+            with answering(), _joining(settings):
+                _publish(settings, plan, staged, as_json=as_json)
+                live.replays.rewrite(plan._replace(promoted=True))
+        if not asks:
+            emit(({**row, "applied": confirmed} for row in rows), as_json=as_json)
+    if confirmed:
+        note(f"replay {name} is live; `run` may be started again", as_json=as_json)
+    else:
+        note("nothing was changed; `--yes` publishes this", as_json=as_json)
+
+
+def _ready(live: "Live", plan: Plan, own: Settings) -> Mapping[int, int]:
+    """Return the live output's ends. Raises FailClosed unless the replay stands where live does."""
+    live.survey.require_same(plan)
+    found, outputs = live.survey.look()
+    places = live.places(plan, own)
+    for partition, each in plan.ranges.items():
+        if found[partition].committed != each.end:
+            raise FailClosed(
+                f"the live service has come to {found[partition].committed} in partition "
+                f"{partition}, and replay {plan.name} ends at {each.end}",
+                hint="Stop the service, then go on with the replay: `session-processor replay run "
+                f"--name {plan.name} --extend`.",
+            )
+        if (places[partition] or 0) < each.end:
+            raise FailClosed(
+                f"replay {plan.name} is not at its end in partition {partition}",
+                hint=f"Finish it: `session-processor replay run --name {plan.name}`.",
+            )
+    return outputs
+
+
+def _staged(
+    live: "Live",
+    plan: Plan,
+    own: Settings,
+    outputs: Mapping[int, int],
+    closing: ExitStack,
+    *,
+    as_json: bool,
+) -> list[Staged]:
+    made = []
+    with progress_bar(as_json=as_json) as bar:
+        for partition in plan.ranges:
+            staged = Staged(partition, outputs[partition], live.numbering)
+            closing.callback(staged.close)
+            again, end = live.replayed_snapshots(own, partition)
+            task = bar.add_task(f"partition {partition}", total=outputs[partition] + end)
+            passed = 0
+            for take, chunks, total in (
+                (staged.live, live.snapshots(partition, outputs[partition]), outputs[partition]),
+                (staged.again, again, end),
+            ):
+                for chunk in chunks:
+                    if chunk:
+                        take(chunk)
+                        bar.update(task, completed=passed + chunk[-1].offset + 1)
+                passed += total
+                bar.update(task, completed=passed)
+            made.append(staged)
+    return made
+
+
+def _row(staged: Staged) -> dict[str, object]:
+    return {
+        "partition": staged.partition,
+        "snapshots": sum(1 for _ in staged.changes()),
+        "vanishing": sum(1 for _ in staged.vanishing()),
+    }
+
+
+def _refuse_vanishing(staged: list[Staged]) -> None:
+    keys = list(islice((key for each in staged for key in each.vanishing()), _TOLD))
+    if keys:
+        told = ", ".join(printable(key.decode(errors="backslashreplace")) for key in keys)
+        raise FailClosed(
+            f"sessions are live that the replay does not have: {told}"
+            + (", …" if len(keys) == _TOLD else ""),
+            hint="A promote takes no session away. See why: `session-processor replay diff`.",
+        )
+
+
+def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: bool) -> None:
+    """Join the live group as its only member, and publish."""
+    from processor.bootstrap.adapters import cluster_of, stream_of
+    from processor.kafka.coordination import KafkaCoordination
+    from processor.kafka.framing import HeadersPublication
+    from processor.kafka.offsets import KafkaOffsets
+    from processor.kafka.publication import KafkaPublication
+    from processor.kafka.scan import KafkaScan
+    from processor.kafka.subscription import KafkaSubscription
+    from processor.kafka.topics import require
+    from processor.partitions.takeover import Ownership, first_position
+
+    cluster = cluster_of(settings)
+    facts = require(cluster, settings.max_snapshot_bytes)
+    KafkaOffsets(cluster).require_stopped()
+    coordination = KafkaCoordination(cluster)
+    with ExitStack() as closing:
+        subscription = KafkaSubscription(cluster)
+        closing.callback(subscription.close)
+        in_headers = settings.schema_id_location == "headers"
+        publication = (HeadersPublication if in_headers else KafkaPublication)(
+            cluster, lambda: False, facts.max_record_bytes
+        )
+        closing.callback(publication.close)
+        publication.replace()
+        ownership = Ownership(
+            stream=stream_of(coordination, settings),
+            topics=cluster.topics.__getitem__,
+            first=first_position("earliest", coordination),
+            subscription=subscription,
+            publication=publication,
+            coordination=coordination,
+            scan=KafkaScan(cluster),
+            clock=time.monotonic,
+        )
+        _join(subscription, plan.stream.partitions)
+        with progress_bar(as_json=as_json) as bar:
+            task = bar.add_task("partitions published", total=len(staged))
+            for each in staged:
+                promote = Promote(
+                    Promoted(plan.name, plan.ranges[each.partition].end),
+                    subscription=subscription,
+                    publication=publication,
+                    ownership=ownership,
+                )
+                _drive(subscription, promote(each))
+                bar.advance(task)
+
+
+def _join(subscription: Subscription, partitions: int) -> None:
+    """Poll until every partition is this member's."""
+    start = time.monotonic()
+    assigned: set[int] = set()
+    while len(assigned) < partitions:
+        subscription.take(1, 0.1)
+        change = subscription.rebalance()
+        if change is not None:
+            assigned = (assigned - change.revoked) | change.assigned
+        if time.monotonic() - start > _JOIN_S:
+            raise Unavailable(
+                f"the group gave {len(assigned)} of {partitions} partitions in {_JOIN_S:.0f} s",
+                hint=_HINT,
+            )
+
+
+def _drive(subscription: Subscription, task: Generator[bool, None, None]) -> None:
+    """Step the task to its end, polling the group between its steps."""
+    for progress in task:
+        subscription.take(1, 0.0 if progress else 0.05)
+        change = subscription.rebalance()
+        if change is not None and change.revoked:
+            raise _joined()
+
+
+@contextmanager
+def _joining(settings: Settings) -> Iterator[None]:
+    """Say what an aborted transaction means here: somebody else joined the group."""
+    try:
+        yield
+    except BatchAborted as fault:
+        raise _joined() from fault
+    except LogUnavailable as fault:
+        raise Unavailable(
+            f"Kafka did not answer: {fault}",
+            hint=f"promote again: it goes on where group {settings.group_id} stands",
+        ) from fault
+
+
+def _joined() -> FailClosed:
+    return FailClosed(
+        "another process joined the group: a part may have been published, the rest was not",
+        hint=_HINT,
+    )

@@ -1,0 +1,59 @@
+"""Where a replay can start, for `plan` and `run`."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from processor.cli.common.output import progress_bar
+from processor.cli.replay.options import asked
+from processor.config import Settings
+from processor.errors import InputError
+from processor.replay.bounds import Asked, Point, bound
+from processor.replay.plan import Range
+
+if TYPE_CHECKING:
+    from processor.cli.replay.live import Live
+
+
+def asked_of(settings: Settings, **options: object) -> Asked | None:
+    """Return what the options ask for, None where they say nothing. Raises InputError."""
+    return asked(topic=settings.updates_topic, **options)  # type: ignore[arg-type]
+
+
+def reach(settings: Settings) -> "Live":
+    """Connect to the live service's servers."""
+    from processor.cli.replay.live import Live
+
+    return Live(settings)
+
+
+def bounds(
+    live: "Live", wanted: Asked, *, as_json: bool
+) -> tuple[Mapping[int, Range], Mapping[int, int], Sequence[Point]]:
+    """Return the ranges, the live output's ends, and what cannot be had."""
+    found, outputs = live.survey.look()
+    ranges, refused = bound(wanted, found, live.offset_at)
+    apart = {point.partition for point in refused}
+    exact = {partition: each for partition, each in ranges.items() if partition not in apart}
+    with progress_bar(as_json=as_json) as bar:
+        tasks = {
+            partition: bar.add_task(f"reading sessions {partition}", total=outputs[partition])
+            for partition, each in exact.items()
+            if each.start
+        }
+        inexact = live.survey.inexact(
+            exact,
+            outputs,
+            live.seen,
+            lambda partition, done, _: bar.update(tasks[partition], completed=done),
+        )
+    return ranges, outputs, [*refused, *inexact]
+
+
+def refusal(refused: Sequence[Point]) -> InputError:
+    """Return what is raised where a start cannot be had: it names the first that can."""
+    whys = "; ".join(f"partition {point.partition}: {point.why}" for point in refused)
+    starts = ",".join(f"{point.partition}:{point.earliest}" for point in refused)
+    return InputError(
+        f"the replay cannot start there: {whys}",
+        hint=f"the earliest possible offsets of these partitions: --from-offset {starts}",
+    )

@@ -1,0 +1,171 @@
+"""`sessions`: look one up in Redis, watch them change, or export them."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from processor.cli.common.documents import json_document, print_text
+from processor.cli.common.output import Json, note, out, print_json, settings_from
+from processor.cli.common.reach import answering
+from processor.cli.common.session_view import line, page, printable
+from processor.cli.common.topic_reader import TopicReader
+from processor.cli.sessions import export
+from processor.config import Settings
+from processor.errors import InputError, NotFound
+from processor.ports.log import Record, Topic
+
+app = typer.Typer(
+    name="sessions",
+    no_args_is_help=True,
+    help="Sessions: look one up, watch them change, or export them.",
+)
+app.command("export")(export.command)
+
+
+@app.command()
+def get(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="APPLICATION:INTEGRATION", help="The session.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Read a session from Redis, as it is after its last accepted update.
+
+    --json prints the document's fields under their names, then previousState, version, updated,
+    lastEventId and inputOffset. Times are ISO 8601 for people, milliseconds since 1970 in JSON;
+    attributes are JSON values. Without such a session the exit code is 9.
+
+    Example: session-processor sessions get 1:cart-17 --json
+    """
+    application, colon, integration = key.partition(":")
+    if not (application.isdigit() and colon and integration):
+        raise InputError(f"{key!r} is no session's key", hint="it has the form 1:cart-17")
+    places = look_up(settings_from(ctx), key)
+    if len(places) > 1:
+        note(
+            f"{key} is in partitions {', '.join(map(str, places))}: its updates came over several, "
+            "so these are separate sessions; `session-processor topics check` tells partitioners",
+            as_json=as_json,
+        )
+    for fields in places.values():
+        if as_json:
+            print_text(json_document(fields))
+        else:
+            out().print(page(fields))
+
+
+def look_up(settings: Settings, key: str) -> Mapping[int, Mapping[str, Any]]:
+    """Return the session's fields by partition, of which there is at least one."""
+    places, absent = ask(settings, key)
+    if not places:
+        missing = ", ".join(map(str, sorted(absent)))
+        raise NotFound(
+            f"there is no session {key}"
+            + (f" in the cache, which now lacks partitions {missing}" if missing else ""),
+            hint="ask again when the service has restored them" if missing else "",
+        )
+    return places
+
+
+class Cached(NamedTuple):
+    """What the cache has of a session, by partition, and the partitions that it lacks."""
+
+    places: Mapping[int, Mapping[str, Any]]
+    missing: frozenset[int]
+
+
+def ask(settings: Settings, key: str | bytes) -> Cached:
+    """Ask Redis for a session. Raises NotFound where nothing can be read at all."""
+    from processor.reader import SessionReader, UnknownLayout, UnknownSchema
+    from processor.redis.connection import Server
+
+    server = Server.from_url(settings.redis_url)
+    try:
+        with answering():
+            reader = SessionReader(server, settings.redis_prefix)
+            answer = reader.get(key)
+            places = {found.partition: reader.decode(found.snapshot) for found in answer.found}
+    except (UnknownLayout, UnknownSchema) as error:
+        raise NotFound(
+            f"no session can be read: {error}",
+            hint="has the service run with this PROCESSOR_REDIS_URL and PROCESSOR_REDIS_PREFIX?",
+        ) from error
+    finally:
+        server.close()
+    return Cached(places, answer.missing)
+
+
+@app.command()
+def watch(
+    ctx: typer.Context,
+    *,
+    key: Annotated[
+        str | None, typer.Option(metavar="APPLICATION:INTEGRATION", help="Only this session.")
+    ] = None,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Begin with what the topic has.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="End after so many snapshots.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Follow the output topic: a line for each snapshot that is committed, until Ctrl-C.
+
+    --json prints what `sessions get --json` prints.
+
+    Example: session-processor sessions watch --key 1:cart-17 --from-beginning
+    """
+    from processor.avro.codec import SESSION_FIELDS
+    from processor.bootstrap.codecs import codecs_of
+
+    settings = settings_from(ctx)
+    codec = codecs_of(settings).snapshots
+    wanted = None if key is None else key.encode()
+    try:
+        with answering():
+            records = _committed(settings, from_beginning=from_beginning, quiet=as_json)
+            matching = (each for each in records if wanted is None or each.key == wanted)
+            for record in islice(matching, limit):
+                if record.value is None:
+                    _tell_deleted(record, as_json=as_json)
+                else:
+                    fields = dict(zip(SESSION_FIELDS, codec.read(record.value), strict=True))
+                    _tell(fields, as_json=as_json)
+    except KeyboardInterrupt:
+        note("", as_json=as_json)  # the terminal shows ^C: begin a new line
+    except BrokenPipeError:
+        # Who read the pipe has seen enough; nothing more can be flushed into it at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _committed(settings: Settings, *, from_beginning: bool, quiet: bool) -> Iterator[Record]:
+    from processor.bootstrap.adapters import cluster_of
+    from processor.kafka.follow import follow
+
+    extents = TopicReader(settings, Topic.SESSIONS).extents()
+    starts = {
+        partition: start if from_beginning else end for partition, (start, end) in extents.items()
+    }
+    note(f"watching {settings.sessions_topic}; Ctrl-C ends it", as_json=quiet)
+    for records in follow(cluster_of(settings), Topic.SESSIONS, starts):
+        yield from records
+
+
+def _tell(fields: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_text(json_document(fields))
+    else:
+        out().print(line(fields))
+
+
+def _tell_deleted(record: Record, *, as_json: bool) -> None:
+    name = (record.key or b"").decode(errors="backslashreplace")
+    if as_json:
+        print_json({"key": name, "deleted": True})
+    else:
+        out().print(f"{printable(name)}  deleted")

@@ -1,0 +1,101 @@
+"""What becomes of a dead letter that is to go back to the input. Pure."""
+
+import re
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from processor.dead_letters.letter import Letter
+from processor.ports.log import HEADERS_UNREADABLE, Headers, Outgoing, Record, Topic
+from processor.stages.publish import CUT_HEADER, ERROR_HEADERS
+
+ATTEMPT_HEADER: Final = "session-processor.attempt"
+"""Which attempt at the update a redriven record is: 2 the first time."""
+
+_OURS: Final = frozenset({*ERROR_HEADERS, CUT_HEADER, HEADERS_UNREADABLE, ATTEMPT_HEADER})
+_NUMBER: Final = re.compile(rb"[1-9][0-9]{0,8}")
+_PARTITION: Final = re.compile(r"[0-9]{1,9}")
+_NOW: Final = -1
+"""The brokers' clients stamp a record with the time of its sending."""
+
+
+class Skip(StrEnum):
+    """Why a letter is not sent, in the order in which it is asked."""
+
+    NO_ORIGIN = "no-origin"
+    OTHER_TOPIC = "other-topic"
+    NO_PARTITION = "no-partition"
+    VALUE_CUT = "value-cut"
+    ATTEMPTS = "attempts"
+    REFUSED = "refused"
+
+    @property
+    def why(self) -> str:
+        """What it means, for people."""
+        return _WHY[self]
+
+
+_WHY: Final = {
+    Skip.NO_ORIGIN: "its headers do not tell where it came from",
+    Skip.OTHER_TOPIC: "it came from another topic",
+    Skip.NO_PARTITION: "it came from a partition that the input does not have",
+    Skip.VALUE_CUT: "it has no value, because that was too large to keep",
+    Skip.ATTEMPTS: "it has failed --max-attempts times",
+    Skip.REFUSED: "the broker refuses the record, for its size or its form",
+}
+
+
+class Input(NamedTuple):
+    """Where letters go back to, and how often an update may fail before it is left alone."""
+
+    topic: str
+    partitions: int
+    max_attempts: int
+
+
+class Redriven(NamedTuple):
+    """A letter and the input record that it becomes."""
+
+    letter: Letter
+    record: Outgoing
+
+
+def decide(record: Record, letter: Letter, to: Input) -> Redriven | Skip:
+    """Return the record that goes to the input, or why none does.
+
+    It has the letter's key, value and headers, without what the processor added to them, and the
+    time of its sending: a topic that keeps records for a time would delete an old one at once.
+    """
+    topic, partition, _ = letter.source
+    if not topic or not _PARTITION.fullmatch(partition):
+        return Skip.NO_ORIGIN
+    if topic != to.topic:
+        return Skip.OTHER_TOPIC
+    if int(partition) >= to.partitions:
+        return Skip.NO_PARTITION
+    if any(name == CUT_HEADER for name, _ in record.headers):
+        return Skip.VALUE_CUT
+    failed = attempts(record.headers)
+    if failed >= to.max_attempts:
+        return Skip.ATTEMPTS
+    headers = [*stripped(record.headers), (ATTEMPT_HEADER, str(failed + 1).encode())]
+    return Redriven(
+        letter, Outgoing(Topic.UPDATES, int(partition), _NOW, record.key, record.value, headers)
+    )
+
+
+def attempts(headers: Headers) -> int:
+    """Return how often an update has failed, from the headers of its letter.
+
+    A counter that is no number was not written by a redrive, and counts for nothing.
+    """
+    found = [
+        int(value)
+        for name, value in headers
+        if name == ATTEMPT_HEADER and value is not None and _NUMBER.fullmatch(value)
+    ]
+    return max(found, default=1)
+
+
+def stripped(headers: Headers) -> Headers:
+    """Return the headers without those that the processor adds, in their order."""
+    return [(name, value) for name, value in headers if name not in _OURS]

@@ -1,0 +1,160 @@
+"""A redrive, from where it stands to its end: read, choose, decide, deliver."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from processor.dead_letters.decision import Input, Redriven, Skip, decide
+from processor.dead_letters.letter import in_short
+from processor.dead_letters.progress import Positions, committed
+from processor.dead_letters.selection import Selection
+from processor.errors import UnpublishableError
+from processor.ports.log import Committed, Outgoing, Record
+
+_BATCH: Final = 500
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+
+
+class Deliver(Protocol):
+    """Where records and positions go, together or not at all."""
+
+    def __call__(
+        self,
+        records: Sequence[Outgoing],
+        before: Mapping[int, Committed],
+        after: Mapping[int, Committed],
+        /,
+    ) -> None:
+        """Send the records and move the positions. Raises UnpublishableError and sends nothing."""
+
+
+Read = Callable[[int, int, int], Iterator[Sequence[Record]]]
+"""Yields the letters of a partition between two offsets, in chunks, some of them empty."""
+
+
+class Pace:
+    """Keeps deliveries to a rate, by waiting between them; without a rate never waits."""
+
+    def __init__(
+        self, rate: float | None, clock: Callable[[], float], wait: Callable[[float], None]
+    ) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._wait = wait
+        self._next = clock()
+
+    @property
+    def batch(self) -> int:
+        """How many letters go into one transaction: what a second has room for, at the most."""
+        return _BATCH if self._rate is None else max(1, min(_BATCH, int(self._rate)))
+
+    def delivered(self, letters: int) -> None:
+        """Wait for as long as so many letters take at the rate."""
+        if self._rate is None:
+            return
+        self._next = max(self._next, self._clock() - 1) + letters / self._rate
+        self._wait(max(0.0, self._next - self._clock()))
+
+
+class Tally(NamedTuple):
+    """What became of the chosen letters."""
+
+    sent: Counter[tuple[str, int]]
+    """By reason, and by the partition that they went to."""
+    skipped: Counter[Skip]
+    refused: list[str]
+    """The places of those that the broker refuses."""
+
+
+class Drive:
+    """One run of a redrive. A dry run delivers to nowhere, and tells what would be sent."""
+
+    def __init__(
+        self,
+        *,
+        read: Read,
+        selection: Selection,
+        to: Input,
+        positions: Positions,
+        deliver: Deliver,
+        pace: Pace,
+        told: Callable[[int], None],
+    ) -> None:
+        """Take what is told how many offsets were passed, each time some were."""
+        self._read = read
+        self._selection = selection
+        self._to = to
+        self._positions = dict(positions)
+        self._deliver = deliver
+        self._pace = pace
+        self._told = told
+        self.tally = Tally(Counter(), Counter(), [])
+
+    def run(self) -> Tally:
+        """Bring every partition to its end, in the order of the letters."""
+        for partition, position in self._positions.items():
+            if position.left:
+                self._drive(partition)
+        return self.tally
+
+    def _drive(self, partition: int) -> None:
+        end = self._positions[partition].mark.end
+        batch: list[Redriven] = []
+        size = 0
+        for record in self._records(partition):
+            letter = in_short(record)
+            if not self._selection.chooses(letter):
+                continue
+            decided = decide(record, letter, self._to)
+            if isinstance(decided, Skip):
+                self.tally.skipped[decided] += 1
+                continue
+            batch.append(decided)
+            size += letter.size
+            if len(batch) == self._pace.batch or size > _BATCH_BYTES:
+                self._send(partition, batch, record.offset + 1)
+                batch, size = [], 0
+        self._send(partition, batch, end)
+
+    def _records(self, partition: int) -> Iterator[Record]:
+        offset, mark = self._positions[partition]
+        meant = self._selection.within(partition, offset, mark.end)
+        passed = offset
+        for chunk in self._read(partition, *meant) if meant else ():
+            yield from chunk
+            if chunk:
+                self._told(chunk[-1].offset + 1 - passed)
+                passed = chunk[-1].offset + 1
+        self._told(mark.end - passed)
+
+    def _send(self, partition: int, batch: Sequence[Redriven], offset: int) -> None:
+        """Send a batch and move the position to the offset.
+
+        What a broker refuses is found by halves, since it refuses a batch as one.
+        """
+        before = self._positions[partition]
+        if not batch and before.offset == offset:
+            return
+        after = {**self._positions, partition: before.moved(offset, len(batch))}
+        try:
+            self._deliver(
+                [each.record for each in batch], committed(self._positions), committed(after)
+            )
+        except UnpublishableError:
+            if len(batch) > 1:
+                half = len(batch) // 2
+                self._send(partition, batch[:half], batch[half - 1].letter.offset + 1)
+                self._send(partition, batch[half:], offset)
+                return
+            if not batch:
+                raise
+            self._refuse(batch[0])
+            self._send(partition, (), offset)
+            return
+        self._positions = after
+        self.tally.sent.update((each.letter.reason, each.record.partition or 0) for each in batch)
+        self._pace.delivered(len(batch))
+
+    def _refuse(self, refused: Redriven) -> None:
+        self.tally.skipped[Skip.REFUSED] += 1
+        self.tally.refused.append(refused.letter.place)

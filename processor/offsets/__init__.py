@@ -1,0 +1,1 @@
+"""Committed offsets: what is wrong with them, and their repair."""

@@ -1,0 +1,219 @@
+"""Finding out how a partition stands: what is committed, what is published, what is wrong."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from processor.avro.framing import DecodeError, framed
+from processor.errors import Unavailable
+from processor.offsets.repair import Evidence, Situation
+from processor.partitions.committed import Fault, Found, Topics, Trouble, no_offset, stand
+from processor.partitions.fencing import settled
+from processor.ports.log import Committed, Coordination, Extent, Record, Scan, Topic
+from processor.stages.publish import ERROR_HEADERS
+from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
+
+SETTLE_S: Final = 60.0
+"""How long an open transaction may keep a partition from being looked at; brokers end it sooner."""
+_MOMENT_S: Final = 0.1
+_PUBLISHED: Final = (Topic.SESSIONS, Topic.DEAD_LETTERS)
+_LETTER_TOPIC, _LETTER_PARTITION, _LETTER_OFFSET = ERROR_HEADERS[3:]
+
+Told = Callable[[Topic, int, int, int], None]
+"""Takes a topic, a partition, offsets done and offsets to do."""
+
+
+class Answer(NamedTuple):
+    """A snapshot or a letter, and the input record that it says it answers."""
+
+    offset: int
+    key: bytes | None
+    answers: Callable[[Record], bool]
+    """Whether an input record is the one that was answered."""
+
+
+class Answers(NamedTuple):
+    """Of one partition of a topic, the answer to the highest offset, and the one given last.
+
+    They differ where the input was deleted and created again.
+    """
+
+    highest: Answer
+    last: Answer
+
+
+class Readers(NamedTuple):
+    """How values are read."""
+
+    snapshot: Callable[[bytes], tuple[int, str]]
+    """Returns the input offset and the event id of the update that a snapshot answers."""
+    event_id: Callable[[bytes], str | None]
+    """Returns an update's event id, None where it cannot be read."""
+
+
+class Survey:
+    """Looks at partitions from outside of the group; changes nothing but to fence the dead."""
+
+    def __init__(
+        self,
+        *,
+        stream: Stream,
+        topics: Topics,
+        coordination: Coordination,
+        scan: Scan,
+        readers: Readers,
+        clock: Callable[[], float],
+        wait: Callable[[float], object],
+        told: Told,
+    ) -> None:
+        """`told` hears how reading gets on."""
+        self._stream = stream
+        self._topics = topics
+        self._coordination = coordination
+        self._scan = scan
+        self._readers = readers
+        self._clock = clock
+        self._wait = wait
+        self._told = told
+
+    def glance(self, partition: int) -> Situation:
+        """Return how a partition stands now, without waiting for anybody or reading it whole."""
+        return self._situation(partition, self.committed(partition))
+
+    def committed(self, partition: int) -> Committed | None:
+        """Return what is committed now, whatever is pending."""
+        return self._coordination.committed(partition, stable=False)
+
+    def look(self, partition: int) -> Situation:
+        """Return how a partition of a stopped group stands, with what its topics tell.
+
+        A transaction that a dead owner left open is fenced or waited for. Raises Unavailable where
+        it stays open, and FailClosed for a snapshot that cannot be read.
+        """
+        found = self._situation(partition, self._settled(partition))
+        if found.trouble is None:
+            return found
+        return found._replace(evidence=self._evidence(partition, found.updates))
+
+    def metadata(self, committed: Committed | None) -> CommitMetadata | None:
+        """Return what was committed with an offset, None where it is not ours to read."""
+        if committed is None:
+            return None
+        try:
+            return CommitMetadata.decode(committed.metadata, self._stream.cluster)
+        except ForeignText:
+            return None
+
+    def _settled(self, partition: int) -> Committed | None:
+        since = self._clock()
+        waiting = settled(partition, self._coordination, self._stream.cluster, self._clock)
+        while True:
+            try:
+                next(waiting)
+            except StopIteration as done:
+                committed: Committed | None = done.value
+                return committed
+            if self._clock() - since > SETTLE_S:
+                raise Unavailable(
+                    f"partition {partition} has a transaction open that has not ended within "
+                    f"{SETTLE_S:g} seconds",
+                    hint="See with Kafka's `kafka-transactions` who holds it, and try again.",
+                )
+            self._wait(_MOMENT_S)
+
+    def _situation(self, partition: int, committed: Committed | None) -> Situation:
+        updates = self._coordination.extent(Topic.UPDATES, partition)
+        output = self._coordination.extent(Topic.SESSIONS, partition)
+        trouble = (
+            self._no_offset(partition)
+            if committed is None
+            else self._wrong(Found(partition, committed, updates, output))
+        )
+        return Situation(
+            partition, committed, self.metadata(committed), trouble, updates, output, Evidence()
+        )
+
+    def _wrong(self, found: Found) -> Trouble | None:
+        standing = stand(found, self._stream, self._topics)
+        return standing if isinstance(standing, Trouble) else None
+
+    def _no_offset(self, partition: int) -> Trouble | None:
+        """Return what is wrong with a partition that has no offset; None for a virgin one."""
+        for topic in _PUBLISHED:
+            extent = self._coordination.extent(topic, partition)
+            for records in self._scan.read(topic, partition, extent.start, extent.stable_end):
+                if records:
+                    return Trouble(Fault.NO_OFFSET, no_offset(partition, topic, self._topics))
+        return None
+
+    def _evidence(self, partition: int, updates: Extent) -> Evidence:
+        snapshots = self._read(Topic.SESSIONS, partition, self._of_snapshot)
+        letters = self._read(Topic.DEAD_LETTERS, partition, self._of_letter)
+        found = [self._of_this_log(partition, each, updates) for each in (snapshots, letters)]
+        given = [each.highest.offset for each in (snapshots, letters) if each is not None]
+        former = [offset for offset in given if offset not in found]
+        return Evidence(found[0], found[1], max(former, default=-1))
+
+    def _read(
+        self, topic: Topic, partition: int, answer: Callable[[Record], Answer | None]
+    ) -> Answers | None:
+        """Read a partition whole."""
+        answers: Answers | None = None
+        start, end, _ = self._coordination.extent(topic, partition)
+        for records in self._scan.read(topic, partition, start, end):
+            for record in records:
+                last = answer(record)
+                if last is not None:
+                    highest = last if answers is None else answers.highest
+                    answers = Answers(max(highest, last, key=lambda each: each.offset), last)
+            if records:
+                self._told(topic, partition, records[-1].offset + 1 - start, end - start)
+        self._told(topic, partition, end - start, end - start)
+        return answers
+
+    def _of_snapshot(self, record: Record) -> Answer | None:
+        if record.value is None:
+            return None
+        offset, event_id = self._readers.snapshot(record.value)
+        return Answer(
+            offset,
+            record.key,
+            lambda update: self._event_id(update) == event_id,
+        )
+
+    def _event_id(self, update: Record) -> str | None:
+        if update.value is None:
+            return None
+        try:
+            return self._readers.event_id(framed(update.value, update.headers))
+        except DecodeError:
+            return None
+
+    def _of_letter(self, record: Record) -> Answer | None:
+        """Return what a letter answers, if it is of this input partition."""
+        said = dict(record.headers)
+        here = (self._topics(Topic.UPDATES).encode(), str(record.partition).encode())
+        if (said.get(_LETTER_TOPIC), said.get(_LETTER_PARTITION)) != here:
+            return None
+        offset = said.get(_LETTER_OFFSET) or b""
+        if not offset.isdigit():
+            return None
+        return Answer(int(offset), record.key, lambda update: update.value == record.value)
+
+    def _of_this_log(self, partition: int, answers: Answers | None, updates: Extent) -> int:
+        """Return the highest offset that the present input has the answered update at, else -1."""
+        for answer in answers or ():
+            if self._is_there(partition, answer, updates):
+                return answer.offset
+        return -1
+
+    def _is_there(self, partition: int, answer: Answer, updates: Extent) -> bool:
+        """Whether the input has the update where the answer says, or has had time to lose it."""
+        if not updates.start <= answer.offset < updates.stable_end:
+            return answer.offset < updates.start
+        there = answer.offset
+        for records in self._scan.read(Topic.UPDATES, partition, there, there + 1):
+            for record in records:
+                return record.offset != there or (
+                    record.key == answer.key and answer.answers(record)
+                )
+        return True

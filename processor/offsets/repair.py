@@ -1,0 +1,168 @@
+"""What `offsets repair` sets a partition's offset to, and what that loses or repeats.
+
+Pure: what was found comes in, a step comes out. `processor.offsets.diagnosis` finds it.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+from processor.partitions.committed import Fault, Trouble, changes
+from processor.ports.log import Committed, Extent
+from processor.state.checkpoint import CommitMetadata, Promoted, Stream
+
+Action = Literal["keep", "virgin", "set"]
+
+
+class Evidence(NamedTuple):
+    """The highest input offsets that the output and the dead letters answer; -1 for none."""
+
+    snapshots: int = -1
+    letters: int = -1
+    former: int = -1
+    """The highest one that is a former log's: the input has something else there, or nothing."""
+
+    @property
+    def highest(self) -> int:
+        """The last input offset that was answered."""
+        return max(self.snapshots, self.letters)
+
+
+class Situation(NamedTuple):
+    """All that is known of one partition."""
+
+    partition: int
+    committed: Committed | None
+    metadata: CommitMetadata | None
+    """Of the committed offset, where it can be read, whatever it says."""
+    trouble: Trouble | None
+    updates: Extent
+    output: Extent
+    evidence: Evidence
+
+
+class Step(NamedTuple):
+    """What to do with one partition."""
+
+    partition: int
+    action: Action
+    trouble: Trouble | None
+    before: int | None
+    """The committed offset as it is."""
+    offset: int | None
+    """What to set it to."""
+    output: int
+    """The next output offset to commit with it."""
+    lost: tuple[int, int] | None
+    """Input offsets, from and to, whose updates were never answered and have expired."""
+    notes: tuple[str, ...]
+    """What else is lost or repeated."""
+    promoted: Promoted | None = None
+    """What stays known of the last replay that was made live."""
+
+
+_CLAIMS_GONE: Final = (
+    "the claims of profiles are gone: the next session of each profile counts as its first again"
+)
+_MOVED: Final = (
+    "sessions stay in the partitions where they are: an update whose key now belongs to another "
+    "partition finds no session there, and begins a new one or is rejected"
+)
+_DUPLICATES: Final = (
+    "updates after the last one that was answered are read again: they were duplicates, and are "
+    "counted once more, nothing else"
+)
+_MAY_REPEAT: Final = (
+    "every record of the log is processed: an update that was processed before and is not among "
+    "the last 16 of its session is answered a second time"
+)
+
+
+def decide(found: Situation, stream: Stream) -> Step:
+    """Return what mends a partition; one that has no trouble is kept as it is."""
+    before = None if found.committed is None else found.committed.offset
+    if found.trouble is None:
+        action: Action = "virgin" if found.committed is None else "keep"
+        return Step(found.partition, action, None, before, None, 0, None, ())
+    offset, notes = _aim(found, stream)
+    start, _, end = found.updates
+    lost = None
+    if offset < start:
+        lost = (offset, start - 1)
+        notes.append(
+            f"input offsets {offset} to {start - 1} have expired: if updates were among them, they "
+            "will never be answered"
+        )
+    elif offset > end:
+        notes.append(f"the input ends at {end}: what it had above is gone, and was answered")
+    offset = min(max(offset, start), end)
+    return Step(
+        found.partition,
+        "set",
+        found.trouble,
+        before,
+        offset,
+        found.output.stable_end,
+        lost,
+        tuple(notes),
+        None if found.metadata is None else found.metadata.promoted,
+    )
+
+
+def _aim(found: Situation, stream: Stream) -> tuple[int, list[str]]:
+    """Return the first input offset that is not answered, expired or not, and what to know."""
+    evidence, metadata, start = found.evidence, found.metadata, found.updates.start
+    if metadata is None or found.committed is None:
+        return _by_evidence(found)
+    changed = changes(metadata.stream, stream)
+    notes = [_CLAIMS_GONE] if "claims" in changed else []
+    if "partitions" in changed:
+        notes.append(_MOVED)
+    if "dead_letters" in changed:
+        notes.append("the letters of the former dead-letter topic are gone")
+    if "framing" in changed:
+        notes.append("the output holds values in both framings from here on")
+    if "updates" in changed:
+        notes.append(
+            "the former input's offsets mean nothing in the new one: it is processed from its "
+            "start; updates that only the former one had are lost"
+        )
+        return start, notes
+    if "sessions" in changed or (
+        found.trouble is not None and found.trouble.fault is Fault.OUTPUT_SHORT
+    ):
+        # The truth is what is in the output now, so what is missing there is to be folded again.
+        offset = evidence.snapshots + 1 if evidence.snapshots >= 0 else start
+        notes.append(
+            "published snapshots are gone, and the updates from here on are folded again: readers "
+            "of the former snapshots see them again"
+        )
+        if start > 0 and evidence.snapshots < 0:
+            notes.append(
+                f"updates before {start} have expired, and what they made of their sessions with "
+                "them"
+            )
+        if evidence.letters >= offset:
+            notes.append(f"dead letters of input offsets {offset} to {evidence.letters} come again")
+        return offset, notes
+    # What is committed with our metadata, by the same input, is exact.
+    return found.committed.offset, notes
+
+
+def _by_evidence(found: Situation) -> tuple[int, list[str]]:
+    """Return where to go on where no commit of ours tells."""
+    evidence, start = found.evidence, found.updates.start
+    notes = []
+    if evidence.former > evidence.highest:
+        notes.append(
+            f"input offset {evidence.former} was answered, and it was another log's: the input was "
+            "deleted and created again; updates that only the former one had are lost"
+        )
+    if evidence.highest >= 0:
+        return evidence.highest + 1, [*notes, _DUPLICATES]
+    if evidence.former >= 0:
+        return start, [*notes, _MAY_REPEAT]
+    return start, ["nothing was published for it: it begins at the start of the log"]
+
+
+def next_epoch(known: list[CommitMetadata]) -> int:
+    """Return the epoch of a repair: above all that are known, so that every cache is rebuilt."""
+    return max((each.epoch for each in known), default=0) + 1

@@ -1,0 +1,1 @@
+"""The life of a partition: taken over, checked, fenced, acquired."""

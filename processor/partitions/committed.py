@@ -1,0 +1,134 @@
+"""Whether a committed offset can be gone on from, and why not (DESIGN, "Truth and cache" 5)."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, NamedTuple
+
+from processor.ports.log import Committed, Extent, Topic
+from processor.state.checkpoint import CommitMetadata, ForeignText, NewerText, Stream
+
+Topics = Callable[[Topic], str]
+
+REPAIR: Final = (
+    "Stop all processes of the group and run `session-processor offsets show`, then "
+    "`session-processor offsets repair`; to fold records again, use `session-processor replay run`."
+)
+
+_NEWER: Final = (
+    "A newer version of the processor ran here: run that version again. A repair by this one would "
+    "not understand what it replaces."
+)
+
+
+_FRAMING: Final = (
+    "Give the settings of the schema registry that the service ran with. If every reader of the "
+    "output can read both framings, run `session-processor run --accept-mixed-framing`, or stop "
+    "all processes of the group and run `session-processor offsets repair`."
+)
+
+
+class Fault(Enum):
+    """What keeps a partition from going on."""
+
+    NO_OFFSET = "no offset"
+    FOREIGN = "foreign offset"
+    NEWER = "a newer version's offset"
+    CHANGED = "changed topics"
+    OUTPUT_SHORT = "output too short"
+    OUTSIDE = "offset outside the log"
+
+
+class Trouble(NamedTuple):
+    """A fault, told with what was found."""
+
+    fault: Fault
+    message: str
+    hint: str = REPAIR
+
+
+class Found(NamedTuple):
+    """What is committed for a partition, and what its topics hold."""
+
+    partition: int
+    committed: Committed
+    updates: Extent
+    output: Extent
+
+
+def stand(
+    found: Found, stream: Stream, topics: Topics, *, mixed_framing: bool = False
+) -> CommitMetadata | Trouble:
+    """Return the metadata of an offset that can be gone on from, else what is wrong with it.
+
+    With `mixed_framing` the output may have been framed in another way.
+    """
+    partition, committed, updates, output = found
+    where = (
+        f"the committed offset {committed.offset} of "
+        f"{partition_name(Topic.UPDATES, partition, topics)}"
+    )
+    try:
+        metadata = CommitMetadata.decode(committed.metadata, stream.cluster)
+    except NewerText as error:
+        return Trouble(Fault.NEWER, f"{where} was not committed by this service ({error})", _NEWER)
+    except ForeignText as error:
+        return Trouble(
+            Fault.FOREIGN,
+            f"{where} was not committed by this service ({error}): somebody reset it, and the "
+            "sessions do not stand where it says",
+        )
+    changed = changes(metadata.stream, stream)
+    if changed == ["framing"] and mixed_framing:
+        changed = []
+    if changed:
+        told = "; ".join(_changed(field, metadata.stream, stream, topics) for field in changed)
+        hint = _FRAMING if changed == ["framing"] else REPAIR
+        return Trouble(Fault.CHANGED, f"{where}: {told}", hint)
+    if output.end < metadata.output:
+        return Trouble(
+            Fault.OUTPUT_SHORT,
+            f"{partition_name(Topic.SESSIONS, partition, topics)} ends at offset {output.end}, but "
+            f"snapshots up to {metadata.output} were committed: published snapshots are gone",
+        )
+    if not updates.start <= committed.offset <= updates.end:
+        return Trouble(
+            Fault.OUTSIDE,
+            f"{partition_name(Topic.UPDATES, partition, topics)} has offsets {updates.start} to "
+            f"{updates.end}, but {committed.offset} is to be read next: updates that were not "
+            "processed have expired, or the topic was truncated",
+        )
+    return metadata
+
+
+def changes(then: Stream, now: Stream) -> list[str]:
+    """Return the fields in which two streams differ."""
+    return [field for field in Stream._fields if getattr(then, field) != getattr(now, field)]
+
+
+def no_offset(partition: int, topic: Topic, topics: Topics) -> str:
+    """Return what is wrong with a partition that lacks an offset while `topic` has its records."""
+    return (
+        f"{partition_name(Topic.UPDATES, partition, topics)} has no committed offset, but "
+        f"{partition_name(topic, partition, topics)} has records: the offset expired or was "
+        "deleted, and to start anew would publish again what is there"
+    )
+
+
+def partition_name(topic: Topic, partition: int, topics: Topics) -> str:
+    """Return a partition as messages name it."""
+    return f"{topics(topic)} partition {partition}"
+
+
+def _changed(field: str, then: Stream, now: Stream, topics: Topics) -> str:
+    if field == "partitions":
+        return (
+            f"the input had {then.partitions} partitions and has {now.partitions}: keys have moved "
+            "between them, and their sessions have not"
+        )
+    if field == "framing":
+        return f"the output was framed as {then.framing} and would now be framed as {now.framing}"
+    topic = topics(Topic[field.upper()])
+    return (
+        f"topic {topic} was {getattr(then, field)} and is {getattr(now, field)}: it was deleted "
+        "and created again"
+    )

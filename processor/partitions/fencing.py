@@ -1,0 +1,61 @@
+"""Waiting until nothing is open on a partition, and fencing a dead owner that has something open.
+
+A generator, as in `processor.partitions.takeover`: True is progress, False is waiting.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Final
+
+import structlog
+
+from processor.ports.log import Committed, Coordination, NotStable, Topic
+from processor.state.checkpoint import CommitMetadata, ForeignText
+
+OPEN_TOO_LONG_S: Final = 1.0
+"""A live owner ends its transaction sooner; after this it is taken for dead and fenced."""
+
+_log: Final = structlog.get_logger(__name__)
+
+
+def settled(
+    partition: int,
+    coordination: Coordination,
+    cluster: str,
+    clock: Callable[[], float],
+    own: str = "",
+) -> Generator[bool, None, Committed | None]:
+    """Return the stable committed offset, once no transaction is open on the partition.
+
+    `own` is the transactional id in use here: what is pending under it are markers on their way.
+    """
+    since = clock()
+    fenced: str | None = None
+    while True:
+        try:
+            committed = coordination.committed(partition, stable=True)
+            pending = False
+        except NotStable:
+            committed = None
+            pending = True
+        output = coordination.extent(Topic.SESSIONS, partition)
+        if not pending and output.stable_end >= output.end:
+            return committed
+        if clock() - since > OPEN_TOO_LONG_S:
+            former = _identity(coordination.committed(partition, stable=False), cluster)
+            if former is not None and former not in {fenced, own}:
+                _log.info("fencing a former owner", partition=partition, owner=former)
+                if coordination.fence(former):
+                    fenced = former
+                    since = clock()
+                    continue
+        yield False
+
+
+def _identity(committed: Committed | None, cluster: str) -> str | None:
+    """Return whose commit this is; None where the transaction timeout must end what is open."""
+    if committed is None:
+        return None
+    try:
+        return CommitMetadata.decode(committed.metadata, cluster).identity
+    except ForeignText:
+        return None

@@ -1,0 +1,156 @@
+"""Taking a partition over: who held it, is it ours, where to go on, and by whose leave.
+
+What waits is a generator: it yields True when it got on and False when it has to wait for others,
+and the runner, which keeps the group membership alive by polling, asks it again.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Literal, NamedTuple
+
+from processor.errors import FailClosed
+from processor.partitions.committed import REPAIR, Found, Trouble, no_offset, partition_name, stand
+from processor.partitions.fencing import settled
+from processor.ports.log import (
+    Committed,
+    Coordination,
+    Publication,
+    Scan,
+    Subscription,
+    Topic,
+)
+from processor.state.checkpoint import CommitMetadata, Promoted, Stream
+
+Start = Literal["earliest", "latest"] | int
+"""Where a virgin partition starts: an end of the log, or a time in milliseconds since 1970."""
+
+
+class Position(NamedTuple):
+    """Where a partition stands by what is committed: next input and output offset, and epoch."""
+
+    offset: int
+    output: int
+    epoch: int
+    promoted: Promoted | None = None
+    seeding: int | None = None
+    """As in `CommitMetadata`."""
+
+
+First = Callable[[int], Position]
+"""Returns where a partition begins that has no history. Asks the brokers."""
+
+
+class Ownership:
+    """Takes partitions over, one call a partition (DESIGN, "Truth and cache" 3 to 5)."""
+
+    def __init__(
+        self,
+        *,
+        stream: Stream,
+        topics: Callable[[Topic], str],
+        first: First,
+        subscription: Subscription,
+        publication: Publication,
+        coordination: Coordination,
+        scan: Scan,
+        clock: Callable[[], float],
+        mixed_framing: bool = False,
+    ) -> None:
+        """Take the parts; with `mixed_framing` the output may hold values framed otherwise."""
+        self._stream = stream
+        self._topics = topics
+        self._first = first
+        self._subscription = subscription
+        self._publication = publication
+        self._coordination = coordination
+        self._scan = scan
+        self._clock = clock
+        self._mixed_framing = mixed_framing
+
+    def take_over(self, partition: int) -> Generator[bool, None, Position]:
+        """Make an assigned partition this process's own; return where it stands.
+
+        1. The membership is captured: whatever is committed below, is committed under it.
+        2. A former owner's open transaction is waited for, then fenced.
+        3. What is committed is checked against what the topics hold. Raises FailClosed.
+        4. The unchanged offset is committed with this process's own metadata, so that the next
+           owner knows whom to fence.
+
+        Raises what committing raises; then it is to be called again.
+        """
+        if partition >= self._stream.partitions:
+            name = partition_name(Topic.UPDATES, partition, self._topics)
+            raise FailClosed(
+                f"{name} was added: the input had {self._stream.partitions} partitions, and now "
+                "keys move between them",
+                hint=REPAIR,
+            )
+        while (membership := self._subscription.confirmed()) is None:
+            yield False
+        committed = yield from settled(
+            partition,
+            self._coordination,
+            self._stream.cluster,
+            self._clock,
+            self._publication.identity(),
+        )
+        yield True
+        position = yield from self._checked(partition, committed)
+        self._publication.begin()
+        self._publication.commit(
+            {partition: Committed(position.offset, self.metadata(position))}, membership
+        )
+        return position
+
+    def metadata(self, position: Position) -> str:
+        """Return the text to commit with a position under the present producer."""
+        return CommitMetadata(
+            self._publication.identity(),
+            position.output,
+            self._stream,
+            position.epoch,
+            position.promoted,
+            position.seeding,
+        ).encode()
+
+    def _checked(
+        self, partition: int, committed: Committed | None
+    ) -> Generator[bool, None, Position]:
+        if committed is None:
+            yield from self._require_virgin(partition)
+            return self._first(partition)
+        updates = self._coordination.extent(Topic.UPDATES, partition)
+        output = self._coordination.extent(Topic.SESSIONS, partition)
+        standing = stand(
+            Found(partition, committed, updates, output),
+            self._stream,
+            self._topics,
+            mixed_framing=self._mixed_framing,
+        )
+        if isinstance(standing, Trouble):
+            raise FailClosed(standing.message, hint=standing.hint)
+        return Position(
+            committed.offset, standing.output, standing.epoch, standing.promoted, standing.seeding
+        )
+
+    def _require_virgin(self, partition: int) -> Generator[bool, None, None]:
+        """Raise FailClosed if anything was ever published for the partition."""
+        for topic in (Topic.SESSIONS, Topic.DEAD_LETTERS):
+            end = self._coordination.extent(topic, partition).stable_end
+            for records in self._scan.read(topic, partition, 0, end):
+                if records:
+                    raise FailClosed(no_offset(partition, topic, self._topics), hint=REPAIR)
+                yield False
+
+
+def first_position(start: Start, coordination: Coordination) -> First:
+    """Return what begins partitions at an end of the log or at a time."""
+
+    def first(partition: int) -> Position:
+        updates = coordination.extent(Topic.UPDATES, partition)
+        if start == "earliest":
+            return Position(updates.start, 0, 0)
+        if start == "latest":
+            return Position(updates.stable_end, 0, 0)
+        return Position(coordination.offset_at(partition, start), 0, 0)
+
+    return first

@@ -1,0 +1,144 @@
+"""What there is to replay, and from which state: asked of the live topics, nothing changed."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from processor.errors import FailClosed
+from processor.ports.log import Coordination, Scan, Topic
+from processor.replay.bounds import Point, Standing
+from processor.replay.exact import ExactStart, Seen
+from processor.replay.plan import Plan, Range
+from processor.replay.spill import SpilledSeen
+from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
+
+_SAMPLE: Final = 500
+
+Told = Callable[[int, int, int], None]
+"""Called with a partition, the offsets that were read of its output, and those there are."""
+
+
+class LiveSurvey:
+    """Looks at the live service's topics and offsets. Raises what the ports raise."""
+
+    def __init__(self, stream: Stream, coordination: Coordination, scan: Scan) -> None:
+        self._stream = stream
+        self._coordination = coordination
+        self._scan = scan
+
+    def look(self) -> tuple[dict[int, Standing], dict[int, int]]:
+        """Return how each partition stands, and the output's ends as of what is committed.
+
+        Raises FailClosed where an offset was committed by something else.
+        """
+        found, outputs = {}, {}
+        for partition in range(self._stream.partitions):
+            updates = self._coordination.extent(Topic.UPDATES, partition)
+            committed = self._coordination.committed(partition, stable=False)
+            if committed is None:
+                found[partition], outputs[partition] = Standing(updates, None, 0), 0
+                continue
+            metadata = self._metadata(partition, committed.metadata)
+            promoted = 0 if metadata.promoted is None else metadata.promoted.offset
+            found[partition] = Standing(updates, committed.offset, promoted)
+            outputs[partition] = metadata.output
+        return found, outputs
+
+    def claims_ends(self) -> dict[int, int]:
+        """Return where the live claims end now."""
+        count = self._coordination.partitions(Topic.CLAIMS)
+        return {
+            partition: self._coordination.extent(Topic.CLAIMS, partition).end
+            for partition in range(count)
+        }
+
+    def inexact(
+        self,
+        ranges: Mapping[int, Range],
+        outputs: Mapping[int, int],
+        seen: Callable[[bytes], Seen],
+        told: Told,
+    ) -> list[Point]:
+        """Return the starts as of which compaction has removed a state that would be needed.
+
+        `seen` returns a snapshot's input offset and version. Reads the whole output, but for
+        partitions that begin with nothing.
+        """
+        refused = []
+        for partition, (start, _) in ranges.items():
+            if start == 0:
+                continue
+            exact = self._exact(partition, start, outputs[partition], seen, told)
+            if not exact.exact:
+                why = (
+                    f"compaction has removed a snapshot of {exact.key!r} that the state needs"
+                    if exact.key
+                    else "compaction has removed a snapshot that the state needs"
+                )
+                refused.append(Point(partition, why, exact.earliest))
+        return refused
+
+    def bytes_each(self, partition: int, asked: Range) -> float:
+        """Return how many bytes of key and value a record has, by the first few of the range."""
+        taken = [0]
+        for records in self._scan.read(Topic.UPDATES, partition, asked.start, asked.end):
+            taken += [len(each.key or b"") + len(each.value or b"") for each in records]
+            if len(taken) > _SAMPLE:
+                break
+        return sum(taken) / max(1, len(taken) - 1)
+
+    def extended(self, plan: Plan) -> Plan:
+        """Return the plan with the ends of now. Raises FailClosed for another stream."""
+        self.require_same(plan)
+        found, outputs = self.look()
+        ranges = {
+            partition: Range(each.start, max(each.end, found[partition].committed or 0))
+            for partition, each in plan.ranges.items()
+        }
+        return plan._replace(ranges=ranges, output_ends=outputs, claims_ends=self.claims_ends())
+
+    def require_same(self, plan: Plan) -> None:
+        """Raise FailClosed unless the live topics are those that the plan was made of."""
+        if plan.stream != self._stream:
+            raise FailClosed(
+                f"replay {plan.name} is of other topics: those of today were created since, or the "
+                "settings name others",
+                hint="Use the settings that it was begun with, or drop it and begin another.",
+            )
+
+    def _exact(
+        self,
+        partition: int,
+        start: int,
+        end: int,
+        seen: Callable[[bytes], Seen],
+        told: Told,
+    ) -> ExactStart:
+        before = SpilledSeen()
+        exact = ExactStart(start, before)
+        try:
+            for records in self._scan.read(Topic.SESSIONS, partition, 0, end):
+                for record in records:
+                    key = record.key or b""
+                    if record.value is None:
+                        exact.removed(key)
+                    else:
+                        exact.saw(key, seen(record.value))
+                if records:
+                    told(partition, records[-1].offset + 1, end)
+            told(partition, end, end)
+        finally:
+            before.close()
+        return exact
+
+    def _metadata(self, partition: int, text: str) -> CommitMetadata:
+        try:
+            metadata = CommitMetadata.decode(text, self._stream.cluster)
+        except ForeignText:
+            metadata = None
+        if metadata is None or metadata.stream != self._stream:
+            raise FailClosed(
+                f"the live offset of partition {partition} was not committed by this service, or "
+                "for other topics: what was published up to there is not known",
+                hint="Run `session-processor offsets show`.",
+            )
+        return metadata

@@ -1,0 +1,1 @@
+"""The loop: polling, the pipeline, assignment, pacing, startup and shutdown."""

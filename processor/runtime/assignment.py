@@ -1,0 +1,171 @@
+"""What is being taken over: each assigned partition until it is owned, and the claims."""
+
+import time
+from collections.abc import Callable, Collection, Generator, Iterable
+from contextlib import suppress
+from typing import Final
+
+from processor.dead_letters.halts import Halts
+from processor.ports.claims import ClaimsNotReady
+from processor.ports.log import BatchAborted, LogUnavailable, Publication, Subscription
+from processor.ports.registry import RegistryUnavailable
+from processor.ports.sessions import CacheLost, CacheUnavailable
+from processor.runtime.pacing import Pacing
+from processor.runtime.pipeline import Owned, Pipeline
+from processor.telemetry.observer import Observer
+
+_STEP_S: Final = 1.0
+
+
+class Takeovers:
+    """Steps the tasks that restore partitions and claims; their records are held back meanwhile.
+
+    A task yields whether it got on, and returns when it is done. Whatever goes wrong with a
+    partition gives it a new task: there is one way to come to own one.
+    """
+
+    def __init__(
+        self,
+        *,
+        subscription: Subscription,
+        publication: Publication,
+        pipeline: Pipeline,
+        take_over: Callable[[int], Generator[bool, None, Owned]],
+        rebuild_claims: Callable[[], Generator[bool, None, None]],
+        observer: Observer,
+        pacing: Pacing,
+        halts: Halts,
+        held_back: Callable[[], Collection[int]] = tuple,
+    ) -> None:
+        """Take the parts; `held_back` are owned partitions whose records wait for a schema."""
+        self._subscription = subscription
+        self._publication = publication
+        self._pipeline = pipeline
+        self._take_over = take_over
+        self._rebuild_claims = rebuild_claims
+        self._observer = observer
+        self._pacing = pacing
+        self._halts = halts
+        self._held_back = held_back
+        self._tasks: dict[int, Generator[bool, None, Owned]] = {}
+        self._claims_task: Generator[bool, None, None] | None = None
+
+    @property
+    def partitions(self) -> Collection[int]:
+        """The partitions that are being taken over."""
+        return self._tasks.keys()
+
+    @property
+    def holds_claims(self) -> bool:
+        """Whether the claims are being rebuilt, and all records are held back for that."""
+        return self._claims_task is not None
+
+    def flowing(self) -> dict[int, int]:
+        """Return the next offset of each owned partition that is not halted or held back."""
+        offsets = self._pipeline.offsets()
+        for partition in (*self._halts.partitions, *self._held_back()):
+            offsets.pop(partition, None)
+        return offsets
+
+    def resume(self, partitions: Iterable[int]) -> None:
+        """Let records come of those of the partitions that nothing holds back."""
+        flowing = self.flowing() if self._claims_task is None else {}
+        self._subscription.resume(
+            {partition: flowing[partition] for partition in partitions if partition in flowing}
+        )
+
+    def restart(self, partitions: Iterable[int]) -> None:
+        """Give partitions that are assigned a new task, and hold their records back until done."""
+        for partition in partitions:
+            self._close(partition)
+            if partition in self._pipeline.owned:
+                self._pipeline.disown(partition)
+                self._subscription.pause([partition])
+            self._tasks[partition] = self._take_over(partition)
+            self._observer.restarted(partition)
+
+    def restart_all(self) -> None:
+        """Give all that is owned or being taken over a new task."""
+        self.restart([*self._pipeline.owned, *self._tasks])
+
+    def restart_claims(self) -> None:
+        """Hold all records back until the claims are rebuilt."""
+        if self._claims_task is None:
+            self._subscription.pause(list(self._pipeline.owned))
+            self._claims_task = self._rebuild_claims()
+            self._observer.claims_lost()
+
+    def give_up(self, partition: int) -> None:
+        """Forget a partition that is not assigned any more."""
+        self._close(partition)
+        self._pipeline.disown(partition)
+
+    def step(self, stopping: Callable[[], bool]) -> bool:
+        """Step tasks, each once; return whether one got on.
+
+        It leaves off after a second, since the group is not polled meanwhile; when a server does
+        not answer, which it raises; and when a partition is owned now: what the group has to say
+        comes first then. The next call begins with those that were not reached.
+        """
+        progress = self._step_claims()
+        until = time.monotonic() + _STEP_S
+        for partition in list(self._tasks):
+            self._tasks[partition] = self._tasks.pop(partition)
+            progress = self._step_task(partition) or progress
+            owned = partition in self._pipeline.owned
+            if owned or time.monotonic() > until or stopping():
+                break
+        return progress
+
+    def _step_task(self, partition: int) -> bool:
+        try:
+            return next(self._tasks[partition])
+        except StopIteration as done:
+            self._own(partition, done.value)
+            return True
+        except BatchAborted as fault:
+            self._observer.aborted(str(fault))
+            with suppress(BatchAborted):
+                self._publication.abort()
+        except CacheLost as fault:
+            self._observer.store_failed(str(fault))
+        except (LogUnavailable, CacheUnavailable, RegistryUnavailable):
+            self.restart([partition])
+            raise
+        self.restart([partition])
+        self._pacing.rest(busy=True)
+        return False
+
+    def _own(self, partition: int, owned: Owned) -> None:
+        del self._tasks[partition]
+        self._pipeline.own(partition, owned)
+        if self._claims_task is None:
+            self.resume([partition])
+        self._observer.owned(partition, owned.position.offset)
+        self._pacing.recovered()
+        self._observer.back("redis")
+        self._observer.back("kafka")
+        if not self._held_back():
+            self._observer.back("registry")
+
+    def _step_claims(self) -> bool:
+        if self._claims_task is None:
+            return False
+        try:
+            return next(self._claims_task)
+        except StopIteration:
+            self._claims_task = None
+            self._subscription.resume(self.flowing())
+            self._observer.claims_rebuilt()
+            return True
+        except ClaimsNotReady:
+            self._claims_task = self._rebuild_claims()
+        except (LogUnavailable, CacheUnavailable):
+            self._claims_task = self._rebuild_claims()
+            raise
+        return False
+
+    def _close(self, partition: int) -> None:
+        task = self._tasks.pop(partition, None)
+        if task is not None:
+            task.close()

@@ -1,0 +1,229 @@
+"""The story of a batch: decode → load → fold → encode → publish (one transaction) → store."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic, perf_counter
+from typing import Final, NamedTuple
+
+from processor.core.outcome import Reason
+from processor.partitions.takeover import Ownership, Position
+from processor.ports.claims import Claims, ClaimsNotReady
+from processor.ports.log import Committed, Membership, Record
+from processor.ports.sessions import Stamp
+from processor.stages.batch import Changed, Folded, Letter, Snapshot, Update
+from processor.stages.fold import Fold, profile_of
+from processor.stages.load import Load
+from processor.stages.publish import Publish
+from processor.stages.store import Store
+from processor.state.record_cache import RecordCache
+from processor.state.restore import Restore
+from processor.telemetry.metrics import Metrics
+
+PART: Final = 2_000
+"""Records that are decoded, loaded, folded and sent at once."""
+
+
+class Owned(NamedTuple):
+    """A partition that is taken over and restored: where it stands, and its cache's stamp."""
+
+    position: Position
+    stamp: Stamp
+
+
+class Pipeline:
+    """Takes batches of owned partitions through the stages. One thread calls it."""
+
+    def __init__(
+        self,
+        *,
+        decode: Callable[[Sequence[Record]], list[Update]],
+        load: Load,
+        fold: Fold,
+        publish: Publish,
+        store: Store,
+        claims: Claims,
+        ownership: Ownership,
+        restore: Restore,
+        records: RecordCache,
+        identity: Callable[[], str],
+        metrics: Metrics,
+        count: Callable[[Sequence[Record], Sequence[Letter]], None] | None = None,
+        part: int = PART,
+    ) -> None:
+        """Take the stages; `count` is told each committed batch's records and dead letters.
+
+        `part` records go through the stages at once.
+        """
+        self._decode = decode
+        self._load = load
+        self._fold = fold
+        self._publish = publish
+        self._store = store
+        self._claims = claims
+        self._ownership = ownership
+        self._restore = restore
+        self._records = records
+        self._identity = identity
+        self._metrics = metrics
+        self._count = count
+        self._part = part
+        self.owned: dict[int, Owned] = {}
+
+    def own(self, partition: int, owned: Owned) -> None:
+        """Begin to process a partition."""
+        self._records.own(partition)
+        self.owned[partition] = owned
+
+    def disown(self, partition: int) -> None:
+        """Forget a partition."""
+        self._records.drop(partition)
+        self.owned.pop(partition, None)
+
+    def offsets(self) -> dict[int, int]:
+        """Return the next offset of each owned partition."""
+        return {partition: owned.position.offset for partition, owned in self.owned.items()}
+
+    def process(
+        self,
+        records: Sequence[Record],
+        membership: Membership,
+        enough: Callable[[float], bool] = lambda _since: False,
+    ) -> bool:
+        """Take a poll's records through, in one transaction or, if they are large, in several.
+
+        Between two, `enough` is asked with the (monotonic) time of the beginning: if it says so,
+        the rest is left, to be read again. Returns whether all were taken through.
+
+        After an exception `owned` says what is committed; the rest is to be read again. CacheLost
+        and CacheUnavailable may come before or after the commit: either way, a restore follows.
+        """
+        since = monotonic()
+        while records:
+            records = records[self._transact(records, membership) :]
+            if records and enough(since):
+                return False
+        return True
+
+    def _transact(self, records: Sequence[Record], membership: Membership) -> int:
+        """Take a batch through, or as much of it as the limits allow; return how much it was.
+
+        Part by part, up to the commit: what a part is made of stays in the processor's caches, and
+        the brokers take its snapshots while the next one is folded.
+        """
+        start = perf_counter()
+        batch = _Batch()
+        self._publish.begin()
+        while batch.taken < len(records):
+            part = records[batch.taken : batch.taken + self._part]
+            folded = self._folded(part, batch)
+            self._publish.send(folded)
+            batch.add(folded)
+            if folded.taken < len(part) or batch.size > self._fold.limit:
+                break
+        records = records[: batch.taken]
+        positions = dict[int, Position]()
+
+        def offsets(ends: Mapping[int, int]) -> dict[int, Committed]:
+            positions.update(self._positions(records, ends))
+            return {
+                partition: Committed(position.offset, self._ownership.metadata(position))
+                for partition, position in positions.items()
+            }
+
+        def claims_stand() -> None:
+            if batch.claimed and not self._claims.stands(batch.generation):
+                raise ClaimsNotReady("the claims were lost while the batch was published")
+
+        before_commit = perf_counter()
+        self._publish.commit(offsets, membership, claims_stand)
+        committed = perf_counter()
+        if self._count is not None:
+            self._count(records, batch.letters)
+        self._keep(batch.changed, positions)
+        self._tell(batch, perf_counter() - start, committed - before_commit)
+        return batch.taken
+
+    def _folded(self, records: Sequence[Record], batch: "_Batch") -> Folded:
+        """Decode, load and fold a part; fold again, where another session won a claim."""
+        updates = self._decode(records)
+        stamps = {partition: each.stamp for partition, each in self.owned.items()}
+        loaded = self._load(records, updates, stamps, batch.changed)
+        batch.hits += loaded.hits
+        batch.misses += loaded.misses
+        records, updates = records[: loaded.reach], updates[: loaded.reach]
+        profiles = {profile for each in updates if (profile := profile_of(each))}
+        if not profiles:
+            return self._fold(records, updates, loaded.sessions, {})
+        generation, holders = self._claims.holders(profiles)
+        if batch.claimed and generation != batch.generation:
+            raise ClaimsNotReady("the claims were replaced while the batch was folded")
+        batch.generation = generation
+        while True:
+            folded = self._fold(records, updates, loaded.sessions, holders)
+            if not folded.claims:
+                return folded
+            held = self._claims.take(generation, folded.claims)
+            if all(held[profile] == session for profile, session in folded.claims.items()):
+                return folded
+            holders |= held
+
+    def _positions(self, records: Sequence[Record], ends: Mapping[int, int]) -> dict[int, Position]:
+        """Return where each partition of a batch stands once it is committed."""
+        after = {record.partition: record.offset + 1 for record in records}
+        return {
+            partition: self.owned[partition].position._replace(
+                offset=offset,
+                output=ends.get(partition, self.owned[partition].position.output),
+            )
+            for partition, offset in after.items()
+        }
+
+    def _keep(self, changed: Changed, positions: Mapping[int, Position]) -> None:
+        """Note what is committed, then store it."""
+        checkpoints = dict[int, tuple[Stamp, bytes]]()
+        for partition, position in positions.items():
+            stamp = self.owned[partition].stamp
+            self.owned[partition] = Owned(position, stamp)
+            checkpoint = self._restore.checkpoint(position, self._identity())
+            checkpoints[partition] = stamp, checkpoint.encode()
+        for partition, stamp in self._store(changed, checkpoints).items():
+            self.owned[partition] = Owned(positions[partition], stamp)
+
+    def _tell(self, batch: "_Batch", seconds: float, commit_seconds: float) -> None:
+        rejected: dict[Reason, int] = Counter(letter.rejected.reason for letter in batch.letters)
+        self._metrics.batch(
+            accepted=batch.accepted,
+            duplicates=batch.duplicates,
+            rejected=rejected,
+            seconds=seconds,
+            commit_seconds=commit_seconds,
+        )
+        self._metrics.cache(
+            hits=batch.hits,
+            misses=batch.misses,
+            held_bytes=self._records.size,
+            sessions=self._records.sessions,
+        )
+
+
+class _Batch:
+    """What a transaction has so far."""
+
+    def __init__(self) -> None:
+        self.changed = defaultdict[int, dict[bytes, Snapshot]](dict)
+        self.letters: list[Letter] = []
+        self.accepted = self.duplicates = self.taken = self.size = self.hits = self.misses = 0
+        self.claimed = False
+        self.generation = ""
+
+    def add(self, part: Folded) -> None:
+        """Take note of a part that was sent."""
+        for snapshot in part.snapshots:
+            record = snapshot.record
+            self.changed[record.partition][record.key or b""] = snapshot
+        self.letters += part.letters
+        self.accepted += len(part.snapshots)
+        self.duplicates += part.duplicates
+        self.taken += part.taken
+        self.size += part.size
+        self.claimed = self.claimed or bool(part.claims)

@@ -1,0 +1,1 @@
+"""What ties Redis to the log: checkpoints, restore, claims, the record cache."""

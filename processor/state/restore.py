@@ -1,0 +1,240 @@
+"""Restoring: bringing what Redis holds to what the output topic says.
+
+Generators, as in `processor.partitions.takeover`: True is progress, False is waiting.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from processor.partitions.takeover import Position
+from processor.ports.claims import Claims
+from processor.ports.log import Coordination, Scan, Topic
+from processor.ports.sessions import SessionCache, Stamp, Write
+from processor.state.checkpoint import Checkpoint, ForeignText, Stream
+
+AT_ONCE: Final = 4
+"""Partitions restored at the same time: each has a consumer with its own fetch queue."""
+_WRITE_BYTES: Final = 2 * 1024 * 1024
+"""Snapshots that are written at once: the server does nothing else for a few milliseconds."""
+
+
+class _Part(NamedTuple):
+    """Snapshots by key up to an output offset, None for a deleted one; `moved`: some were read."""
+
+    end: int
+    snapshots: dict[bytes, bytes | None]
+    moved: bool
+
+
+class Progress(Protocol):
+    """Who is told how a restore gets on."""
+
+    def rebuilding(self, partition: int) -> None:
+        """Take note that what stands in Redis cannot be read on from."""
+
+    def restoring(self, partition: int, done: int, total: int) -> None:
+        """Take offsets done and offsets to do; equal when the partition is restored."""
+
+
+class Restore:
+    """Restores partitions (DESIGN, "Truth and cache" 6 and 7). Snapshots are copied as bytes."""
+
+    def __init__(
+        self,
+        *,
+        stream: Stream,
+        cache: SessionCache,
+        scan: Scan,
+        progress: Progress,
+        now_ms: Callable[[], int],
+        tombstones_kept_ms: int,
+    ) -> None:
+        self._stream = stream
+        self._cache = cache
+        self._scan = scan
+        self._progress = progress
+        self._now_ms = now_ms
+        self._tombstones_kept_ms = tombstones_kept_ms
+        self._active = 0
+
+    def checkpoint(self, position: Position, owner: str, filled: int = -1) -> Checkpoint:
+        """Return the checkpoint of a cache that stands at a position."""
+        return Checkpoint(
+            cluster=self._stream.cluster,
+            updates=self._stream.updates,
+            sessions=self._stream.sessions,
+            epoch=position.epoch,
+            owner=owner,
+            offset=position.offset,
+            output=position.output,
+            written=self._now_ms(),
+            filled=filled,
+        )
+
+    def __call__(
+        self, partition: int, position: Position, owner: str
+    ) -> Generator[bool, None, Stamp]:
+        """Bring a partition's cache to `position`, fenced by `owner`; return its stamp.
+
+        What stands is used if it is of this stream and epoch and not ahead: the output is read on
+        from there. Anything else is rebuilt beside it. Raises CacheLost where another owner wrote
+        meanwhile or Redis lost data, and CacheUnavailable: then it is to be called again.
+        """
+        while self._active >= AT_ONCE:
+            yield False
+        self._active += 1
+        try:
+            stamp = self._cache.read(partition)
+            found = None if stamp is None else self._usable(stamp, position)
+            if stamp is None or found is None:
+                return (yield from self._rebuild(partition, position, owner))
+            return (yield from self._catch_up(partition, position, owner, stamp, found))
+        finally:
+            self._active -= 1
+
+    def _usable(self, stamp: Stamp, position: Position) -> Checkpoint | None:
+        """Return the checkpoint, if what it says can be read on from."""
+        try:
+            found = Checkpoint.decode(stamp.checkpoint)
+        except ForeignText:
+            return None
+        here = self._stream
+        same = (found.cluster, found.updates, found.sessions, found.epoch) == (
+            here.cluster,
+            here.updates,
+            here.sessions,
+            position.epoch,
+        )
+        ahead = found.offset > position.offset or found.output > position.output
+        # A tombstone that compaction has removed would leave its session in the cache.
+        young = self._now_ms() - found.written < self._tombstones_kept_ms // 2
+        whole = found.filled < 0
+        if same and whole and not ahead and (young or found.output == position.output):
+            return found
+        return None
+
+    def _catch_up(
+        self, partition: int, position: Position, owner: str, stamp: Stamp, found: Checkpoint
+    ) -> Generator[bool, None, Stamp]:
+        """Read the output on from the checkpoint, into the current generation."""
+        mine = found._replace(owner=owner)
+        stamp = self._write(partition, stamp, mine, {})
+        for part in self._snapshots(partition, found.output, position.output):
+            if part.snapshots:
+                mine = mine._replace(output=part.end)
+                stamp = self._write(partition, stamp, mine, part.snapshots)
+            yield part.moved
+        return self._write(partition, stamp, self.checkpoint(position, owner), {})
+
+    def _rebuild(
+        self, partition: int, position: Position, owner: str
+    ) -> Generator[bool, None, Stamp]:
+        """Read the whole output into a fresh generation, then make it the current one."""
+        self._progress.rebuilding(partition)
+        filling = self.checkpoint(position, owner, filled=0)
+        stamp = self._cache.begin(partition, filling.encode())
+        for part in self._snapshots(partition, 0, position.output):
+            if part.snapshots:
+                filling = filling._replace(filled=filling.filled + 1)
+                write = Write(stamp, filling.encode(), part.snapshots)
+                self._cache.fill(partition, write)
+                stamp = Stamp(stamp.generation, write.checkpoint)
+            yield part.moved
+        complete = self.checkpoint(position, owner)
+        return self._cache.flip(partition, stamp, complete.encode())
+
+    def _snapshots(self, partition: int, start: int, end: int) -> Generator[_Part, None, None]:
+        """Yield the output in parts to write, with the last snapshot of each key.
+
+        A key's snapshots stand close together: the more are read before a write, the fewer are
+        written. Between two writes it yields parts without snapshots, for who waits.
+        """
+        self._progress.restoring(partition, 0, end - start)
+        last: dict[bytes, bytes | None] = {}
+        size, done = 0, start
+        for records in self._scan.read(Topic.SESSIONS, partition, start, end):
+            for record in records:
+                if record.key:
+                    size += len(record.key) + len(record.value or b"")
+                    size -= len(last.get(record.key) or b"")
+                    last[record.key] = record.value
+            if records:
+                done = records[-1].offset + 1
+                self._progress.restoring(partition, done - start, end - start)
+            if size > _WRITE_BYTES or not records:
+                yield _Part(done, last, moved=bool(records))
+                last, size = {}, 0
+            else:
+                yield _Part(done, {}, moved=True)
+        if last:
+            yield _Part(done, last, moved=True)
+        self._progress.restoring(partition, end - start, end - start)
+
+    def _write(
+        self,
+        partition: int,
+        stamp: Stamp,
+        checkpoint: Checkpoint,
+        snapshots: dict[bytes, bytes | None],
+    ) -> Stamp:
+        write = Write(stamp, checkpoint.encode(), snapshots)
+        self._cache.write({partition: write})
+        return Stamp(stamp.generation, write.checkpoint)
+
+
+class ClaimsSource(NamedTuple):
+    """A claims topic, read to its ends."""
+
+    scan: Scan
+    ends: Mapping[int, int]
+
+
+def claims_stream(stream: Stream, inherited: ClaimsSource | None = None) -> str:
+    """Return what the claims of a stream are known by: with more inherited, others stand."""
+    own = f"{stream.cluster}/{stream.claims}"
+    return own if inherited is None else f"{own}+{sum(inherited.ends.values())}"
+
+
+def rebuild_claims(
+    stream: Stream,
+    claims: Claims,
+    coordination: Coordination,
+    scan: Scan,
+    inherited: ClaimsSource | None = None,
+) -> Generator[bool, None, None]:
+    """Bring the claims in Redis to what the claims topic says (DESIGN, "Truth and cache" 9).
+
+    In a replay the live claims are `inherited`; its own are of other profiles. The generation is
+    flipped first; then each partition is read to its end as it was after that, open transactions
+    waited out: an owner that flushed a claim before sees its generation stand, and its claim is
+    below that end; one that flushes later sees it gone, and folds again.
+    """
+    name = claims_stream(stream, inherited)
+    while (generation := claims.begin(name)) is None:
+        yield False
+        if claims.stream() == name:
+            return
+    ends = {
+        partition: coordination.extent(Topic.CLAIMS, partition).end
+        for partition in range(coordination.partitions(Topic.CLAIMS))
+    }
+    for source in (inherited, ClaimsSource(scan, ends)):
+        if source is not None:
+            yield from _fill_claims(claims, generation, source)
+    claims.finish(generation)
+
+
+def _fill_claims(
+    claims: Claims, generation: str, source: ClaimsSource
+) -> Generator[bool, None, None]:
+    for partition, end in source.ends.items():
+        for records in source.scan.read(Topic.CLAIMS, partition, 0, end):
+            claims.fill(
+                generation,
+                {
+                    record.key.decode(): record.value.decode()
+                    for record in records
+                    if record.key and record.value
+                },
+            )
+            yield bool(records)

@@ -1,0 +1,104 @@
+"""What becomes of a letter that is to go back, and how often."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.core.outcome import Reason, Rejected
+from processor.dead_letters.decision import (
+    ATTEMPT_HEADER,
+    Input,
+    Redriven,
+    Skip,
+    attempts,
+    decide,
+    stripped,
+)
+from processor.dead_letters.letter import in_short
+from processor.ports.log import Headers, Outgoing, Record
+from processor.stages.batch import Letter as BatchLetter
+from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
+
+TO = Input("updates", 4, 3)
+_OURS = {*ERROR_HEADERS, CUT_HEADER, ATTEMPT_HEADER, "session-processor.headers-unreadable"}
+FOREIGN = st.lists(
+    st.tuples(st.text(max_size=8).filter(lambda name: name not in _OURS), st.none() | st.binary())
+)
+
+
+def rejected(record: Record, limit: int = 1_048_588) -> Record:
+    """Return the dead letter that the service makes of a record."""
+    publish = Publish(None, "updates", limit)  # type: ignore[arg-type]  # it publishes nothing here
+    letter = publish._dead_letter(BatchLetter(record, Rejected(Reason.UNDECODABLE, "why")))
+    return sent(letter, record.timestamp)
+
+
+def sent(record: Outgoing, timestamp: int) -> Record:
+    return Record(
+        record.partition or 0, 7, timestamp, record.key, record.value, tuple(record.headers)
+    )
+
+
+def redriven(letter: Record, to: Input = TO) -> Redriven | Skip:
+    return decide(letter, in_short(letter), to)
+
+
+def record(headers: Headers = (), value: bytes | None = b"v") -> Record:
+    return Record(3, 5, 1_000, b"1:a", value, headers)
+
+
+@given(FOREIGN, st.none() | st.binary(), st.none() | st.binary())
+def test_a_record_comes_back_as_it_was_but_for_the_counter(
+    headers: list[tuple[str, bytes | None]], key: bytes | None, value: bytes | None
+) -> None:
+    came = Record(3, 5, 1_000, key, value, tuple(headers))
+    back = redriven(rejected(came))
+    assert isinstance(back, Redriven)
+    assert (back.record.partition, back.record.key, back.record.value) == (3, key, value)
+    assert back.record.timestamp == -1
+    assert list(back.record.headers) == [*headers, (ATTEMPT_HEADER, b"2")]
+
+
+@given(FOREIGN, st.integers(1, 6))
+def test_an_update_that_fails_again_and_again_is_left_alone(
+    headers: list[tuple[str, bytes | None]], most: int
+) -> None:
+    letter = rejected(record(tuple(headers)))
+    for attempt in range(2, most + 1):
+        back = redriven(letter, TO._replace(max_attempts=most))
+        assert isinstance(back, Redriven)
+        assert dict(back.record.headers)[ATTEMPT_HEADER] == str(attempt).encode()
+        letter = rejected(sent(back.record, 2_000))
+    assert redriven(letter, TO._replace(max_attempts=most)) is Skip.ATTEMPTS
+    assert stripped(letter.headers) == headers
+
+
+@pytest.mark.parametrize("value", [None, b"", b"0", b"-4", b"x", b"\xff", b"1" * 30, b"4 "])
+def test_a_counter_that_is_no_number_counts_for_nothing(value: bytes | None) -> None:
+    assert attempts([(ATTEMPT_HEADER, value)]) == 1
+    assert attempts([(ATTEMPT_HEADER, value), (ATTEMPT_HEADER, b"4")]) == 4
+
+
+def changed(letter: Record, name: str, value: bytes) -> Record:
+    return letter._replace(
+        headers=[*(each for each in letter.headers if each[0] != name), (name, value)]
+    )
+
+
+def test_letters_that_cannot_be_sent_are_told_apart() -> None:
+    prefix = "__streams.errors."
+    letter = rejected(record())
+    assert redriven(letter._replace(headers=())) is Skip.NO_ORIGIN
+    assert redriven(changed(letter, prefix + "partition", b"two")) is Skip.NO_ORIGIN
+    assert redriven(changed(letter, prefix + "partition", "²".encode())) is Skip.NO_ORIGIN
+    assert redriven(changed(letter, prefix + "topic", b"other")) is Skip.OTHER_TOPIC
+    assert redriven(changed(letter, prefix + "partition", b"4")) is Skip.NO_PARTITION
+    assert redriven(rejected(record(value=b"v" * 9_000), limit=8_000)) is Skip.VALUE_CUT
+    assert all(skip.why for skip in Skip)
+
+
+def test_headers_that_could_not_be_read_are_not_sent_as_ours() -> None:
+    letter = rejected(record((("session-processor.headers-unreadable", None),)))
+    back = redriven(letter)
+    assert isinstance(back, Redriven)
+    assert back.record.headers == [(ATTEMPT_HEADER, b"2")]

@@ -1,0 +1,67 @@
+"""A dead letter that no topic would take is cut, never refused: the stream goes on."""
+
+from collections.abc import Mapping, Sequence
+
+from processor.core.outcome import Reason, Rejected
+from processor.ports.log import Committed, Membership, Outgoing, Record
+from processor.stages.batch import Folded, Letter
+from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
+
+LIMIT = 20_000
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+
+    def identity(self) -> str:
+        return "sink"
+
+    def begin(self) -> None:
+        pass
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        self.sent.extend(records)
+
+    def flush(self) -> dict[int, int]:
+        return {}
+
+    def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+    def replace(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _letter(key: bytes, value: bytes, header: bytes) -> Outgoing:
+    sink = _Sink()
+    record = Record(3, 17, 99, key, value, (("origin", header),))
+    letter = Letter(record, Rejected(Reason.UNDECODABLE, "it is nothing"))
+    folded = Folded((), (letter,), 0, {}, 1, 0)
+    Publish(sink, "updates", LIMIT).send(folded)
+    (sent,) = sink.sent
+    assert [name for name, _ in sent.headers if name in ERROR_HEADERS] == list(ERROR_HEADERS)
+    return sent
+
+
+def test_what_fits_is_untouched() -> None:
+    sent = _letter(b"k", b"v" * 15_000, b"h")
+    assert (sent.key, sent.value, sent.headers[0]) == (b"k", b"v" * 15_000, ("origin", b"h"))
+    assert CUT_HEADER not in dict(sent.headers)
+
+
+def test_a_value_that_does_not_fit_is_told_by_its_length() -> None:
+    sent = _letter(b"k", b"v" * 50_000, b"h")
+    assert (sent.key, sent.value, sent.headers[0]) == (b"k", None, ("origin", b"h"))
+    assert dict(sent.headers)[CUT_HEADER] == b"50000"
+
+
+def test_headers_and_a_key_that_do_not_fit_go_too() -> None:
+    assert "origin" not in dict(_letter(b"k", b"v", b"h" * 50_000).headers)
+    assert _letter(b"k" * 50_000, b"v", b"h").key is None

@@ -1,3 +1,5 @@
 """Session processor: shopping-session updates in, session snapshots out, exactly once."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("session-processor")

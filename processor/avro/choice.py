@@ -3,12 +3,19 @@
 from importlib import import_module
 from typing import Final, Literal, NamedTuple, cast
 
+import structlog
+
 from processor.avro.compiled import RULES, Compiled, Module
 from processor.avro.schemas import Schemas
 from processor.core.json_text import is_json_text
 from processor.errors import ConfigError
 
 MODULE: Final = "session_processor_codec"
+COST: Final = "about 8 times the CPU for each update"  # docs/performance.md, `codecs`
+_INSTALL: Final = "Run `pip install ./codec` in the checkout (it needs cargo)"
+_log: Final = structlog.get_logger(__name__)
+
+Wanted = Literal["auto", "compiled", "fastavro"]
 
 
 class Choice(NamedTuple):
@@ -19,7 +26,7 @@ class Choice(NamedTuple):
     compiled: Compiled | None
 
 
-def chosen(wanted: Literal["auto", "compiled", "fastavro"], schemas: Schemas) -> Choice:
+def chosen(wanted: Wanted, schemas: Schemas) -> Choice:
     """Return the codec to use. Raises ConfigError where the compiled one is demanded and missing.
 
     The compiled layout is held to the fingerprints of both schemas: a changed schema is never read
@@ -44,7 +51,17 @@ def chosen(wanted: Literal["auto", "compiled", "fastavro"], schemas: Schemas) ->
     if wanted == "compiled":
         raise ConfigError(
             f"PROCESSOR_CODEC is compiled, and {why}",
-            hint="Run `pip install ./codec` in the checkout (it needs cargo), or set "
-            "PROCESSOR_CODEC=auto.",
+            hint=f"{_INSTALL}, or set PROCESSOR_CODEC=auto.",
         )
     return Choice("fastavro", why, None)
+
+
+def warn_of_cost(wanted: Wanted, choice: Choice) -> None:
+    """Log a warning where fastavro folds although nobody asked for it."""
+    if wanted == "auto" and choice.compiled is None:
+        _log.warning(
+            "running without the compiled codec",
+            why=choice.why,
+            cost=COST,
+            hint=f"{_INSTALL}, or accept the cost with PROCESSOR_CODEC=fastavro.",
+        )

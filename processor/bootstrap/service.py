@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from processor import __version__
-from processor.avro.choice import chosen
+from processor.avro.choice import chosen, warn_of_cost
 from processor.avro.schemas import load_schemas
 from processor.bootstrap.wiring import Replaying, assemble
 from processor.config import Settings
@@ -48,6 +48,7 @@ def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: b
             group=settings.group_id,
             http=f"http://{endpoint.host}:{endpoint.port}",
         )
+        warn_of_cost(settings.codec, codec)
         try:
             assemble(
                 settings,
@@ -78,6 +79,7 @@ def fold_again(own: Settings, replaying: Replaying) -> bool:
     stopping = Event()
     schemas = load_schemas(own.schemas_dir)
     codec = chosen(own.codec, schemas)
+    warn_of_cost(own.codec, codec)
     metrics = Metrics(codec.name)
     with stopped_by_signals(stopping), ExitStack() as closing:
         try:

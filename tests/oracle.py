@@ -1,4 +1,4 @@
-"""What the output must be: DESIGN's contract as one plain fold over the input log.
+"""What the output must be: docs/contract.md as one plain fold over the input log.
 
 Written apart from `processor/` and importing nothing of it. Which session of a profile is its first
 hangs on how partitions interleave, so that is read from what was observed, checked for

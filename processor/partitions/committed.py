@@ -1,4 +1,4 @@
-"""Whether a committed offset can be gone on from, and why not (DESIGN, "Truth and cache" 5)."""
+"""Whether a committed offset is one to go on from (docs/adr/0003-commit-metadata.md)."""
 
 from collections.abc import Callable
 from enum import Enum

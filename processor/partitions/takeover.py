@@ -40,7 +40,7 @@ First = Callable[[int], Position]
 
 
 class Ownership:
-    """Takes partitions over, one call a partition (DESIGN, "Truth and cache" 3 to 5)."""
+    """Takes partitions over, one call a partition (docs/adr/0002-fencing-and-ownership.md)."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ def consume(subscription: Subscription, limit: int, wait: float) -> Taken:
     """Return up to `limit` records, after waiting up to `wait` seconds for the first.
 
     The membership is captured before the poll: captured after, it could be one that the group gave
-    when these records were no longer this member's (DESIGN, "Truth and cache" 2).
+    when these records were no longer this member's (docs/adr/0002-fencing-and-ownership.md).
     """
     membership = subscription.membership()
     records = subscription.take(limit, wait)

@@ -44,7 +44,7 @@ class Promoted(NamedTuple):
 
 
 class CommitMetadata(NamedTuple):
-    """What the committed offset's metadata holds (DESIGN, "Truth and cache" 3)."""
+    """What the committed offset's metadata holds (docs/contract.md, "Commit metadata")."""
 
     identity: str
     """The owner's transactional id."""

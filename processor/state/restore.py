@@ -37,7 +37,10 @@ class Progress(Protocol):
 
 
 class Restore:
-    """Restores partitions (DESIGN, "Truth and cache" 6 and 7). Snapshots are copied as bytes."""
+    """Restores partitions, as docs/adr/0001-truth-in-the-output-topic.md says.
+
+    Snapshots are copied as bytes.
+    """
 
     def __init__(
         self,
@@ -202,7 +205,7 @@ def rebuild_claims(
     scan: Scan,
     inherited: ClaimsSource | None = None,
 ) -> Generator[bool, None, None]:
-    """Bring the claims in Redis to what the claims topic says (DESIGN, "Truth and cache" 9).
+    """Bring the claims in Redis to what their topic says (docs/adr/0004-profile-claims.md).
 
     In a replay the live claims are `inherited`; its own are of other profiles. The generation is
     flipped first; then each partition is read to its end as it was after that, open transactions

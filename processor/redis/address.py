@@ -8,9 +8,10 @@ redis+cluster://[user:password@]host:port,…                      any nodes of 
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from processor.redis.options import ANY, SENTINEL, TLS, check_values, is_database
 
 Kind = Literal["server", "sentinel", "cluster"]
 Node = tuple[str, int]
@@ -20,21 +21,6 @@ SCHEMES: Final = (
     "redis+cluster:// or rediss+cluster://"
 )
 
-_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-_TLS: Final = {
-    *_FILES,
-    "ssl_password",
-    "ssl_cert_reqs",
-    "ssl_check_hostname",
-    "ssl_min_version",
-}
-_SENTINEL: Final = {"sentinel_username": "username", "sentinel_password": "password"}
-OPTIONS: Final = {
-    *("db", "username", "password", "client_name", "protocol", "timeout"),
-    *("socket_timeout", "socket_connect_timeout", "socket_keepalive", "socket_read_size"),
-    *("max_connections", "health_check_interval"),
-}
-"""Options of every connection."""
 _PORTS: Final[Mapping[Kind, int]] = {"server": 6379, "sentinel": 26379, "cluster": 6379}
 
 
@@ -68,29 +54,23 @@ def parsed(url: str) -> Address:
         raise ValueError(
             "it has an @ behind its host; write @ / ? # of a password as %40 %2F %3F %23"
         )
-    options = parse_qsl(parts.query, keep_blank_values=True)
-    _check_options(dict(options), kind, tls=scheme == "rediss")
+    options = _options(parts.query, kind, tls=scheme == "rediss")
     user, at, places = parts.netloc.rpartition("@")
-    if kind == "server":
-        if "," in places:
-            raise ValueError(
-                "it names several servers as one: begin it with redis+sentinel:// or "
-                "redis+cluster://, or rediss with either"
-            )
-        if places:
-            _node(places, _PORTS[kind])
+    if kind == "server" and "," in places:
+        raise ValueError(
+            "it names several servers as one: begin it with redis+sentinel:// or "
+            "redis+cluster://, or rediss with either"
+        )
+    if scheme == "unix":
         return Address("server", url)
-    nodes = tuple(_node(place, _PORTS[kind]) for place in places.split(","))
-    service, database = "", parts.path.strip("/")
-    if kind == "sentinel":
-        service, _, database = database.partition("/")
-        if not service:
-            raise ValueError("it names no service after the Sentinels: redis+sentinel://…/mymaster")
-    if database and not database.isdigit():
-        raise ValueError("its path does not end in the number of a database")
-    if kind == "cluster" and int(dict(options).get("db") or database or 0):
-        raise ValueError("it names a database, and a Redis Cluster has none but 0")
-    query = urlencode([(name, value) for name, value in options if name not in _SENTINEL])
+    # One server may be left out: it is this machine then.
+    nodes = tuple(
+        _node(place, _PORTS[kind]) for place in places.split(",") if place or kind != "server"
+    )
+    service, database = _place(parts.path, options, kind)
+    if kind == "server":
+        return Address("server", url)
+    query = urlencode({name: value for name, value in options.items() if name not in SENTINEL})
     host, port = nodes[0]
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return Address(
@@ -98,7 +78,7 @@ def parsed(url: str) -> Address:
         f"{scheme}://{user}{at}{place}/{database}" + (f"?{query}" if query else ""),
         nodes,
         service,
-        {_SENTINEL[name]: value for name, value in options if name in _SENTINEL},
+        {SENTINEL[name]: value for name, value in options.items() if name in SENTINEL},
     )
 
 
@@ -115,20 +95,39 @@ def _kind(scheme: str, mode: str) -> Kind:
     raise ValueError(f"it does not begin with {SCHEMES}")
 
 
-def _check_options(options: Mapping[str, str], kind: Kind, *, tls: bool) -> None:
+def _options(query: str, kind: Kind, *, tls: bool) -> dict[str, str]:
+    given = parse_qsl(query, keep_blank_values=True)
+    options = dict(given)
     if options.get("decode_responses"):
         raise ValueError("it asks for decode_responses; snapshots are bytes")
     for name in options:
-        if name in _SENTINEL and kind != "sentinel":
+        if name in SENTINEL and kind != "sentinel":
             raise ValueError(f"its option {name} is for redis+sentinel:// alone")
-        if name in _TLS and not tls:
+        if name in TLS and not tls:
             raise ValueError(f"its option {name} is for TLS alone: begin it with rediss")
-        if name not in OPTIONS and name not in _TLS and name not in _SENTINEL:
-            known = ", ".join(sorted({*OPTIONS, *_TLS, *_SENTINEL}))
+        if name not in ANY and name not in TLS and name not in SENTINEL:
+            known = ", ".join(sorted({*ANY, *TLS, *SENTINEL}))
             raise ValueError(f"its option {name} is none of {known}")
-    for name in _FILES:
-        if name in options and not Path(options[name]).is_file():
-            raise ValueError(f"its option {name} names no file: {options[name]}")
+        if [each for each, _ in given].count(name) > 1:
+            raise ValueError(f"its option {name} is given twice")
+    check_values(options)
+    return options
+
+
+def _place(path: str, options: Mapping[str, str], kind: Kind) -> tuple[str, str]:
+    """Return the service that Sentinels watch, and the database, from a path; empty if absent."""
+    service, database = "", path.strip("/")
+    if kind == "sentinel":
+        service, _, database = database.partition("/")
+        if not service:
+            raise ValueError("it names no service after the Sentinels: redis+sentinel://…/mymaster")
+    if database and not is_database(database):
+        raise ValueError("its path does not end in the number of a database")
+    if database and options.get("db", database) != database:
+        raise ValueError("its path names one database and its option db another")
+    if kind == "cluster" and int(options.get("db") or database or 0):
+        raise ValueError("it names a database, and a Redis Cluster has none but 0")
+    return service, database
 
 
 def _node(place: str, port: int) -> Node:

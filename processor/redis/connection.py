@@ -8,7 +8,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from processor.errors import ConfigError
 from processor.ports.sessions import CacheUnavailable
-from processor.redis.address import OPTIONS, Address, parsed
+from processor.redis.address import Address, parsed
 from processor.redis.cluster import ClusterLink
 from processor.redis.faults import sorting_errors
 from processor.redis.links import Argument, Keyed, Link, OneServer, client_of, options_of
@@ -26,9 +26,9 @@ class Call(NamedTuple):
 class Server:
     """Redis or Valkey, spoken to in bytes: a server, a primary that Sentinel names, or a cluster.
 
-    Every script may be repeated. Every method may block for the timeout, on a cluster for one a
-    node, and raises CacheUnavailable, Forbidden or ConfigError. After CacheUnavailable the next
-    call looks for the servers anew.
+    Every script may be repeated. Every method may block for the timeout, however many servers there
+    are, and again where it has to connect, and raises CacheUnavailable, Forbidden or ConfigError.
+    After CacheUnavailable the next call looks for the servers anew.
     """
 
     def __init__(self, link: Link) -> None:
@@ -40,25 +40,18 @@ class Server:
         try:
             address = parsed(url)
         except ValueError as error:
-            raise ConfigError(f"PROCESSOR_REDIS_URL is not a Redis URL: {error}") from error
-        try:
-            options = options_of(address, timeout)
-        except ValueError as error:
-            # Never the library's own words, which may repeat a part of the password.
-            name = next((name for name in OPTIONS if f"'{name}'" in str(error)), "one")
             raise ConfigError(
-                f"PROCESSOR_REDIS_URL is not a Redis URL: of its options, {name} has a value that "
-                "it cannot have",
-                hint="docs/operations.md says where Redis may be, and by which options.",
-            ) from None
-        return cls(_link(address, options))
+                f"PROCESSOR_REDIS_URL is not a Redis URL: {error}",
+                hint="docs/operations.md says where Redis may be, and by which options",
+            ) from error
+        return cls(_link(address, options_of(address, timeout)))
 
     def run(self, script: Script, calls: Sequence[Call]) -> list[Any]:
         """Return the answer of each call, in order, in one round trip to each server.
 
         The script is sent in full where a server does not know it (any more). None stands for a
         key of another type than the script expects. An error of any call is raised after all were
-        tried.
+        tried; where a server does not answer, some may not have been.
         """
         with self._asking():
             answers = self._evaluate("EVALSHA", script.digest, calls)

@@ -9,7 +9,7 @@ import pytest
 import redis.exceptions as raised
 from redis import Redis
 
-from processor.errors import Forbidden
+from processor.errors import ConfigError, Forbidden
 from processor.local.ports import free_port
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.sessions import CacheLost, CacheUnavailable, Stamp, Want, Write
@@ -203,6 +203,48 @@ def test_a_user_without_the_right_is_forbidden(valkey_backend: ValkeyBackend) ->
         server.close()
 
 
+@pytest.mark.parametrize(
+    ("right", "source"),
+    [
+        ("-hget", "return redis.call('HGET', KEYS[1], '')"),
+        ("resetkeys ~{a}1", "return redis.call('GET', '{a}2')"),
+        ("+@all", "return redis.call('NO-SUCH-COMMAND')"),
+        ("+@all", "return redis.call('SUBSCRIBE', 'channel')"),
+    ],
+)
+def test_what_a_script_may_not_use_is_forbidden(
+    valkey_backend: ValkeyBackend, right: str, source: str
+) -> None:
+    """The server finds it out within the script, and says it in other words than outside."""
+    client(valkey_backend).execute_command(  # type: ignore[no-untyped-call]
+        "ACL", "SETUSER", "half", "reset", "on", ">secret", "~*", "+@all", *right.split()
+    )
+    address = f"127.0.0.1:{valkey_backend.valkey.port}"
+    server = Server.from_url(f"redis://half:secret@{address}/0", timeout=2)
+    with pytest.raises(Forbidden, match="script") as caught:
+        server.run(scripts.Script(source), [Call(["{a}1"], [])])
+    server.close()
+    assert "permissions" in caught.value.hint
+
+
+@pytest.mark.parametrize("rest", ["/99", "?db=16"])
+def test_a_database_that_does_not_exist_is_a_wrong_setting(
+    valkey_backend: ValkeyBackend, rest: str
+) -> None:
+    server = Server.from_url(f"redis://127.0.0.1:{valkey_backend.valkey.port}{rest}", timeout=2)
+    with pytest.raises(ConfigError, match="names a database"):
+        server.ask(("GET", "a"))
+    server.close()
+
+
+def test_a_server_named_as_a_sentinel_is_a_wrong_setting(valkey_backend: ValkeyBackend) -> None:
+    address = f"127.0.0.1:{valkey_backend.valkey.port}"
+    server = Server.from_url(f"redis+sentinel://{address}/mymaster", timeout=2)
+    with pytest.raises(ConfigError, match="as a Sentinel"):
+        server.ask(("GET", "a"))
+    server.close()
+
+
 def test_the_scripts_need_no_right_to_what_managed_servers_forbid(
     valkey_backend: ValkeyBackend,
 ) -> None:
@@ -227,6 +269,6 @@ def test_the_scripts_need_no_right_to_what_managed_servers_forbid(
 def test_a_defect_in_a_script_is_not_taken_for_a_server_that_is_away(
     valkey_backend: ValkeyBackend,
 ) -> None:
-    for source in ("return nil + 1", "return undefined", "return ("):
+    for source in ("return nil + 1", "return undefined", "return (", "return unpack({}, 1, 9999)"):
         with pytest.raises(raised.ResponseError):
             valkey_backend.server.run(scripts.Script(source), [Call([], [])])

@@ -52,3 +52,12 @@ def test_the_service_runs_with_exactly_the_documented_rights(
     assert process.wait(60) == 7, process.log[-3000:]
     assert "'unlink'" in process.log
     assert PASSWORD not in process.log
+
+
+def test_a_database_that_does_not_exist_ends_the_service(flushable: Deployment) -> None:
+    """Waiting would never make it."""
+    process = flushable.run(redis_url=flushable.environment["PROCESSOR_REDIS_URL"][:-1] + "99")
+    assert process.wait(30) == 3, process.log[-3000:]
+    assert "names a database that the server does not have" in process.log
+    assert "`databases`" in process.log
+    assert "Traceback" not in process.log

@@ -6,6 +6,7 @@ one pipeline a node takes what belongs there.
 """
 
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import Any, Final
 
 import redis
@@ -28,6 +29,10 @@ _ATTEMPTS: Final = 3
 
 A node that does not answer in time is not asked again within the call.
 """
+_TIMEOUT_S: Final = 5.0
+_MAP_S: Final = 1.0
+"""Seconds that a node has at least to say who has what: with the others' turns they fill a call."""
+_LATE: Final = "the time for this call was over before this node's turn"
 
 
 class ClusterLink:
@@ -36,6 +41,10 @@ class ClusterLink:
     What a node answers with MOVED or ASK goes where it points; where a node is gone, the map is
     read anew. All else (CLUSTERDOWN, TRYAGAIN, a timeout) is the caller's to try again later, with
     a new map.
+
+    Nodes are asked one by one, but none once the time that one of them has is over since the call
+    began: however many are silent, it takes little longer than with one. Those that did not answer
+    before are asked last.
     """
 
     def __init__(self, seeds: Sequence[Node], options: dict[str, Any]) -> None:
@@ -47,9 +56,14 @@ class ClusterLink:
         self._order: list[Node] = list(seeds)
         self._told: Node | None = None
         """Who gave the map."""
+        self._timeout: float = options.get("socket_timeout", _TIMEOUT_S)
+        self._until = 0.0
+        self._silent: set[Node] = set()
+        """Who did not answer when asked last."""
 
     def exchange(self, commands: Sequence[Keyed]) -> list[Any]:
         """Return the answer of each command, in one round trip to each node that is concerned."""
+        self._until = monotonic() + self._timeout
         answers: list[Any] = [None] * len(commands)
         pending: Sequence[int] = range(len(commands))
         for _ in range(_ATTEMPTS):
@@ -64,6 +78,7 @@ class ClusterLink:
 
     def everywhere(self, command: Sequence[Argument]) -> list[Any]:
         """Return the answer of each primary."""
+        self._until = monotonic() + self._timeout
         self._learn()
         primaries = sorted(set(self._primaries.values()))
         return [answer for node in primaries for answer in self._at(node, [command])]
@@ -93,7 +108,7 @@ class ClusterLink:
             if node is None:
                 raise ClusterDownError(f"no node serves the slot {slot}")
             places.setdefault(node, []).append(at)
-        for node, here in places.items():
+        for node, here in sorted(places.items(), key=lambda place: place[0] in self._silent):
             for at, answer in zip(
                 here, self._at(node, [commands[at].command for at in here]), strict=True
             ):
@@ -125,14 +140,19 @@ class ClusterLink:
 
     def _at(self, node: Node, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Return what a node answers; one that does not answer stands for each answer."""
+        if monotonic() > self._until:
+            return [TimeoutError(_LATE)] * len(commands)
         try:
             pipeline = self._client(node).pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-            return pipeline.execute(raise_on_error=False)
+            answers = pipeline.execute(raise_on_error=False)
         except RedisError as error:
+            self._silent.add(node)
             self._suspect(node)
             return [error] * len(commands)
+        self._silent.discard(node)
+        return answers
 
     def _learn(self) -> None:
         """Read the map unless it is known. Raises what the last node that was asked did."""
@@ -140,13 +160,14 @@ class ClusterLink:
             return
         failed: RedisError | None = None
         for node in [*self._order]:
+            if failed and monotonic() > self._until:
+                break
             try:
-                answer = self._client(node).execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
+                self._primaries, self._told = self._map_of(node), node
             except (ConnectionError, TimeoutError) as error:
                 failed = error
                 self._suspect(node)
                 continue
-            self._primaries, self._told = _primaries(answer, node), node
             break
         if not self._primaries:
             raise failed or ClusterDownError("no node serves any slot")
@@ -155,6 +176,13 @@ class ClusterLink:
         self._order = [each for each in self._order if each in nodes or each in self._seeds]
         for gone in self._clients.keys() - set(self._order):
             self._clients.pop(gone).close()
+
+    def _map_of(self, node: Node) -> dict[int, Node]:
+        """Return the primary of each slot, as a node says; raises what it does."""
+        timeout = min(self._timeout, max(_MAP_S, self._timeout / len(self._order)))
+        brief = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        with client_of({**self._options, **brief, "host": node[0], "port": node[1]}) as client:
+            return _primaries(client.execute_command("CLUSTER SLOTS"), node)
 
     def _suspect(self, node: Node) -> None:
         if node in self._order:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from valkeys import command
@@ -101,6 +101,74 @@ def test_a_node_that_hangs_is_not_asked_for_the_map_again(cluster_backend: Clust
         cluster.await_following()
 
 
+def test_nodes_that_hang_are_waited_for_no_longer_than_one(
+    cluster_backend: ClusterBackend,
+) -> None:
+    """By a call that knows who has what, and by one that has to find out."""
+    cluster, cache = cluster_backend.cluster, cluster_backend.sessions()
+    stamps = {partition: standing(cache, partition) for partition in PARTITIONS}
+    directory = cluster_backend.directory()
+    nodes = [*cluster.primaries, cluster.replica]
+    for node in nodes:
+        node.pause()
+    try:
+        for call in (lambda: cache.check(stamps), lambda: cache.check(stamps), directory.layout):
+            begin = time.monotonic()
+            with pytest.raises(CacheUnavailable, match="Timeout"):
+                call()
+            assert time.monotonic() - begin < 1.5 * TIMEOUT_S
+    finally:
+        for node in nodes:
+            node.resume()
+        cluster.await_following()
+
+
+def test_where_nodes_hang_the_first_call_finds_one_that_knows_the_others(
+    cluster_backend: ClusterBackend,
+) -> None:
+    """A short command makes no second call."""
+    cluster = cluster_backend.cluster
+    prefix = next(f"{{{n}}}" for n in range(100) if not cluster.on_first(str(n)))
+    hung = cluster.primaries[0]
+    server = cluster_backend.connect()
+    for each in cluster.primaries[1:]:
+        command(each, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+    hung.pause()
+    try:
+        assert server.ask(("GET", prefix)) == [None]
+    finally:
+        hung.resume()
+        server.close()
+        for each in cluster.primaries[1:]:
+            command(each, "CONFIG", "SET", "cluster-require-full-coverage", "yes")
+        cluster.await_following()
+
+
+def test_nodes_that_answer_are_asked_before_one_that_did_not(
+    cluster_backend: ClusterBackend,
+) -> None:
+    """So that less is to be restored, where the others go on without it."""
+    cluster, cache, keys = cluster_backend.cluster, cluster_backend.sessions(), cluster_backend.keys
+    stamps = {partition: standing(cache, partition) for partition in PARTITIONS}
+    here = [p for p in stamps if cluster.on_first(keys.current(p)[1:].split("}")[0])]
+    hung, *others = cluster.primaries
+    for each in others:
+        command(each, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+    hung.pause()
+    try:
+        with pytest.raises(CacheUnavailable, match="Timeout"):
+            cache.check(stamps)
+        with pytest.raises(CacheUnavailable, match="Timeout"):
+            cache.write({p: Write(stamps[p], b"next", {}) for p in stamps})
+    finally:
+        hung.resume()
+        for each in others:
+            command(each, "CONFIG", "SET", "cluster-require-full-coverage", "yes")
+        cluster.await_following()
+    after = {p: Stamp(stamps[p].generation, b"next") for p in stamps if p not in here}
+    assert cache.check(after) == set()
+
+
 def test_one_server_of_a_cluster_that_evicts_is_seen(cluster_backend: ClusterBackend) -> None:
     """And which of them it is does not matter."""
     directory = cluster_backend.directory()
@@ -148,17 +216,9 @@ def test_after_a_failure_another_node_is_asked_for_the_map() -> None:
     asked: list[Node] = []
 
     class Half(ClusterLink):
-        def _client(self, node: Node) -> Any:
+        def _map_of(self, node: Node) -> dict[int, Node]:
             asked.append(node)
-            return _Alone(node)
-
-    class _Alone:
-        def __init__(self, node: Node) -> None:
-            self._node = node
-
-        def execute_command(self, _command: str) -> list[Any]:
-            host, port = self._node
-            return [[0, 16383, [host.encode(), port]]]
+            return {0: node}
 
     link = Half([("a", 1), ("b", 2)], {})
     for _ in range(3):

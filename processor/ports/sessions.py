@@ -81,7 +81,11 @@ class SessionCache(Protocol):
         """
 
     def fill(self, partition: int, write: Write) -> None:
-        """Write into a generation that is not current yet. Raises CacheLost as `write` does."""
+        """Write into a generation that is not current yet. Raises CacheLost as `write` does.
+
+        Where the server has no room for two, the current one may be unlinked for it: until `flip`
+        a reader finds nothing then.
+        """
 
     def flip(self, partition: int, stamp: Stamp, checkpoint: bytes) -> Stamp:
         """Make the generation current under a new checkpoint, then unlink the former one.

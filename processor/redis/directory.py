@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from itertools import chain
 
-from processor.redis.connection import Server
+from processor.redis import scripts
+from processor.redis.connection import Call, Server
 from processor.redis.keys import LAYOUT, Keys
 
 
@@ -16,13 +17,12 @@ class RedisDirectory:
 
     def describe(self, partitions: int, schemas: Mapping[str, str]) -> None:
         """Record the layout's version, the partition count, and schemas (JSON) by fingerprint."""
-        meta = ("HSET", self._keys.meta(), "layout", LAYOUT, "partitions", partitions)
-        if not schemas:
-            self._server.ask(meta)
-            return
-        # Schemas first: who finds the layout finds what its snapshots were written with.
-        pairs = chain.from_iterable(schemas.items())
-        self._server.ask(("HSET", self._keys.schemas(), *pairs), meta)
+        calls = [Call([self._keys.meta()], ["layout", LAYOUT, "partitions", partitions])]
+        if schemas:
+            # Before it: who finds the layout finds what its snapshots were written with.
+            pairs = list(chain.from_iterable(schemas.items()))
+            calls.insert(0, Call([self._keys.schemas()], pairs))
+        self._server.run(scripts.DESCRIBE, calls)
 
     def layout(self) -> int | None:
         """Return the version of the layout that stands, 0 for one that is not a number."""

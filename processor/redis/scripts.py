@@ -3,6 +3,11 @@
 `false` (nil outside) answers that something else stands there than the caller thinks. Values pass
 through `unpack` in chunks, since it takes fewer than 8,000. A script is replicated by its effects
 (since Redis 5), so INFO may be read before a write.
+
+At `maxmemory` a server refuses a script's first write if that may take memory, and no write of a
+script that has written. (A script may also say `allow-oom`, but not before Redis 7.) What frees
+memory, or ends what does, therefore writes first what only frees, were it of what is absent: it is
+never refused. What adds sessions or claims is.
 """
 
 from dataclasses import dataclass
@@ -93,10 +98,9 @@ BEGIN: Final = Script(
 local current = absent_or(redis.pcall('GET', KEYS[1])) or ''
 local latest = absent_or(redis.pcall('GET', KEYS[2])) or ''
 if current ~= ARGV[1] or latest ~= ARGV[2] then return false end
+redis.call('UNLINK', unpack(KEYS, 2))
 redis.call('SET', KEYS[2], ARGV[3])
-redis.call('UNLINK', KEYS[3])
 redis.call('HSET', KEYS[3], '', ARGV[4])
-if KEYS[4] then redis.call('UNLINK', KEYS[4]) end
 return 1
 """
 )
@@ -114,15 +118,34 @@ if stood ~= ARGV[3] then
   return stood == ARGV[4] and current == ARGV[2] and 'already' or false
 end
 if current ~= ARGV[1] then return 'again' end
-redis.call('HSET', KEYS[2], '', ARGV[4])
+redis.call('UNLINK', KEYS[1], unpack(KEYS, 3))
 redis.call('SET', KEYS[1], ARGV[2])
-if KEYS[3] then redis.call('UNLINK', KEYS[3]) end
+redis.call('HSET', KEYS[2], '', ARGV[4])
 return 'done'
 """
 )
 """Keys: pointer, fresh hash, and the former hash if there is one.
 
 Arguments: the current generation (empty: none), the fresh one, its checkpoint before and after.
+"""
+
+MAKE_ROOM: Final = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], '') ~= ARGV[2] then
+  return false
+end
+redis.call('UNLINK', KEYS[1], KEYS[3])
+return 1
+""")
+"""Keys: pointer, fresh hash, the current hash. Arguments: current generation, fresh checkpoint."""
+
+DESCRIBE: Final = Script("""
+redis.call('HDEL', KEYS[1], '')
+redis.call('HSET', KEYS[1], unpack(ARGV))
+return 1
+""")
+"""Keys: a hash that has no field of empty name. Arguments: fields and values, a few.
+
+A service that starts on a full server must get beyond this, or it never frees anything.
 """
 
 # An answer that is a list is success; a text says why the claims do not stand.
@@ -194,8 +217,9 @@ return {}
 FINISH: Final = Script(
     _CLAIMS
     + """
-redis.call('HSET', KEYS[1], 'ready', '1')
 if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('UNLINK', KEYS[3]) end
+redis.call('HDEL', KEYS[1], 'ready')
+redis.call('HSET', KEYS[1], 'ready', '1')
 return {}
 """
 )
@@ -209,8 +233,8 @@ if lease and lease ~= ARGV[1] then return 'leased' end
 if (absent_or(redis.pcall('HGET', KEYS[1], 'generation')) or '') ~= ARGV[3] then return 'again' end
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 if not run_id then return 'nameless' end
+redis.call('UNLINK', unpack(KEYS))
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-redis.call('UNLINK', KEYS[1], unpack(KEYS, 3))
 redis.call('HSET', KEYS[3], '', ARGV[5])
 redis.call('HSET', KEYS[1], 'generation', ARGV[4], 'stream', ARGV[5], 'run_id', run_id, 'ready', 0)
 return 'begun'

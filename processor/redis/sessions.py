@@ -7,6 +7,7 @@ from typing import Final
 from processor.ports.sessions import CacheLost, CacheUnavailable, Stamp, Want, Write
 from processor.redis import scripts
 from processor.redis.connection import Call, Server
+from processor.redis.faults import CacheFull
 from processor.redis.keys import CHECKPOINT, Keys
 from processor.redis.links import Argument
 
@@ -91,9 +92,15 @@ class RedisSessionCache:
         raise CacheUnavailable(f"others keep changing the cache of partition {partition}")
 
     def fill(self, partition: int, write: Write) -> None:
-        """Write into a generation that is not current yet. Raises CacheLost as `write` does."""
+        """Write into a generation that is not current yet, as the port obliges."""
         name = self._keys.sessions(partition, write.stamp.generation)
-        answers = self._server.run(scripts.WRITE, [Call([name], _write_arguments(write))])
+        calls = [Call([name], _write_arguments(write))]
+        try:
+            answers = self._server.run(scripts.WRITE, calls)
+        except CacheFull:
+            if not self._made_room(partition, write.stamp):
+                raise
+            answers = self._server.run(scripts.WRITE, calls)
         _raise_lost({partition: answers[0]})
 
     def flip(self, partition: int, stamp: Stamp, checkpoint: bytes) -> Stamp:
@@ -112,6 +119,20 @@ class RedisSessionCache:
                 _raise_lost({partition: answer})
                 return Stamp(stamp.generation, checkpoint)
         raise CacheUnavailable(f"others keep changing the cache of partition {partition}")
+
+    def _made_room(self, partition: int, stamp: Stamp) -> bool:
+        """Unlink the current generation beside the one that is filled; return whether one stood.
+
+        It is of no use to an owner any more. Its memory is free a moment later: where that is too
+        late for this attempt, the next one has it.
+        """
+        names = self._pointer_and_hash(partition, stamp)
+        former = self._named(names[0])
+        if former in {"", stamp.generation}:
+            return False
+        names.append(self._keys.sessions(partition, former))
+        call = Call(names, [former, stamp.checkpoint])
+        return self._server.run(scripts.MAKE_ROOM, [call]) == [1]
 
     def _named(self, key: str) -> str:
         """Return the generation that a key names, empty where it is absent."""

@@ -36,8 +36,9 @@ class Claims(Protocol):
     def begin(self, stream: str) -> str | None:
         """Flip to a fresh generation that is not ready, and return it.
 
-        `stream` names cluster and topic; it is recorded. None where another process is at
-        such work and has shown life within the lease (10 s): ask again.
+        `stream` names cluster and topic; it is recorded. None where another process is at such
+        work and has shown life within the lease (10 s), or has done it: a ready generation of this
+        stream, made on this server, would be flipped for nothing. Ask `stream`, then again.
         """
 
     def fill(self, generation: str, claims: Mapping[str, str]) -> None:

@@ -61,7 +61,7 @@ class RedisClaims:
         return isinstance(self._run(scripts.STREAM, generation, ()), list)
 
     def begin(self, stream: str) -> str | None:
-        """Flip to a fresh generation that is not ready; None where another process is at it."""
+        """Flip to a fresh generation that is not ready; None where another process was first."""
         for _ in range(_RACES):
             former, fresh = self._current(), token_hex(8)
             names = [self._keys.claims(), self._keys.building(), self._keys.holders(fresh)]
@@ -71,7 +71,7 @@ class RedisClaims:
             (answer,) = self._server.run(scripts.BEGIN_CLAIMS, [call])
             if answer == b"begun":
                 return fresh
-            if answer == b"leased":
+            if answer in {b"leased", b"ready"}:
                 return None
             if answer == b"nameless":
                 raise Forbidden("Redis does not tell its run_id, without which no claim is safe")

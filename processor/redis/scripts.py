@@ -230,9 +230,16 @@ BEGIN_CLAIMS: Final = Script(
     + """
 local lease = absent_or(redis.pcall('GET', KEYS[2]))
 if lease and lease ~= ARGV[1] then return 'leased' end
-if (absent_or(redis.pcall('HGET', KEYS[1], 'generation')) or '') ~= ARGV[3] then return 'again' end
+local stands = absent_or(
+  redis.pcall('HMGET', KEYS[1], 'generation', 'run_id', 'ready', 'stream')
+) or {}
+if (stands[1] or '') ~= ARGV[3] then return 'again' end
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 if not run_id then return 'nameless' end
+if stands[2] == run_id and stands[3] == '1' and stands[4] == ARGV[5]
+  and absent_or(redis.pcall('HGET', KEYS[4], '')) then
+  return 'ready'
+end
 redis.call('UNLINK', unpack(KEYS))
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 redis.call('HSET', KEYS[3], '', ARGV[5])

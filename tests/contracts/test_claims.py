@@ -93,7 +93,25 @@ def test_one_process_at_a_time_rebuilds(backend: Backend) -> None:
     one.fill(generation, {})
     assert other.begin("stream 1") is None
     one.finish(generation)
-    assert other.begin("stream 1") is not None
+    assert other.begin("stream 2") is not None
+
+
+def test_what_another_process_has_rebuilt_is_not_rebuilt_again(backend: Backend) -> None:
+    """Both saw the loss; the one that is later finds it mended, and no claim waits again."""
+    one, other = backend.claims(), backend.claims()
+    backend.restart()
+    generation = rebuilt(one, {"1:p": "1:a"})
+    assert other.begin("stream 1") is None
+    assert other.stream() == "stream 1"
+    assert one.stands(generation)
+    assert other.holders(["1:p"]) == (generation, {"1:p": "1:a"})
+
+
+def test_what_is_ready_of_another_stream_is_begun_again(backend: Backend) -> None:
+    one, other = backend.claims(), backend.claims()
+    generation = rebuilt(one)
+    assert other.begin("stream 2") is not None
+    assert not one.stands(generation)
 
 
 def test_the_same_process_may_begin_again(backend: Backend) -> None:

@@ -78,6 +78,7 @@ class FakeBackend:
         self.server.available = False
 
     def come_back(self) -> None:
+        self.server.restart()
         self.server.available = True
 
 

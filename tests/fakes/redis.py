@@ -146,7 +146,7 @@ class FakeClaims:
 
     def begin(self, stream: str) -> str | None:
         self._server.called()
-        if self._server.lease not in {None, self._token}:
+        if self._server.lease not in {None, self._token} or self._ready() == stream:
             return None
         self._server.forget_undo()
         self._server.lease = self._token
@@ -176,7 +176,12 @@ class FakeClaims:
 
     def stream(self) -> str | None:
         self._server.called()
-        if not self.stands(self._current()):
+        return self._ready()
+
+    def _ready(self) -> str | None:
+        try:
+            self._raise_unless(self._current(), b"1")
+        except ClaimsNotReady:
             return None
         return self._server.text(self._keys.claims(), b"stream")
 

@@ -67,15 +67,15 @@ def use_all(server: Server, keys: Keys) -> None:
             assert cache.load({partition: Want(stamp, [b"1:a"])}, LIMIT) == {partition: [b"B"]}
             assert cache.check({partition: stamp}) == set()
     claims = RedisClaims(server, keys)
-    for _ in range(2):
-        generation = claims.begin("stream")
+    for stream in ("stream 1", "stream 2"):
+        generation = claims.begin(stream)
         assert generation is not None
         claims.fill(generation, {"1:p": "1:a"})
         claims.finish(generation)
         assert claims.take(generation, {"1:p": "1:b", "1:q": "1:b"}) == {"1:p": "1:a", "1:q": "1:b"}
         assert claims.holders(["1:p"]) == (generation, {"1:p": "1:a"})
         assert claims.stands(generation)
-        assert claims.stream() == "stream"
+        assert claims.stream() == stream
     assert SessionReader(server, keys.meta().removesuffix(":meta")).get("1:a").found
 
 

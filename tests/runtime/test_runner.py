@@ -455,6 +455,33 @@ def test_while_another_process_rebuilds_the_claims_they_are_waited_for(world: Wo
     world.assert_exact()
 
 
+def test_claims_that_another_process_has_rebuilt_are_taken_as_they_are(world: World) -> None:
+    """Both saw that they were lost; the other was done before this one began."""
+    world.feed_harsh(100, seed=1)
+    service = world.service()
+    service.run_until_processed()
+    flush(world)
+    other, begin = FakeClaims(world.server, world.keys), service.claims.begin
+    generations: list[str] = []
+    records = [each for p in range(PARTITIONS) for each in world.records(Topic.CLAIMS, p)]
+
+    def late(stream: str) -> str | None:
+        if not generations:
+            generations.append(other.begin(stream) or "")
+            other.fill(
+                generations[0],
+                {(r.key or b"").decode(): (r.value or b"").decode() for r in records},
+            )
+            other.finish(generations[0])
+        return begin(stream)
+
+    service.claims.begin = late  # type: ignore[method-assign]
+    world.feed_harsh(100, seed=2)
+    service.run_until_processed()
+    assert service.claims.holders([])[0] == generations[0]
+    world.assert_exact()
+
+
 def test_a_rebuild_of_claims_that_is_superseded_begins_again(world: World) -> None:
     world.feed_harsh(100, seed=1)
     service = world.service()

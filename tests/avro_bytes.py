@@ -94,6 +94,21 @@ def required(application_id: int = 7, integration_id: str = "visit") -> bytes:
     )
 
 
+OPTIONAL = tuple(field["name"] for field in json.loads(SCHEMAS.updates.reader.text)["fields"][4:])
+NULLS = bytes(len(OPTIONAL))
+"""What is behind those four where no other field is present."""
+
+
+def nulls_before(field: str) -> bytes:
+    """Return the nulls before an optional field of an update."""
+    return NULLS[: OPTIONAL.index(field)]
+
+
+def nulls_behind(field: str) -> bytes:
+    """Return the nulls behind an optional field of an update."""
+    return NULLS[OPTIONAL.index(field) + 1 :]
+
+
 def written(schema: Schema, datum: dict[str, Any]) -> bytes:
     """Return the datum in single-object encoding under any schema."""
     out = BytesIO()
@@ -117,23 +132,24 @@ def with_writer(known: Known, schema: Schema) -> Known:
 
 
 HUGE = 2**60
-ITEM_FIELDS = bytes(4) + varint(1)
-IDENTIFIERS = bytes(5) + varint(1)
-ATTRIBUTES = bytes(7) + varint(1)
-DISCOUNTS = bytes(8) + varint(1)
+ITEM_FIELDS = nulls_before("cartItems") + varint(1)
+IDENTIFIERS = nulls_before("identifiers") + varint(1)
+ATTRIBUTES = nulls_before("attributes") + varint(1)
+DISCOUNTS = nulls_before("discounts") + varint(1)
+STATE = required() + nulls_before("state") + varint(1)
 HOSTILE = {
     "a string of 2^60 bytes": HEADER + varint(HUGE) + b"abc",
     "a string of -1 bytes": HEADER + varint(-1) + b"abc",
     "a string of -2^63 bytes": HEADER + varint(-(2**63)) + b"abc",
-    "a string that is not UTF-8": HEADER + varint(1) + b"\xff" + (required() + bytes(9))[14:],
-    "a surrogate in UTF-8": HEADER + varint(3) + b"\xed\xa0\x80" + (required() + bytes(9))[14:],
+    "a string that is not UTF-8": HEADER + varint(1) + b"\xff" + (required() + NULLS)[14:],
+    "a surrogate in UTF-8": HEADER + varint(3) + b"\xed\xa0\x80" + (required() + NULLS)[14:],
     "a varint that does not end": HEADER + b"\xff" * 100_000,
     "a varint cut off": HEADER + b"\x80",
-    "a union's index beyond it": required() + varint(2) + bytes(8),
-    "a union's index of -3": required() + varint(-3) + bytes(8),
-    "a union's index of 2^60": required() + varint(HUGE) + bytes(8),
-    "an enum's index beyond it": required() + bytes(3) + varint(1) + varint(3) + bytes(5),
-    "an enum's index of -4": required() + bytes(3) + varint(1) + varint(-4) + bytes(5),
+    "a union's index beyond it": required() + varint(2) + NULLS[1:],
+    "a union's index of -3": required() + varint(-3) + NULLS[1:],
+    "a union's index of 2^60": required() + varint(HUGE) + NULLS[1:],
+    "an enum's index beyond it": STATE + varint(3) + nulls_behind("state"),
+    "an enum's index of -4": STATE + varint(-4) + nulls_behind("state"),
     "2^60 items": required() + ITEM_FIELDS + varint(HUGE) + bytes(100),
     "-2^60 items": required() + ITEM_FIELDS + varint(-HUGE) + bytes(100),
     "-2^63 items": required() + ITEM_FIELDS + varint(-(2**63)) + bytes(2),
@@ -141,7 +157,7 @@ HOSTILE = {
     "-2^60 identifiers": required() + IDENTIFIERS + varint(-HUGE) + varint(HUGE) + bytes(100),
     "2^60 attributes": required() + ATTRIBUTES + varint(HUGE) + bytes(100),
     "2^60 discounts": required() + DISCOUNTS + varint(HUGE) + bytes(100),
-    "a double cut off": required() + bytes(6) + varint(1) + b"1234567",
+    "a double cut off": required() + nulls_before("total") + varint(1) + b"1234567",
 }
 
 

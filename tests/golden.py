@@ -12,16 +12,13 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import fastavro
-from oracle import SCHEMAS, WRITERS, Document, Entry, Expected, decode_session, expected
+from oracle import READER, SCHEMAS, WRITERS, Document, Entry, Expected, decode_session, expected
 from oracle import _schema as framed
 
 CONTRACT: Final = Path(__file__).parents[1] / "contract"
 LIMIT: Final = 900_000
 NOON: Final = 1_767_268_800_000
-OPTIONAL: Final = (
-    *("profileId", "coupon", "referral", "state", "cartItems"),
-    *("identifiers", "total", "attributes", "discounts"),
-)
+OPTIONAL: Final = tuple(each["name"] for each in READER["fields"] if "default" in each)
 UPDATE_FRAME: Final = framed(SCHEMAS / "SessionUpdate.avsc")[0]
 
 
@@ -134,7 +131,7 @@ def _accepted() -> Iterator[Case]:
         update(7, "a"),
     )
     old = {**update(1, coupon="OLD"), "total": 4.0}
-    history = next(frame for frame in WRITERS if frame != UPDATE_FRAME)
+    history = framed(SCHEMAS / "history" / "SessionUpdate.1.avsc")[0]
     yield Case(
         "older-schema",
         "Written with schemas/history/SessionUpdate.1.avsc and resolved to the present schema.",

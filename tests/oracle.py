@@ -23,8 +23,14 @@ SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 SNAPSHOT_LIMIT: Final = 900_000
 FOLLOWS: Final = {("open", "closed"), ("open", "cancelled"), ("closed", "cancelled")}
 FIELDS: Final = (
-    *("profileId", "coupon", "referral", "cartItems"),
-    *("identifiers", "total", "attributes", "discounts"),
+    "profileId",
+    "coupon",
+    "referral",
+    "cartItems",
+    "identifiers",
+    "total",
+    "attributes",
+    "discounts",
 )
 YEAR_10000: Final = 253_402_300_800_000
 
@@ -193,7 +199,9 @@ def fresh(update: Document) -> Document:
         "integrationId": update["integrationId"],
         "created": update["eventTime"],
         "applicationId": update["applicationId"],
-        **dict.fromkeys(("profileId", "coupon", "referral"), ""),
+        "profileId": "",
+        "coupon": "",
+        "referral": "",
         "state": "open",
         "cartItems": [],
         "identifiers": [],

@@ -1,41 +1,31 @@
 """Values of the domain for tests: plain ones to vary, and strategies for any."""
 
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, get_type_hints
 
 from hypothesis import strategies as st
 
 from processor.core.memory import event_hash
 from processor.core.outcome import Accepted
 from processor.core.session import CartItem, Session
-from processor.core.update import SessionUpdate
+from processor.core.update import MERGED, REPLACED, SessionUpdate
 
 STATES = ("open", "closed", "cancelled")
 NOON = 1_700_000_000_000
 OPTIONAL = ("weight", "height", "width", "length", "position")
 
-_PLAIN_UPDATE = SessionUpdate(
-    "e-1", NOON, 7, "visit", None, None, None, None, None, None, None, None, None, 40
-)
+_PLAIN_UPDATE = SessionUpdate("e-1", NOON, 7, "visit", offset=40)
 _PLAIN_SESSION = Session(
     integration_id="visit",
     created=NOON,
     application_id=7,
-    profile_id="",
-    coupon="",
-    referral="",
-    state="open",
     cart_items=[],
     identifiers=[],
-    total=0.0,
-    attributes={},
-    first_session=True,
-    discounts={},
-    previous_state=None,
     version=1,
     updated=NOON,
     last_event_id="e-0",
     input_offset=39,
-    memory=event_hash("e-0"),
+    event_memory=event_hash("e-0"),
 )
 
 
@@ -79,6 +69,21 @@ items = st.builds(
 )
 
 
+_ANY: dict[Any, st.SearchStrategy[Any]] = {
+    str | None: texts,
+    float | None: doubles,
+    Sequence[str] | None: st.lists(texts, max_size=3),
+    Sequence[CartItem] | None: st.lists(items, max_size=3),
+    Mapping[str, str | None] | None: st.dictionaries(texts, st.none() | json_texts, max_size=3),
+    Mapping[str, float | None] | None: st.dictionaries(texts, st.none() | doubles, max_size=3),
+}
+"""By the type of a field, what it may hold besides None."""
+
+_FIELDS = {
+    name: st.none() | _ANY[get_type_hints(SessionUpdate)[name]] for name in (*REPLACED, *MERGED)
+}
+
+
 def updates(
     event_ids: st.SearchStrategy[str] = names,
     profiles: st.SearchStrategy[str] = texts,
@@ -89,14 +94,7 @@ def updates(
         an_update,
         event_id=event_ids,
         event_time=st.integers(0, 253_402_300_799_999),
-        profile_id=st.none() | profiles,
-        coupon=st.none() | texts,
-        referral=st.none() | texts,
         state=states,
-        cart_items=st.none() | st.lists(items, max_size=3),
-        identifiers=st.none() | st.lists(texts, max_size=3),
-        total=st.none() | doubles,
-        attributes=st.none() | st.dictionaries(texts, st.none() | json_texts, max_size=3),
-        discounts=st.none() | st.dictionaries(texts, st.none() | doubles, max_size=3),
         offset=st.integers(0, 2**63 - 1),
+        **{**_FIELDS, "profile_id": st.none() | profiles},
     )

@@ -30,44 +30,17 @@ from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.errors import FailClosed
 
-UPDATE_FIELDS: Final = (
-    "eventId",
-    "eventTime",
-    "applicationId",
-    "integrationId",
-    "profileId",
-    "coupon",
-    "referral",
-    "state",
-    "cartItems",
-    "identifiers",
-    "total",
-    "attributes",
-    "discounts",
-)
+
+def _in_schema(name: str) -> str:
+    """Return a field's name as the schemas spell it."""
+    first, *more = name.split("_")
+    return first + "".join(map(str.capitalize, more))
+
+
+UPDATE_FIELDS: Final = tuple(_in_schema(name) for name in SessionUpdate._fields if name != "offset")
 """The record's fields in the order of `SessionUpdate`, whose last one is no field."""
 
-SESSION_FIELDS: Final = (
-    "integrationId",
-    "created",
-    "applicationId",
-    "profileId",
-    "coupon",
-    "referral",
-    "state",
-    "cartItems",
-    "identifiers",
-    "total",
-    "attributes",
-    "firstSession",
-    "discounts",
-    "previousState",
-    "version",
-    "updated",
-    "lastEventId",
-    "inputOffset",
-    "eventMemory",
-)
+SESSION_FIELDS: Final = tuple(map(_in_schema, Session._fields))
 """The record's fields in the order of `Session`."""
 
 Value = TypeVar("Value")

@@ -1,15 +1,29 @@
 """The fold: one update into the state of its session. Rules 4 to 7 and 9 of the contract."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from processor.core.memory import event_hash, remember, remembers
 from processor.core.outcome import Accepted, Duplicate, Outcome, Reason, Rejected
-from processor.core.session import Session, profile_key, session_key
-from processor.core.transitions import INITIAL, may_follow
-from processor.core.update import SessionUpdate
+from processor.core.session import INITIAL, Session, profile_key, session_key
+from processor.core.transitions import may_follow
+from processor.core.update import MERGED, REPLACED, SessionUpdate
 
 Value = TypeVar("Value")
+
+
+def _places(*names: str) -> tuple[tuple[int, int], ...]:
+    """Return where a session and an update have each of these fields."""
+    return tuple((Session._fields.index(name), SessionUpdate._fields.index(name)) for name in names)
+
+
+# By position: a copy with these changed takes half the time of one by name.
+_REPLACED: Final = _places(*REPLACED, "state")
+_MERGED: Final = _places(*MERGED)
+_FIRST_SESSION: Final = Session._fields.index("first_session")
+_OWN: Final = slice(
+    Session._fields.index("previous_state"), Session._fields.index("event_memory") + 1
+)
 
 
 def fold(session: Session | None, update: SessionUpdate, holder: str | None) -> Outcome:
@@ -25,8 +39,9 @@ def fold(session: Session | None, update: SessionUpdate, holder: str | None) -> 
             return Rejected(
                 Reason.UNKNOWN_SESSION, f"no such session, and the update names {update.state}"
             )
-        return _accept(_unborn(update), update, event, holder)
-    if remembers(session.memory, event):
+        unborn = Session(update.integration_id, update.event_time, update.application_id)
+        return _accept(unborn, update, event, holder)
+    if remembers(session.event_memory, event):
         return Duplicate()
     if update.state is not None and not may_follow(session.state, update.state):
         return Rejected(
@@ -39,55 +54,26 @@ def fold(session: Session | None, update: SessionUpdate, holder: str | None) -> 
     return _accept(session, update, event, holder)
 
 
-def _unborn(update: SessionUpdate) -> Session:
-    """Return the state before the first update: version 0, empty and anonymous."""
-    return Session(
-        integration_id=update.integration_id,
-        created=update.event_time,
-        application_id=update.application_id,
-        profile_id="",
-        coupon="",
-        referral="",
-        state=INITIAL,
-        cart_items=(),
-        identifiers=(),
-        total=0.0,
-        attributes={},
-        first_session=True,
-        discounts={},
-        previous_state=None,
-        version=0,
-        updated=update.event_time,
-        last_event_id="",
-        input_offset=-1,
-        memory=b"",
-    )
-
-
 def _accept(before: Session, update: SessionUpdate, event: bytes, holder: str | None) -> Accepted:
     first, claim = _first_session(before, update, holder)
-    after = Session(
-        before.integration_id,
-        before.created,
-        before.application_id,
-        before.profile_id if update.profile_id is None else update.profile_id,
-        before.coupon if update.coupon is None else update.coupon,
-        before.referral if update.referral is None else update.referral,
-        before.state if update.state is None else update.state,  # type: ignore[arg-type]  # may_follow let only a State through
-        before.cart_items if update.cart_items is None else update.cart_items,
-        before.identifiers if update.identifiers is None else update.identifiers,
-        before.total if update.total is None else update.total,
-        merge(before.attributes, update.attributes),
-        first,
-        merge(before.discounts, update.discounts),
+    after: list[Any] = list(before)
+    given: tuple[Any, ...] = update
+    for place, theirs in _REPLACED:
+        value = given[theirs]
+        if value is not None:
+            after[place] = value
+    for place, theirs in _MERGED:
+        after[place] = merge(after[place], given[theirs])
+    after[_FIRST_SESSION] = first
+    after[_OWN] = (
         before.state if before.version else None,
         before.version + 1,
         update.event_time,
         update.event_id,
         update.offset,
-        remember(before.memory, event),
+        remember(before.event_memory, event),
     )
-    return Accepted(after, claim)
+    return Accepted(Session._make(after), claim)
 
 
 def _first_session(

@@ -1,11 +1,15 @@
 """A customer session, as it is published after each accepted update."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict
 
 from typing_extensions import ReadOnly
 
 State = Literal["open", "closed", "cancelled"]
+
+INITIAL: Final[State] = "open"
+
+_NO_ENTRIES: Final[Mapping[str, Any]] = {}
 
 
 class CartItem(TypedDict):
@@ -29,31 +33,32 @@ class CartItem(TypedDict):
 
 
 class Session(NamedTuple):
-    """The 13 fields of the CustomerSession document, then the processor's own.
+    """The fields of a CustomerSession, in the order of its schema: a customer's, then our own.
 
     `created` and `updated` are event times in milliseconds since 1970; each value of `attributes`
-    is one JSON text; `memory` holds the hashes of the last accepted event ids (see `memory`).
+    is one JSON text; `event_memory` holds the hashes of the last accepted event ids (see `memory`).
+    The defaults make a session before its first update: of version 0, empty and anonymous.
     """
 
     integration_id: str
     created: int
     application_id: int
-    profile_id: str
-    coupon: str
-    referral: str
-    state: State
-    cart_items: Sequence[CartItem]
-    identifiers: Sequence[str]
-    total: float
-    attributes: Mapping[str, str]
-    first_session: bool
-    discounts: Mapping[str, float]
-    previous_state: State | None
-    version: int
-    updated: int
-    last_event_id: str
-    input_offset: int
-    memory: bytes
+    profile_id: str = ""
+    coupon: str = ""
+    referral: str = ""
+    state: State = INITIAL
+    cart_items: Sequence[CartItem] = ()
+    identifiers: Sequence[str] = ()
+    total: float = 0.0
+    attributes: Mapping[str, str] = _NO_ENTRIES
+    first_session: bool = True
+    discounts: Mapping[str, float] = _NO_ENTRIES
+    previous_state: State | None = None
+    version: int = 0
+    updated: int = 0
+    last_event_id: str = ""
+    input_offset: int = -1
+    event_memory: bytes = b""
 
 
 def session_key(application_id: int, integration_id: str) -> str:

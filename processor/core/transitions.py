@@ -5,8 +5,6 @@ from typing import Final
 
 from processor.core.session import State
 
-INITIAL: Final[State] = "open"
-
 SUCCESSORS: Final[Mapping[State, frozenset[State]]] = {
     "open": frozenset({"closed", "cancelled"}),
     "closed": frozenset({"cancelled"}),

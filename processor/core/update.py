@@ -1,43 +1,43 @@
 """One change to a session, as it came in."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from processor.core.session import CartItem
 
 
 class SessionUpdate(NamedTuple):
-    """A SessionUpdate record. None leaves a field as it is, a present value replaces it.
+    """A SessionUpdate record, in the order of its schema. None leaves a field as it is.
 
-    `event_time` is in milliseconds since 1970. `offset` is the record's offset in its input
-    partition. In `attributes` and `discounts` a None value removes the key.
+    `event_time` is in milliseconds since 1970. In the fields that are `MERGED` a None value removes
+    the key. `offset` is the record's offset in its input partition, -1 where it has none as yet.
     """
 
     event_id: str
     event_time: int
     application_id: int
     integration_id: str
-    profile_id: str | None
-    coupon: str | None
-    referral: str | None
-    state: str | None
-    cart_items: Sequence[CartItem] | None
-    identifiers: Sequence[str] | None
-    total: float | None
-    attributes: Mapping[str, str | None] | None
-    discounts: Mapping[str, float | None] | None
-    offset: int
+    profile_id: str | None = None
+    coupon: str | None = None
+    referral: str | None = None
+    state: str | None = None
+    cart_items: Sequence[CartItem] | None = None
+    identifiers: Sequence[str] | None = None
+    total: float | None = None
+    attributes: Mapping[str, str | None] | None = None
+    discounts: Mapping[str, float | None] | None = None
+    offset: int = -1
 
     @property
     def changes_fields(self) -> bool:
         """Whether any field besides the state is present; an empty one counts."""
-        return not (
-            self.profile_id is None
-            and self.coupon is None
-            and self.referral is None
-            and self.cart_items is None
-            and self.identifiers is None
-            and self.total is None
-            and self.attributes is None
-            and self.discounts is None
-        )
+        return any(getattr(self, name) is not None for name in (*REPLACED, *MERGED))
+
+
+MERGED: Final = ("attributes", "discounts")
+"""The fields that an update changes key by key."""
+
+REPLACED: Final = tuple(
+    name for name in SessionUpdate._field_defaults if name not in {*MERGED, "state", "offset"}
+)
+"""The fields that a present value replaces: all others that may be None, besides the state."""

@@ -10,11 +10,16 @@ from avro_bytes import (
     FULL,
     HEADER,
     HOSTILE,
+    ITEM_FIELDS,
     KEY,
+    NULLS,
     SCHEMAS,
     SNAPSHOTS,
+    STATE,
     mutated,
     needs_compiled,
+    nulls_before,
+    nulls_behind,
     required,
     text,
     varint,
@@ -37,7 +42,6 @@ pytestmark = needs_compiled
 COMPILED = cast("Compiled", FAST)
 UPDATES = UpdateCodec(SCHEMAS.updates)
 START = len(HEADER)
-NO_CART = bytes(4)
 
 
 def record(value: bytes | None, key: bytes | None = KEY, headers: Headers = ()) -> Record:
@@ -196,25 +200,30 @@ def test_no_other_record_is_read(other: Record) -> None:
 ITEM = text("Mug") + text("mug") + varint(1) + struct.pack("<d", 9.5) + bytes(7)
 LINE = ITEM[:-1] + varint(1)
 ODD = {
-    "a long varint": HEADER + b"\x86\x00e-1" + required()[START + 4 :] + bytes(9),
-    "an id beyond 32 bits": required(2**31) + bytes(9),
-    "a wrapped union": required() + varint(-1) + text("p") + bytes(8),
-    "a wrapped enum": required() + bytes(3) + varint(1) + varint(-1) + bytes(5),
-    "two blocks": required() + NO_CART + varint(1) + (varint(1) + ITEM) * 2 + bytes(5),
+    "a long varint": HEADER + b"\x86\x00e-1" + required()[START + 4 :] + NULLS,
+    "an id beyond 32 bits": required(2**31) + NULLS,
+    "a wrapped union": required() + varint(-1) + text("p") + nulls_behind("profileId"),
+    "a wrapped enum": STATE + varint(-1) + nulls_behind("state"),
+    "two blocks": required()
+    + ITEM_FIELDS
+    + (varint(1) + ITEM) * 2
+    + bytes(1)
+    + nulls_behind("cartItems"),
     "a negative block": required()
-    + NO_CART
-    + varint(1)
+    + ITEM_FIELDS
     + varint(-1)
     + varint(26)
     + ITEM
-    + bytes(5),
+    + bytes(1)
+    + nulls_behind("cartItems"),
     "a key twice": required()
-    + bytes(8)
-    + (varint(1) + varint(2) + (text("a") + bytes(1)) * 2 + b"\x00"),
+    + nulls_before("discounts")
+    + (varint(1) + varint(2) + (text("a") + bytes(1)) * 2 + b"\x00")
+    + nulls_behind("discounts"),
     "a key twice in a line": required()
-    + NO_CART
-    + (varint(1) + varint(1) + LINE + varint(2) + (text("a") + text("1")) * 2 + bytes(2))
-    + bytes(4),
+    + ITEM_FIELDS
+    + (varint(1) + LINE + varint(2) + (text("a") + text("1")) * 2 + bytes(2))
+    + nulls_behind("cartItems"),
 }
 
 

@@ -6,19 +6,27 @@ import sys
 from pathlib import Path
 
 import pytest
-from avro_bytes import HEADER, needs_compiled, required, text, varint
+from avro_bytes import (
+    ATTRIBUTES,
+    HEADER,
+    IDENTIFIERS,
+    ITEM_FIELDS,
+    needs_compiled,
+    required,
+    text,
+    varint,
+)
 
 pytestmark = needs_compiled
 ITEM = text("Mug") + text("mug") + varint(1) + struct.pack("<d", 9.5) + bytes(7)
 LINE = ITEM[:-1] + varint(1)
 PLENTY = 500_000
 SWOLLEN = {
-    "identifiers": bytes(5) + varint(1) + varint(PLENTY) + bytes(PLENTY),
-    "attributes": bytes(7) + varint(1) + varint(PLENTY) + bytes(2 * PLENTY),
-    "a line's attributes": bytes(4)
-    + (varint(1) + varint(1) + LINE + varint(PLENTY) + bytes(2 * PLENTY)),
-    "a cart": bytes(4) + varint(1) + varint(PLENTY) + ITEM * (PLENTY // 25),
-    "a count": bytes(4) + varint(1) + varint(2**60) + bytes(PLENTY),
+    "identifiers": IDENTIFIERS + varint(PLENTY) + bytes(PLENTY),
+    "attributes": ATTRIBUTES + varint(PLENTY) + bytes(2 * PLENTY),
+    "a line's attributes": ITEM_FIELDS + (varint(1) + LINE + varint(PLENTY) + bytes(2 * PLENTY)),
+    "a cart": ITEM_FIELDS + varint(PLENTY) + ITEM * (PLENTY // 25),
+    "a count": ITEM_FIELDS + varint(2**60) + bytes(PLENTY),
 }
 MEASURE = """
 import resource, sys, session_processor_codec

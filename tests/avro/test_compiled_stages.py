@@ -26,7 +26,7 @@ def record(value: bytes) -> Record:
 
 
 def test_a_snapshot_that_is_not_canonical_is_folded_by_the_core() -> None:
-    before, update = a_session(memory=b""), an_update(coupon="A", offset=40)
+    before, update = a_session(event_memory=b""), an_update(coupon="A", offset=40)
     odd = SNAPSHOTS.write(before)[:-1] + b"\x80\x00"  # the length of the memory, in two bytes
     decode, folds = decode_and_fold(COMPILED, 900_000)
     records = [record(UPDATES.write(update))]

@@ -15,10 +15,13 @@ from avro_bytes import (
     HOSTILE,
     HUGE,
     IDENTIFIERS,
+    ITEM_FIELDS,
     KEY,
+    NULLS,
     SCHEMAS,
     changed,
     mutated,
+    nulls_behind,
     required,
     text,
     varint,
@@ -41,7 +44,6 @@ from processor.stages.encode import Encode
 
 UPDATES = UpdateCodec(SCHEMAS.updates)
 PLAIN = UPDATES.write(an_update())
-NULLS = bytes(9)
 
 
 def record(value: bytes | None, key: bytes | None = KEY) -> Record:
@@ -110,7 +112,7 @@ def test_rule_3_an_integer_beyond_32_bits_is_a_value_not_undecodable(application
 @pytest.mark.parametrize("quantity", [0, -1, 2**31, 2**63 - 1, -(2**63)])
 def test_rule_3_so_is_a_quantity(quantity: int) -> None:
     item = text("Mug") + text("mug") + varint(quantity) + struct.pack("<d", 1.0) + bytes(7)
-    value = required() + bytes(4) + varint(1) + varint(1) + item + bytes(5)
+    value = required() + ITEM_FIELDS + varint(1) + item + bytes(1) + nulls_behind("cartItems")
     assert reason(decode(value)) is Reason.INVALID_VALUE
 
 
@@ -144,7 +146,14 @@ def test_the_message_does_not_repeat_the_bytes() -> None:
 
 def test_memory_is_a_small_multiple_of_the_bytes() -> None:
     count = 100_000
-    value = required() + IDENTIFIERS + varint(count) + bytes(count) + bytes(4)
+    value = (
+        required()
+        + IDENTIFIERS
+        + varint(count)
+        + bytes(count)
+        + bytes(1)
+        + nulls_behind("identifiers")
+    )
     tracemalloc.start()
     try:
         assert decode(value).identifiers == [""] * count
@@ -192,14 +201,13 @@ def verdict(value: bytes) -> str:
 
 
 @pytest.mark.parametrize("compiled", CODECS)
-@pytest.mark.parametrize("seed", range(4))
 def test_damaged_updates_are_rejected_or_valid_as_the_oracle_says(
-    seed: int, compiled: Compiled | None
+    compiled: Compiled | None,
 ) -> None:
     decode = Decode(UPDATES, compiled)
-    chance = random.Random(seed)
+    chance = random.Random(0)
     whole, seen = UPDATES.write(FULL), Counter[str]()
-    for _ in range(5_000):
+    for _ in range(20_000):
         value = mutated(whole, chance)
         (outcome,) = decode([record(value)])
         named = outcome.reason.value if isinstance(outcome, Rejected) else "valid"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import oracle
 import pytest
 from confluent_kafka import Producer
 from system.deployment import Deployment, Process
@@ -26,10 +27,8 @@ LINES = (
     ),
     '{"applicationId": 2, "integrationId": "b", "eventId": "e4", "total": 3}',
 )
-DOCUMENT = (
-    *("integrationId", "created", "applicationId", "profileId", "coupon", "referral", "state"),
-    *("cartItems", "identifiers", "total", "attributes", "firstSession", "discounts"),
-    *("previousState", "version", "updated", "lastEventId", "inputOffset"),
+DOCUMENT = tuple(
+    field["name"] for field in oracle.SESSION["fields"] if field["name"] != "eventMemory"
 )
 
 

@@ -24,8 +24,7 @@ def _coupons(name: str) -> list[Update]:
             1_700_000_000_000,
             1,
             integration,
-            *(None, name, None, None, None, None, None, None, None),
-            0,
+            coupon=name,
         )
         key = f"1:{integration}".encode()
         made.append(Update(key, codec.write(update), (), 1_700_000_000_000, partition_of(key)))

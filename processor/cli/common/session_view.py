@@ -1,7 +1,7 @@
 """A session as people read it: a page, or one line."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,6 +10,12 @@ from rich.text import Text
 from processor.cli.common.documents import iso_time
 
 _STYLES: Mapping[str, str] = {"open": "green", "closed": "blue", "cancelled": "red"}
+_PLACED: Final = {
+    *("integrationId", "created", "applicationId", "profileId", "state", "cartItems", "total"),
+    *("attributes", "firstSession", "discounts", "previousState", "version", "updated"),
+    *("lastEventId", "inputOffset", "eventMemory"),
+}
+"""The fields that a page has in a place of their own; any other is told as it is, if not empty."""
 
 
 def page(fields: Mapping[str, Any]) -> RenderableType:
@@ -56,11 +62,10 @@ def _rows(fields: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
     yield "updated", iso_time(fields["updated"])
     profile = printable(fields["profileId"]) or "anonymous"
     yield "profile", profile + (", its first session" if fields["firstSession"] else "")
-    for name in ("coupon", "referral"):
-        if fields[name]:
-            yield name, printable(fields[name])
-    if fields["identifiers"]:
-        yield "identifiers", printable(", ".join(fields["identifiers"]))
+    for name, value in fields.items():
+        if value and name not in _PLACED:
+            text = ", ".join(value) if isinstance(value, list) else str(value)
+            yield _words(name), printable(text)
     yield "total", f"{fields['total']:,.15g}"
     for name, amount in fields["discounts"].items():
         yield "discount", f"{printable(name)}: {amount:,.15g}"
@@ -68,6 +73,10 @@ def _rows(fields: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
         yield "attribute", f"{printable(name)}: {printable(text)}"
     yield "last event", printable(fields["lastEventId"])
     yield "input offset", f"{fields['inputOffset']:,}"
+
+
+def _words(name: str) -> str:
+    return "".join(f" {each.lower()}" if each.isupper() else each for each in name)
 
 
 def _cart(items: list[Mapping[str, Any]]) -> Table:

@@ -9,19 +9,30 @@ milliseconds since 1970; it and `eventId` are made where they are absent.
 import json
 import re
 import time
+from collections import abc
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, NoReturn, cast
+from functools import reduce
+from operator import or_
+from types import GenericAlias, NoneType, UnionType
+from typing import Annotated, Any, Final, NoReturn, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
 from pydantic.alias_generators import to_camel
 
 from processor.core.session import CartItem, State
 from processor.core.update import SessionUpdate
 from processor.core.validate import MAX_EVENT_TIME, MAX_INT, validate
 
-_NO_OFFSET: Final = -1
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -34,12 +45,11 @@ def parse_update(line: str) -> SessionUpdate:
     Raises ValueError that says, for people, all that is wrong with the line.
     """
     try:
-        given = _Given.model_validate(_document(line))
+        update = _update(_Given.model_validate(_document(line)))
     except ValidationError as error:
         raise ValueError("; ".join(map(_told, error.errors(include_url=False)))) from None
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    update = given.update()
     wrong = validate(update)
     if isinstance(wrong, str):
         raise ValueError(wrong)  # noqa: TRY004  of the line's values, not the caller's types
@@ -98,40 +108,48 @@ class _Item(_Strict):
     attributes: dict[_Text, str] | None = None
 
 
-class _Given(_Strict):
-    event_id: _Name | None = None
-    event_time: _Moment | None = None
-    application_id: _Count
-    integration_id: _Name
-    profile_id: _Text | None = None
-    coupon: _Text | None = None
-    referral: _Text | None = None
-    state: State | None = None
-    cart_items: list[_Item] | None = None
-    identifiers: list[_Text] | None = None
-    total: _Number | None = None
-    attributes: dict[_Text, str | None] | None = None
-    discounts: dict[_Text, _Number | None] | None = None
+_SCALARS: Final[Mapping[Any, Any]] = {str: _Text, float: _Number, CartItem: _Item}
+_COLLECTIONS: Final[Mapping[Any, Any]] = {abc.Sequence: list, abc.Mapping: dict}
+_NARROWED: Final[Mapping[str, Any]] = {
+    "event_id": _Name | None,
+    "event_time": _Moment | None,
+    "application_id": _Count,
+    "integration_id": _Name,
+    "state": State | None,
+}
 
-    def update(self) -> SessionUpdate:
-        """Return the update, with an id and a time of its own where none was given."""
-        items = self.cart_items
-        return SessionUpdate(
-            self.event_id or str(uuid4()),
-            time.time_ns() // 1_000_000 if self.event_time is None else self.event_time,
-            self.application_id,
-            self.integration_id,
-            self.profile_id,
-            self.coupon,
-            self.referral,
-            self.state,
-            None if items is None else [cast("CartItem", item.model_dump()) for item in items],
-            self.identifiers,
-            self.total,
-            self.attributes,
-            self.discounts,
-            _NO_OFFSET,
-        )
+
+def _given(kind: Any) -> Any:
+    """Return how a value of this type of an update's is given in JSON."""
+    inner = tuple(map(_given, get_args(kind)))
+    if isinstance(kind, UnionType):
+        return reduce(or_, inner)
+    if inner:
+        return GenericAlias(_COLLECTIONS[get_origin(kind)], inner)
+    return _SCALARS.get(kind, kind)
+
+
+def _model() -> type[_Strict]:
+    """Return the model of a line: every field of an update, which is absent where it may be."""
+    kinds = get_type_hints(SessionUpdate)
+    del kinds["offset"]
+    given = {name: _NARROWED.get(name) or _given(kind) for name, kind in kinds.items()}
+    fields: dict[str, Any] = {
+        name: (kind, None if NoneType in get_args(kind) else ...) for name, kind in given.items()
+    }
+    return create_model("_Given", __base__=_Strict, **fields)
+
+
+_Given: Final = _model()
+
+
+def _update(given: BaseModel) -> SessionUpdate:
+    """Return the update, with an id and a time of its own where none was given."""
+    update = SessionUpdate(**given.model_dump())
+    return update._replace(
+        event_id=update.event_id or str(uuid4()),
+        event_time=time.time_ns() // 1_000_000 if update.event_time is None else update.event_time,
+    )
 
 
 def _told(error: Any) -> str:

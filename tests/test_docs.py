@@ -1,6 +1,7 @@
 """The documents name all that there is: settings, commands, options, exit codes and metrics."""
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,15 @@ def test_every_command_and_option_is_documented(path: str, command: object) -> N
         for option in param.opts:
             if option.startswith("--") and option not in EVERYWHERE:
                 assert re.search(rf"`{option}[` =]", DOCUMENTS), f"{path} {option}"
+
+
+@pytest.mark.parametrize("record", ["SessionUpdate", "CustomerSession"])
+def test_the_contract_has_a_record_s_fields_in_their_order(record: str) -> None:
+    contract = (ROOT / "docs" / "contract.md").read_text()
+    section = contract.partition(f"\n## {record}\n")[2].partition("\n\n`CartItem`:")[0]
+    schema = json.loads((ROOT / "schemas" / f"{record}.avsc").read_text())
+    documented = re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert documented == [field["name"] for field in schema["fields"]]
 
 
 def _errors() -> Iterator[type[errors.ProcessorError]]:

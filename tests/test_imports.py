@@ -1,8 +1,10 @@
 """The direction of imports: the domain knows nobody, and each server's client has one home."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,17 @@ def test_relative_and_nested_imports_are_seen() -> None:
         "processor.kafka.log.Log",
         "redis.client",
     }
+
+
+def test_the_modules_of_the_compiled_codec_import_each_other_in_no_circle() -> None:
+    sources = (ROOT.parent / "codec" / "src").glob("*.rs")
+    uses = {
+        path.stem: set(re.findall(r"^use crate::(\w+)", path.read_text(), re.MULTILINE))
+        for path in sources
+    }
+    order = TopologicalSorter(uses)
+    order.prepare()  # raises where there is one
+    assert {"layout", "update", "snapshot"} <= uses.keys()
 
 
 @pytest.mark.parametrize("module", of("processor.core"))

@@ -11,6 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from avro_bytes import FAST
 from system.deployment import Deployment
 
 ROOT = Path(__file__).parents[2]
@@ -107,8 +108,8 @@ def build(copy: Path) -> None:
 def test_a_field_is_added_by_the_steps_of_contributing(
     deployment: Deployment, tmp_path: Path, codec: str
 ) -> None:
-    if codec == "compiled" and shutil.which("cargo") is None:
-        pytest.skip("there is no cargo to compile the codec with the field")
+    if codec == "compiled" and (FAST is None or shutil.which("cargo") is None):
+        pytest.skip("there is no cargo that could compile the codec with the field")
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in COPIED:

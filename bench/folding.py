@@ -7,7 +7,7 @@ from bench.figures import Advance, Size
 from bench.lean import lean_updates
 from bench.service import Place, Sample, Service
 from bench.traffic import fill
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 
 SAMPLE_S = 0.2
 PATIENCE_S = 900.0
@@ -19,7 +19,7 @@ def filled(place: Place, size: Size, advance: Advance) -> None:
     put(place, lean_updates(size.updates, seed=size.seed, start=now), size.updates, advance)
 
 
-def put(place: Place, updates: Iterable[Update], count: int, advance: Advance) -> None:
+def put(place: Place, updates: Iterable[DemoUpdate], count: int, advance: Advance) -> None:
     """Make the place's topics and put these updates into them."""
     place.create_topics()
     fill(place, updates, lambda n: advance("filling", n, count))

@@ -10,7 +10,7 @@ from bench.figures import Advance, Figures, Size, steady
 from bench.folding import folded, put
 from bench.lean import lean_updates
 from bench.service import Place
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 
@@ -41,7 +41,7 @@ def size(place: Place, size: Size, advance: Advance) -> Figures:
     return figures
 
 
-def _stamped(sessions: Iterator[int] | range, series: int) -> Iterator[Update]:
+def _stamped(sessions: Iterator[int] | range, series: int) -> Iterator[DemoUpdate]:
     """Yield an update of three items a session: one template with other ids, so that it is fast."""
     template = next(each for each in lean_updates(1_000_000, seed=1) if _items(each))
     own = (template.key or b"").partition(b":")[2]
@@ -52,10 +52,10 @@ def _stamped(sessions: Iterator[int] | range, series: int) -> Iterator[Update]:
         name = b"s-%08d" % session
         event = b"%08x-%04x" % (count, series)
         changed = value[:event_at] + event + value[event_at + len(event) :]
-        yield Update(b"1:" + name, changed.replace(own, name), (), now, None)
+        yield DemoUpdate(b"1:" + name, changed.replace(own, name), (), now, None)
 
 
-def _items(update: Update) -> bool:
+def _items(update: DemoUpdate) -> bool:
     """Whether it is the fifth of its session: a cart of three, and no profile."""
     return b"-0004-4000-8000-" in (update.value or b"")
 

@@ -10,7 +10,7 @@ from bench.lean import lean_updates
 from bench.live import Pacer, Reader
 from bench.service import Place, Service
 from bench.traffic import Input
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 
 _GRACE_S = 30.0
 _STRETCHES = 3
@@ -50,7 +50,7 @@ def latency(place: Place, size: Size, advance: Advance) -> Figures:
     return figures
 
 
-def _stretch(place: Place, updates: Sequence[Update], rate: int, seconds: int) -> Figures:
+def _stretch(place: Place, updates: Sequence[DemoUpdate], rate: int, seconds: int) -> Figures:
     """Return what one stretch gives."""
     topic = place.settings.sessions_topic
     with Reader(place.bootstrap, topic, place.partitions) as reader:
@@ -60,6 +60,6 @@ def _stretch(place: Place, updates: Sequence[Update], rate: int, seconds: int) -
     return percentiles([each.at - each.due for each in arrivals])
 
 
-def _pace(place: Place, updates: Iterator[Update], rate: int, seconds: int) -> None:
+def _pace(place: Place, updates: Iterator[DemoUpdate], rate: int, seconds: int) -> None:
     with Pacer(Input(place, **{"linger.ms": 0}), updates, rate) as pacer:
         pacer.await_sent(rate * seconds, seconds + _GRACE_S)

@@ -9,9 +9,9 @@ from random import Random
 from typing import Final
 
 from processor.demo.catalogue import BLANK, Document, item
-from processor.demo.encoding import Encode
+from processor.demo.encoding import EncodeUpdate
 from processor.demo.rejects import document_key
-from processor.demo.traffic import START, Partitioner, Update
+from processor.demo.traffic import START, DemoUpdate, Partitioner
 
 UPDATES_A_SESSION: Final = 10
 _NAMES: Final = ("Trail shoe", "Wool socks", "Rain jacket", "Head torch", "Bottle", "Rope")
@@ -24,10 +24,10 @@ def lean_updates(
     sessions_at_once: int = 1_000,
     start: int = START,
     partition: Partitioner | None = None,
-) -> Iterator[Update]:
+) -> Iterator[DemoUpdate]:
     """Yield `count` updates, every one of which is accepted; one session in five has a profile."""
     random = Random(seed)
-    encode = Encode()
+    encode = EncodeUpdate()
     goods = [item(name, f"SKU-{number:04d}", 9.99 + number) for number, name in enumerate(_NAMES)]
     visits = [(number, 0) for number in range(sessions_at_once)]
     born = sessions_at_once
@@ -40,7 +40,7 @@ def lean_updates(
             visits[place] = (born, 0)
             born += 1
         key = document_key(update)
-        yield Update(
+        yield DemoUpdate(
             key, encode(update), (), update["eventTime"], partition(key) if partition else None
         )
 

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from bench.traffic import Input
 from bench.waiting import wait
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 
 _AT_ONCE = 1_000
 
@@ -106,7 +106,7 @@ class Pacer:
     Latency counts from when an update was due: a sender that is held up does not hide it.
     """
 
-    def __init__(self, target: Input, updates: Iterator[Update], rate: int) -> None:
+    def __init__(self, target: Input, updates: Iterator[DemoUpdate], rate: int) -> None:
         self._target = target
         self._updates = updates
         self.rate = rate

@@ -6,7 +6,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from bench.service import Place
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 
 Done = Callable[[int], None]
 _AT_ONCE = 1_000
@@ -36,7 +36,7 @@ class Input:
     def _delivered(self, error: object, _message: object) -> None:
         self._failed += error is not None
 
-    def send(self, update: Update) -> None:
+    def send(self, update: DemoUpdate) -> None:
         while True:
             try:
                 self._producer.produce(
@@ -54,7 +54,7 @@ class Input:
             raise Undelivered(f"{self._failed} updates failed, {left} are on their way")
 
 
-def fill(place: Place, updates: Iterable[Update], done: Done) -> None:
+def fill(place: Place, updates: Iterable[DemoUpdate], done: Done) -> None:
     """Put the updates into the input topic as fast as they come."""
     target = Input(place, **{"linger.ms": 20})
     for number, update in enumerate(updates, 1):

@@ -19,7 +19,7 @@ from processor.core.fold import fold
 from processor.core.outcome import Rejected
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
-from processor.stages.batch import Update
+from processor.stages.batch import Decoded
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
 from processor.stages.fold import FOLD_LIMIT, Fold
@@ -58,7 +58,7 @@ def decode_and_fold(
     return decode, fold
 
 
-def first_snapshot(update: Update) -> bytes:
+def first_snapshot(update: Decoded) -> bytes:
     """Return what a valid update makes of no session."""
     assert not isinstance(update, Rejected), update
     if isinstance(update, SessionUpdate):

@@ -19,7 +19,7 @@ from processor.avro.compiled import Compiled
 from processor.core.json_text import is_json_text
 from processor.core.outcome import Reason
 from processor.demo.catalogue import NOT_JSON, UNUSUAL_JSON
-from processor.demo.traffic import Mix, Update, updates
+from processor.demo.traffic import DemoUpdate, Mix, updates
 from processor.ports.log import Record
 
 PARTITIONS = 4
@@ -35,7 +35,7 @@ def partition_of(key: bytes | None) -> int:
     return zlib.crc32(key or b"") % PARTITIONS
 
 
-def as_log(stream: Sequence[Update]) -> list[Record]:
+def as_log(stream: Sequence[DemoUpdate]) -> list[Record]:
     """Return the records in the order in which they arrive, offsets with gaps as markers make."""
     ends = dict.fromkeys(range(PARTITIONS), 0)
     records = []
@@ -92,7 +92,7 @@ def demanded(records: Sequence[Record], firsts: Mapping[str, bytes], limit: int)
     return [expected(logs.get(partition, []), firsts, limit) for partition in range(PARTITIONS)]
 
 
-def agree(stream: Sequence[Update], limit: int, batch: int = 500) -> list[Expected]:
+def agree(stream: Sequence[DemoUpdate], limit: int, batch: int = 500) -> list[Expected]:
     """Assert that both say the same, with either codec, and return what they say."""
     records = as_log(stream)
     got = processed(records, limit, batch)
@@ -115,7 +115,7 @@ def reasons(results: Sequence[Expected]) -> Counter[str]:
 
 
 @cache
-def realistic(seed: int) -> tuple[Update, ...]:
+def realistic(seed: int) -> tuple[DemoUpdate, ...]:
     return tuple(updates(5_000, seed=seed, partition=partition_of))
 
 

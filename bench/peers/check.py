@@ -11,15 +11,15 @@ from bench.peers.roster import Peer
 from bench.service import Place
 from bench.waiting import wait
 from processor.demo.catalogue import BLANK, item
-from processor.demo.encoding import Encode
-from processor.demo.traffic import Update
+from processor.demo.encoding import EncodeUpdate
+from processor.demo.traffic import DemoUpdate
 
 NOT_COMPARED = ("eventMemory", "firstSession")
 """Each peer hashes as it likes, and none keeps profile claims."""
 
 _PATIENCE_S = 120.0
 _SESSIONS = 200
-_encode = Encode()
+_encode = EncodeUpdate()
 _STORIES: tuple[Mapping[str, Any], ...] = (
     {"cartItems": [item("Boot", "SKU-1", 0.1)] * 3, "attributes": {"a": "1", "b": '"x"'}},
     {"attributes": {"a": None, "c": "true"}, "discounts": {"d": 1.5, "e": 2.0}},
@@ -34,31 +34,31 @@ _STORIES: tuple[Mapping[str, Any], ...] = (
 )
 
 
-def sample() -> list[Update]:
+def sample() -> list[DemoUpdate]:
     """Return lean traffic with repeats, sessions that try every rule of the fold, and no Avro."""
     lean = list(lean_updates(5_000, seed=7))
     found = [each for at, update in enumerate(lean) for each in _twice(update, at)]
     return [*found, *_stories(), *_undecodable(lean[0])]
 
 
-def _undecodable(sound: Update) -> Iterator[Update]:
+def _undecodable(sound: DemoUpdate) -> Iterator[DemoUpdate]:
     value = sound.value or b""
     for broken in (b"junk", b"\xc3\x01" + bytes(20), value[:-3], None):
         yield sound._replace(value=broken)
 
 
-def _twice(update: Update, at: int) -> list[Update]:
+def _twice(update: DemoUpdate, at: int) -> list[DemoUpdate]:
     return [update, update] if at % 7 == 0 else [update]
 
 
-def _stories() -> Iterator[Update]:
+def _stories() -> Iterator[DemoUpdate]:
     for step, change in enumerate(_STORIES):
         for session in range(_SESSIONS):
             yield _update(f"story-{session}", step, change)
     yield _update("unknown", 0, {"state": "closed"})
 
 
-def _update(name: str, step: int, change: Mapping[str, Any]) -> Update:
+def _update(name: str, step: int, change: Mapping[str, Any]) -> DemoUpdate:
     document = {
         "eventId": f"{step}-{name}",
         "eventTime": 1_717_200_000_000 + step,
@@ -67,7 +67,7 @@ def _update(name: str, step: int, change: Mapping[str, Any]) -> Update:
         **BLANK,
         **change,
     }
-    return Update(f"2:{name}".encode(), _encode(document), (), document["eventTime"], None)
+    return DemoUpdate(f"2:{name}".encode(), _encode(document), (), document["eventTime"], None)
 
 
 class Output(NamedTuple):

@@ -17,7 +17,7 @@ from bench.program import Program
 from bench.service import Place
 from bench.traffic import Input, fill
 from bench.waiting import wait
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 
 RATE = 2_000
 _QUIET_RATE = 100
@@ -75,7 +75,7 @@ def live(peer: Peer, place: Place, seconds: float, settle: float = SETTLE_S) -> 
         return figures | _exactness(place, keys[:sent], ended=ended)
 
 
-def _noted(updates: Iterable[Update], keys: list[bytes]) -> Iterator[Update]:
+def _noted(updates: Iterable[DemoUpdate], keys: list[bytes]) -> Iterator[DemoUpdate]:
     for update in updates:
         keys.append(update.key or b"")
         yield update

@@ -15,7 +15,7 @@ from processor.avro.compiled import Compiled
 from processor.avro.schemas import Known, Schemas
 from processor.bootstrap.adapters import cluster_of, stream_of
 from processor.config import Settings
-from processor.dead_letters.halts import Halts
+from processor.dead_letters.halts import HaltedPartitions
 from processor.dead_letters.limits import FloodLimits
 from processor.errors import ConfigError
 from processor.kafka.coordination import KafkaCoordination
@@ -24,7 +24,7 @@ from processor.kafka.publication import KafkaPublication
 from processor.kafka.scan import KafkaScan
 from processor.kafka.subscription import KafkaSubscription
 from processor.kafka.topics import TopicFacts, require
-from processor.partitions.takeover import Ownership, Start, first_position
+from processor.partitions.takeover import Start, Takeover, first_position
 from processor.ports.registry import Registry
 from processor.redis.claims import RedisClaims
 from processor.redis.connection import Server
@@ -32,18 +32,18 @@ from processor.redis.directory import RedisDirectory
 from processor.redis.keys import Keys
 from processor.redis.sessions import RedisSessionCache
 from processor.registry.describing import DescribingScan
-from processor.registry.gate import Gate
+from processor.registry.gate import SchemaWait
 from processor.registry.ids import RegisteredIds
 from processor.registry.own import own, registry_of
 from processor.replay.plan import Plan
 from processor.replay.seed import Seed
 from processor.replay.seed import first_position as replayed_from
-from processor.runtime.assignment import Takeovers
-from processor.runtime.garbage import spare_collections
+from processor.runtime.assignment import Assignment
+from processor.runtime.garbage import collect_rarely
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import Owned, Pipeline
 from processor.runtime.runner import Runner
-from processor.runtime.startup import Patience
+from processor.runtime.startup import WaitForServers
 from processor.runtime.until_end import UntilEnd, frozen_ends, group_position
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
@@ -86,22 +86,22 @@ def assemble(
 ) -> Runner:
     """Put all parts together; waits for servers that are away. Raises Stopped."""
     cluster = cluster_of(settings)
-    patiently = Patience(stopping, observer)
+    wait_for = WaitForServers(stopping, observer)
     # What a replay publishes is to become the live output: it has that one's subject.
     outputs = settings if replaying is None else replaying.live
-    registry, ids, header, texts = _registry(outputs, schemas.snapshots, patiently, closing)
+    registry, ids, header, texts = _registry(outputs, schemas.snapshots, wait_for, closing)
     snapshots = SnapshotCodec(schemas.snapshots, ids, header)
     decode = Decode(UpdateCodec(schemas.updates, ids), compiled)
 
-    facts: TopicFacts = patiently(lambda: require(cluster, settings.max_snapshot_bytes))
+    facts: TopicFacts = wait_for(lambda: require(cluster, settings.max_snapshot_bytes))
     coordination = KafkaCoordination(cluster)
-    stream = patiently(lambda: stream_of(coordination, settings))
+    stream = wait_for(lambda: stream_of(coordination, settings))
     server = Server.from_url(settings.redis_url)
     closing.callback(server.close)
     keys = Keys(settings.redis_prefix)
     cache, claims = RedisSessionCache(server, keys), RedisClaims(server, keys)
     directory = RedisDirectory(server, keys)
-    patiently(lambda: _refuse_eviction(directory))
+    wait_for(lambda: _refuse_eviction(directory))
 
     subscription = KafkaSubscription(cluster)
     closing.callback(_leave, subscription.close)
@@ -111,7 +111,7 @@ def assemble(
     )
     closing.callback(publication.close)
     scan = KafkaScan(cluster)
-    ownership = Ownership(
+    takeover = Takeover(
         stream=stream,
         topics=cluster.topics.__getitem__,
         first=first_position(start, coordination)
@@ -135,7 +135,7 @@ def assemble(
             live=live,
             subscription=subscription,
             publication=publication,
-            ownership=ownership,
+            takeover=takeover,
         )
     restore = Restore(
         stream=stream,
@@ -150,7 +150,7 @@ def assemble(
         tombstones_kept_ms=facts.tombstones_kept_ms,
     )
     limits = _flood_limits(settings)
-    halts = Halts(limits, time.monotonic, observer)
+    halts = HaltedPartitions(limits, time.monotonic, observer)
     records = RecordCache(settings.cache_bytes)
     pipeline = Pipeline(
         decode=decode,
@@ -165,7 +165,7 @@ def assemble(
         publish=Publish(publication, settings.updates_topic, facts.max_letter_bytes),
         store=Store(cache, records),
         claims=claims,
-        ownership=ownership,
+        takeover=takeover,
         restore=restore,
         records=records,
         identity=publication.identity,
@@ -174,7 +174,7 @@ def assemble(
     )
 
     def take_over(partition: int) -> Generator[bool, None, Owned]:
-        position = yield from ownership.take_over(partition)
+        position = yield from takeover.take_over(partition)
         if seed is not None:
             position = yield from seed(partition, position)
         directory.describe(stream.partitions, texts)
@@ -184,18 +184,18 @@ def assemble(
     end: UntilEnd | None = None
     if until_end:
         ends = (
-            patiently(lambda: frozen_ends(coordination, stream.partitions))
+            wait_for(lambda: frozen_ends(coordination, stream.partitions))
             if replaying is None
             else replaying.plan.ends(stream.partitions)
         )
         end = UntilEnd(
             ends, subscription, lambda each: group_position(each, ends[each], coordination, scan)
         )
-    spare_collections()
+    collect_rarely()
     max_rate = None if replaying is None else replaying.max_rate
-    gate = None if ids is None else Gate(ids, time.monotonic, observer)
+    gate = None if ids is None else SchemaWait(ids, time.monotonic, observer)
     pacing = Pacing(settings.min_commit_interval, max_rate)
-    takeovers = Takeovers(
+    assignment = Assignment(
         subscription=subscription,
         publication=publication,
         pipeline=pipeline,
@@ -213,7 +213,7 @@ def assemble(
         cache=cache,
         claims=claims,
         claims_stream=claims_stream(stream, inherited),
-        takeovers=takeovers,
+        assignment=assignment,
         pacing=pacing,
         halts=halts,
         stopping=stopping,
@@ -246,14 +246,14 @@ class _Registry(NamedTuple):
 
 
 def _registry(
-    settings: Settings, known: Known, patiently: Patience, closing: ExitStack
+    settings: Settings, known: Known, wait_for: WaitForServers, closing: ExitStack
 ) -> _Registry:
     """Find the snapshots' schema in the registry that is configured, if one is."""
     registry = registry_of(settings)
     if registry is None:
         return _Registry(None, None, None, known.texts())
     closing.callback(registry.close)
-    found = patiently(lambda: own(registry, settings.sessions_topic, known.reader))
+    found = wait_for(lambda: own(registry, settings.sessions_topic, known.reader))
     ids = RegisteredIds(registry, time.monotonic, found.schemas)
     return _Registry(registry, ids, found.header, known.texts() | found.texts)
 

@@ -14,13 +14,13 @@ from processor.cli.common.output import Json, emit, note, progress_bar, settings
 from processor.cli.common.reach import answering
 from processor.config import Settings
 from processor.errors import FailClosed, InputError
-from processor.partitions.committed import Fault
+from processor.partitions.committed import FaultKind
 from processor.ports.log import Committed, Topic
 
 if TYPE_CHECKING:
     from processor.kafka.clients import Cluster
     from processor.kafka.offsets import Group
-    from processor.offsets.diagnosis import Survey, Told
+    from processor.offsets.diagnosis import Diagnosis, OnProgress
     from processor.offsets.repair import Situation, Step
     from processor.state.checkpoint import Stream
 
@@ -47,9 +47,9 @@ def show(ctx: typer.Context, *, partition: Partitions = None, as_json: Json = Fa
     from processor.kafka.offsets import KafkaOffsets
 
     with answering():
-        cluster, stream, survey = _survey(settings, lambda *_: None)
+        cluster, stream, diagnosis = _diagnosis(settings, lambda *_: None)
         group = KafkaOffsets(cluster).group()
-        rows = [_shown(survey.glance(each)) for each in _chosen(partition, stream)]
+        rows = [_shown(diagnosis.glance(each)) for each in _chosen(partition, stream)]
     note(f"group {settings.group_id}: {_who(group)}", as_json=as_json)
     for row in rows:
         if row["trouble"]:
@@ -79,13 +79,13 @@ def repair(
     from processor.kafka.offsets import KafkaOffsets
     from processor.offsets.repair import decide, next_epoch
 
-    with answering(), _reading(as_json=as_json) as told:
-        cluster, stream, survey = _survey(settings, told)
+    with answering(), _reading(as_json=as_json) as on_progress:
+        cluster, stream, diagnosis = _diagnosis(settings, on_progress)
         offsets = KafkaOffsets(cluster)
         offsets.require_stopped()
         chosen = _chosen(partition, stream)
-        found = [survey.look(each) for each in chosen]
-        every = [survey.metadata(survey.committed(each)) for each in range(stream.partitions)]
+        found = [diagnosis.look(each) for each in chosen]
+        every = [diagnosis.metadata(diagnosis.committed(each)) for each in range(stream.partitions)]
     _refuse_newer(found)
     steps = [decide(each, stream) for each in found]
     epoch = next_epoch([each for each in every if each is not None])
@@ -94,9 +94,9 @@ def repair(
     if confirmed:
         with answering():
             commits = _commits(mending, stream, epoch, settings.group_id)
-            _unchanged(survey, found)
+            _unchanged(diagnosis, found)
             offsets.set(commits)
-            _verify(survey, commits)
+            _verify(diagnosis, commits)
     if yes or as_json or not sys.stdin.isatty():
         _tell(steps, epoch, applied=confirmed, as_json=as_json)
     _conclude(mending, applied=confirmed, as_json=as_json)
@@ -104,8 +104,8 @@ def repair(
 
 def _refuse_newer(found: "list[Situation]") -> None:
     for each in found:
-        if each.trouble is not None and each.trouble.fault is Fault.NEWER:
-            raise FailClosed(each.trouble.message, hint=each.trouble.hint)
+        if each.fault is not None and each.fault.kind is FaultKind.NEWER:
+            raise FailClosed(each.fault.message, hint=each.fault.hint)
 
 
 def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
@@ -117,13 +117,15 @@ def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
         note("nothing was changed; `--yes` sets this", as_json=as_json)
 
 
-def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]":
+def _diagnosis(
+    settings: Settings, on_progress: "OnProgress"
+) -> "tuple[Cluster, Stream, Diagnosis]":
     from processor.avro.framing import DecodeError
     from processor.bootstrap.adapters import cluster_of, stream_of
     from processor.bootstrap.codecs import codecs_of
     from processor.kafka.coordination import KafkaCoordination
     from processor.kafka.scan import KafkaScan
-    from processor.offsets.diagnosis import Readers, Survey
+    from processor.offsets.diagnosis import Diagnosis, Readers
 
     cluster = cluster_of(settings)
     coordination = KafkaCoordination(cluster)
@@ -140,7 +142,7 @@ def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]
         except DecodeError:
             return None
 
-    survey = Survey(
+    diagnosis = Diagnosis(
         stream=stream,
         topics=cluster.topics.__getitem__,
         coordination=coordination,
@@ -148,9 +150,9 @@ def _survey(settings: Settings, told: "Told") -> "tuple[Cluster, Stream, Survey]
         readers=Readers(snapshot, event_id),
         clock=time.monotonic,
         wait=time.sleep,
-        told=told,
+        on_progress=on_progress,
     )
-    return cluster, stream, survey
+    return cluster, stream, diagnosis
 
 
 def _chosen(partitions: list[int] | None, stream: "Stream") -> list[int]:
@@ -164,7 +166,7 @@ def _chosen(partitions: list[int] | None, stream: "Stream") -> list[int]:
 
 
 def _shown(found: "Situation") -> dict[str, object]:
-    committed, metadata, trouble = found.committed, found.metadata, found.trouble
+    committed, metadata, fault = found.committed, found.metadata, found.fault
     return {
         "partition": found.partition,
         "committed": None if committed is None else committed.offset,
@@ -174,8 +176,8 @@ def _shown(found: "Situation") -> dict[str, object]:
         "owner": None if metadata is None else metadata.identity,
         "next_output": None if metadata is None else metadata.output,
         "epoch": None if metadata is None else metadata.epoch,
-        "trouble": None if trouble is None else trouble.fault.value,
-        "message": None if trouble is None else trouble.message,
+        "trouble": None if fault is None else fault.kind.value,
+        "message": None if fault is None else fault.message,
     }
 
 
@@ -211,9 +213,9 @@ def _commits(steps: "list[Step]", stream: "Stream", epoch: int, group: str) -> d
     }
 
 
-def _unchanged(survey: "Survey", found: "list[Situation]") -> None:
+def _unchanged(diagnosis: "Diagnosis", found: "list[Situation]") -> None:
     for each in found:
-        if survey.committed(each.partition) != each.committed:
+        if diagnosis.committed(each.partition) != each.committed:
             raise FailClosed(
                 f"the offset of partition {each.partition} was changed meanwhile by somebody else: "
                 "nothing was set",
@@ -221,9 +223,9 @@ def _unchanged(survey: "Survey", found: "list[Situation]") -> None:
             )
 
 
-def _verify(survey: "Survey", commits: dict[int, Committed]) -> None:
+def _verify(diagnosis: "Diagnosis", commits: dict[int, Committed]) -> None:
     for partition, committed in commits.items():
-        if survey.committed(partition) != committed:
+        if diagnosis.committed(partition) != committed:
             raise FailClosed(
                 f"the offset of partition {partition} was set, and is not what it was set to",
                 hint="See that no other process commits for the group, then try again.",
@@ -236,14 +238,14 @@ def _tell(steps: "list[Step]", epoch: int, *, applied: bool, as_json: bool) -> N
             {
                 "partition": step.partition,
                 "action": step.action,
-                "trouble": None if step.trouble is None else step.trouble.fault.value,
+                "trouble": None if step.fault is None else step.fault.kind.value,
                 "committed": step.before,
                 "offset": step.offset,
                 "next_output": step.output if step.action == "set" else None,
                 "epoch": epoch if step.action == "set" else None,
                 **(
                     {
-                        "message": None if step.trouble is None else step.trouble.message,
+                        "message": None if step.fault is None else step.fault.message,
                         "lost": step.lost,
                         "notes": step.notes,
                         "applied": applied and step.action == "set",
@@ -262,16 +264,16 @@ def _tell(steps: "list[Step]", epoch: int, *, applied: bool, as_json: bool) -> N
 
 
 @contextmanager
-def _reading(*, as_json: bool) -> "Iterator[Told]":
+def _reading(*, as_json: bool) -> "Iterator[OnProgress]":
     """Show how reading gets on, one line for each partition of a topic that is read."""
     with progress_bar(as_json=as_json) as bar:
         tasks: dict[tuple[Topic, int], TaskID] = {}
 
-        def told(topic: Topic, partition: int, done: int, total: int) -> None:
+        def on_progress(topic: Topic, partition: int, done: int, total: int) -> None:
             task = tasks.get((topic, partition))
             if task is None:
                 name = f"reading {topic.value} {partition}"
                 task = tasks[topic, partition] = bar.add_task(name, total=total)
             bar.update(task, completed=done)
 
-        yield told
+        yield on_progress

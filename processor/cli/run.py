@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from processor.cli.common.output import JSON_FLAG, given_to
-from processor.cli.common.times import FORMS, Start, parse_start
+from processor.cli.common.times import FORMS, parse_start
+from processor.partitions.takeover import Start
 
 
 def _start(text: str) -> Start:

@@ -7,6 +7,6 @@ wrong; `show` tells the effective values with the secrets masked.
 
 from processor.config.settings import Settings
 from processor.config.show import Shown, effective
-from processor.config.sources import Loaded, load
+from processor.config.sources import LoadedSettings, load
 
-__all__ = ["Loaded", "Settings", "Shown", "effective", "load"]
+__all__ = ["LoadedSettings", "Settings", "Shown", "effective", "load"]

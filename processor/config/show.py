@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from processor.config.kafka import is_secret
 from processor.config.settings import Settings, env_name
-from processor.config.sources import Loaded
+from processor.config.sources import LoadedSettings
 
 MASK = "***"
 
@@ -24,7 +24,7 @@ class Shown(NamedTuple):
     source: str
 
 
-def effective(loaded: Loaded) -> list[Shown]:
+def effective(loaded: LoadedSettings) -> list[Shown]:
     """Return every setting in the order of the documentation, secrets masked."""
     return [
         Shown(

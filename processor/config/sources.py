@@ -35,7 +35,7 @@ _OF_A_SERVICE = re.compile(
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 
-class Loaded(NamedTuple):
+class LoadedSettings(NamedTuple):
     """The settings, where each that was given came from, and which variables were passed over."""
 
     settings: Settings
@@ -43,7 +43,7 @@ class Loaded(NamedTuple):
     ignored: tuple[str, ...]
 
 
-def load(flags: Mapping[str, str] | None = None, file: Path | None = None) -> Loaded:
+def load(flags: Mapping[str, str] | None = None, file: Path | None = None) -> LoadedSettings:
     """Gather the settings, or raise ConfigError; `flags` are by field name, `file` is --config."""
     variables = _variables()
     ignored = tuple(sorted(name for name, value in variables.items() if _injected(name, value)))
@@ -61,7 +61,7 @@ def load(flags: Mapping[str, str] | None = None, file: Path | None = None) -> Lo
         settings = Settings(**values)
     except ValidationError as error:
         raise _explained(error, values, origins) from None
-    return Loaded(settings, origins, ignored)
+    return LoadedSettings(settings, origins, ignored)
 
 
 def flag(field: str) -> str:

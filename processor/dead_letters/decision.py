@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from processor.dead_letters.letter import Letter
+from processor.dead_letters.letter import DeadLetter
 from processor.ports.log import HEADERS_UNREADABLE, Headers, Outgoing, Record, Topic
 from processor.stages.publish import CUT_HEADER, ERROR_HEADERS
 
@@ -55,11 +55,11 @@ class Input(NamedTuple):
 class Redriven(NamedTuple):
     """A letter and the input record that it becomes."""
 
-    letter: Letter
+    letter: DeadLetter
     record: Outgoing
 
 
-def decide(record: Record, letter: Letter, to: Input) -> Redriven | Skip:
+def decide(record: Record, letter: DeadLetter, to: Input) -> Redriven | Skip:
     """Return the record that goes to the input, or why none does.
 
     It has the letter's key, value and headers, without what the processor added to them, and the

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from processor.dead_letters.limits import FloodLimits, Tally
+from processor.dead_letters.limits import FloodLimits, LetterCount
 from processor.ports.log import Record
-from processor.stages.batch import Letter
+from processor.stages.batch import RejectedRecord
 from processor.telemetry.observer import Observer
 
 
-class Halts:
+class HaltedPartitions:
     """Counts what is committed, and says who halts. One thread calls it.
 
     A halted partition stays owned: its cache is checked and restored like that of an idle one, but
@@ -20,12 +20,12 @@ class Halts:
         self._limits = limits
         self._clock = clock
         self._observer = observer
-        self._tallies: dict[int, Tally] = {}
+        self._tallies: dict[int, LetterCount] = {}
         self._unpaused: list[int] = []
         self.partitions: dict[int, str] = {}
         """The halted partitions, each with what it passed."""
 
-    def count(self, records: Sequence[Record], letters: Sequence[Letter]) -> None:
+    def count(self, records: Sequence[Record], letters: Sequence[RejectedRecord]) -> None:
         """Count a committed batch; `letters` are those of its records that were rejected, in order.
 
         Owed for each commit, right after it, where a limit is set.
@@ -42,7 +42,7 @@ class Halts:
         for partition, which in outcomes.items():
             tally = self._tallies.get(partition)
             if tally is None:
-                tally = self._tallies[partition] = Tally(self._limits)
+                tally = self._tallies[partition] = LetterCount(self._limits)
             excess = tally.add(which, now)
             if excess is not None:
                 self.partitions[partition] = excess.text

@@ -7,7 +7,7 @@ from processor.ports.log import Record
 PREFIX: Final = "__streams.errors."
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """A dead letter in short. `source` is the input record's topic, partition and offset."""
 
     partition: int
@@ -25,10 +25,10 @@ class Letter(NamedTuple):
         return f"{self.partition}:{self.offset}"
 
 
-def in_short(record: Record) -> Letter:
+def in_short(record: Record) -> DeadLetter:
     """Return what a list tells of a letter; whatever is not text is escaped."""
     why = {name: text(value) for name, value in record.headers if name.startswith(PREFIX)}
-    return Letter(
+    return DeadLetter(
         record.partition,
         record.offset,
         record.timestamp,

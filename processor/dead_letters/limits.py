@@ -44,7 +44,7 @@ class _Bucket:
         self.letters = 0
 
 
-class Tally:
+class LetterCount:
     """Counts one partition's records."""
 
     def __init__(self, limits: FloodLimits) -> None:

@@ -55,7 +55,7 @@ class Mark(NamedTuple):
         return cls(**{**found, "topics": tuple(found["topics"])})
 
 
-class Position(NamedTuple):
+class RedrivePosition(NamedTuple):
     """The next offset of a partition to look at, and what is remembered with it."""
 
     offset: int
@@ -66,15 +66,17 @@ class Position(NamedTuple):
         """How many offsets are left."""
         return max(0, self.mark.end - self.offset)
 
-    def moved(self, offset: int, sent: int) -> "Position":
+    def moved(self, offset: int, sent: int) -> "RedrivePosition":
         """Return the position after so many more letters were sent."""
-        return Position(offset, self.mark._replace(sent=self.mark.sent + sent))
+        return RedrivePosition(offset, self.mark._replace(sent=self.mark.sent + sent))
 
 
-Positions = Mapping[int, Position]
+RedrivePositions = Mapping[int, RedrivePosition]
 
 
-def going_on(name: str, found: Mapping[int, Committed], fresh: Positions) -> Positions:
+def going_on(
+    name: str, found: Mapping[int, Committed], fresh: RedrivePositions
+) -> RedrivePositions:
     """Return where a redrive goes on: `fresh` if it is new, else where it was left.
 
     Raises InputError where the name is another selection's, and FailClosed where what was sent
@@ -85,7 +87,9 @@ def going_on(name: str, found: Mapping[int, Committed], fresh: Positions) -> Pos
     positions = {}
     for partition, committed in found.items():
         try:
-            positions[partition] = Position(committed.offset, Mark.decode(committed.metadata))
+            positions[partition] = RedrivePosition(
+                committed.offset, Mark.decode(committed.metadata)
+            )
         except FailClosed as error:
             raise FailClosed(
                 f"the position of redrive {name} in partition {partition} is unreadable: "
@@ -116,7 +120,7 @@ def _require_same(name: str, mark: Mark, wanted: Mark, known: int) -> None:
         )
 
 
-def committed(positions: Positions) -> dict[int, Committed]:
+def committed(positions: RedrivePositions) -> dict[int, Committed]:
     """Return what is committed for the positions."""
     return {
         partition: Committed(position.offset, position.mark.encode())

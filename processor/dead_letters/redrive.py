@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Protocol
 
 from processor.dead_letters.decision import Input, Redriven, Skip, decide
 from processor.dead_letters.letter import in_short
-from processor.dead_letters.progress import Positions, committed
+from processor.dead_letters.progress import RedrivePositions, committed
 from processor.dead_letters.selection import Selection
 from processor.errors import UnpublishableError
 from processor.ports.log import Committed, Outgoing, Record
@@ -32,7 +32,7 @@ Read = Callable[[int, int, int], Iterator[Sequence[Record]]]
 """Yields the letters of a partition between two offsets, in chunks, some of them empty."""
 
 
-class Pace:
+class RateLimit:
     """Keeps deliveries to a rate, by waiting between them; without a rate never waits."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Pace:
         self._wait(max(0.0, self._next - self._clock()))
 
 
-class Tally(NamedTuple):
+class RedriveCounts(NamedTuple):
     """What became of the chosen letters."""
 
     sent: Counter[tuple[str, int]]
@@ -66,7 +66,7 @@ class Tally(NamedTuple):
     """The places of those that the broker refuses."""
 
 
-class Drive:
+class Redrive:
     """One run of a redrive. A dry run delivers to nowhere, and tells what would be sent."""
 
     def __init__(
@@ -75,10 +75,10 @@ class Drive:
         read: Read,
         selection: Selection,
         to: Input,
-        positions: Positions,
+        positions: RedrivePositions,
         deliver: Deliver,
-        pace: Pace,
-        told: Callable[[int], None],
+        pace: RateLimit,
+        on_progress: Callable[[int], None],
     ) -> None:
         """Take what is told how many offsets were passed, each time some were."""
         self._read = read
@@ -87,10 +87,10 @@ class Drive:
         self._positions = dict(positions)
         self._deliver = deliver
         self._pace = pace
-        self._told = told
-        self.tally = Tally(Counter(), Counter(), [])
+        self._on_progress = on_progress
+        self.tally = RedriveCounts(Counter(), Counter(), [])
 
-    def run(self) -> Tally:
+    def run(self) -> RedriveCounts:
         """Bring every partition to its end, in the order of the letters."""
         for partition, position in self._positions.items():
             if position.left:
@@ -123,9 +123,9 @@ class Drive:
         for chunk in self._read(partition, *meant) if meant else ():
             yield from chunk
             if chunk:
-                self._told(chunk[-1].offset + 1 - passed)
+                self._on_progress(chunk[-1].offset + 1 - passed)
                 passed = chunk[-1].offset + 1
-        self._told(mark.end - passed)
+        self._on_progress(mark.end - passed)
 
     def _send(self, partition: int, batch: Sequence[Redriven], offset: int) -> None:
         """Send a batch and move the position to the offset.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from processor.dead_letters.letter import Letter
+from processor.dead_letters.letter import DeadLetter
 
 Ranges = Sequence[tuple[int, int]]
 """Offsets from the first to the second, both included; in order, with gaps between."""
@@ -27,7 +27,7 @@ class Selection(NamedTuple):
     """As a list shows them."""
     places: Mapping[int, Ranges] | None = None
 
-    def chooses(self, letter: Letter) -> bool:
+    def chooses(self, letter: DeadLetter) -> bool:
         """Whether the letter is meant."""
         return (
             (not self.reasons or letter.reason in self.reasons)

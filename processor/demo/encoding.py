@@ -14,7 +14,7 @@ from processor.demo.catalogue import Document
 _MEANINGLESS = ("doc", "logicalType")
 
 
-class Encode:
+class EncodeUpdate:
     """Writes documents in single-object encoding, out of range or not: nothing is checked."""
 
     def __init__(self) -> None:

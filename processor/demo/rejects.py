@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from processor.core.outcome import Reason
 from processor.core.session import session_key
 from processor.demo.catalogue import NOT_JSON, PRODUCTS, Document, item
-from processor.demo.encoding import Encode
+from processor.demo.encoding import EncodeUpdate
 from processor.demo.shopper import Shopper
 
 _INF: Final = float("inf")
@@ -137,7 +137,7 @@ NOT_OPEN: Final[Sequence[Document]] = (
 class Rejects:
     """Makes one rejected update after another, the reasons and their causes in turn."""
 
-    def __init__(self, encode: Encode) -> None:
+    def __init__(self, encode: EncodeUpdate) -> None:
         self._encode = encode
         self._reasons = cycle(_TURNS)
         self._spoil = cycle(UNDECODABLE)

@@ -7,7 +7,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from processor.demo.catalogue import CHANNELS
-from processor.demo.encoding import Encode
+from processor.demo.encoding import EncodeUpdate
 from processor.demo.rejects import Rejects, Scene, document_key
 from processor.demo.shopper import Shopper
 
@@ -23,7 +23,7 @@ _INHERITED: Final = (("source", None), ("__streams.errors.exception", b"an earli
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-class Update(NamedTuple):
+class DemoUpdate(NamedTuple):
     """One record to produce. `timestamp` is in milliseconds; no partition: by the key."""
 
     key: bytes | None
@@ -57,7 +57,7 @@ def updates(
     mix: Mix = REALISTIC,
     start: int = START,
     partition: Partitioner | None = None,
-) -> Iterator[Update]:
+) -> Iterator[DemoUpdate]:
     """Yield `count` updates: the same ones for the same arguments.
 
     `partition` chooses by key; without it the producer's partitioner does.
@@ -65,7 +65,7 @@ def updates(
     traffic = _Traffic(Random(seed), mix, start)  # noqa: S311  seeded so as to be repeated
     for number in range(count):
         key, value, headers, timestamp = traffic.next(number)
-        yield Update(key, value, headers, timestamp, partition(key) if partition else None)
+        yield DemoUpdate(key, value, headers, timestamp, partition(key) if partition else None)
 
 
 _Sent = tuple[bytes | None, bytes | None, Headers, int]
@@ -78,7 +78,7 @@ class _Traffic:
         self._random = random
         self._mix = mix
         self._now = start
-        self._encode = Encode()
+        self._encode = EncodeUpdate()
         self._rejects = Rejects(self._encode)
         self._shoppers = 0
         self._profiles_made = 0

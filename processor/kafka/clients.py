@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
-from processor.kafka.permissions import Kind, Operation, Permission
+from processor.kafka.permissions import Operation, Permission, ResourceKind
 from processor.ports.log import Topic
 
 Properties = Mapping[str, str | int | float | bool]
@@ -49,7 +49,7 @@ class Cluster(NamedTuple):
         """Return the permission to publish in transactions, and to fence others that do."""
         return self.permission("WRITE", "transactional id", f"{self.group}-*")
 
-    def permission(self, operation: Operation, kind: Kind, name: str) -> Permission:
+    def permission(self, operation: Operation, kind: ResourceKind, name: str) -> Permission:
         """Return a permission of the user that these properties connect as."""
         return Permission(operation, kind, name, str(self.properties.get("sasl.username", "")))
 

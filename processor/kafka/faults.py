@@ -24,12 +24,12 @@ from typing import Final, TypeVar
 from confluent_kafka import KafkaError, KafkaException
 
 from processor.errors import ConfigError, FailClosed, Forbidden, TopicError, UnpublishableError
-from processor.kafka.permissions import Kind, Permission, lacking, of_kind
+from processor.kafka.permissions import Permission, ResourceKind, lacking, of_kind
 from processor.ports.log import BatchAborted, LogUnavailable, ProducerLost
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
-_FORBIDDEN: Final[Mapping[int, Kind | None]] = {
+_FORBIDDEN: Final[Mapping[int, ResourceKind | None]] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "group",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "transactional id",
@@ -181,12 +181,12 @@ def sorting(doing: str, *needs: Permission) -> Iterator[None]:
 
 
 def persist(
-    call: Callable[[float], Answer],
+    call: Callable[[float], Result],
     doing: str,
     patience: Callable[[], float],
     needs: Iterable[Permission] = (),
     once: float = 2.0,
-) -> Answer:
+) -> Result:
     """Return the answer of a producer's call, repeated while its error is passing.
 
     `call` takes the seconds that one attempt may last; `patience` tells, each time it is asked, how

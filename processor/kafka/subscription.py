@@ -61,7 +61,7 @@ class KafkaSubscription:
         self._paused: set[int] = set()
         self._news: Rebalance | None = None
         self._callback_error: Exception | None = None
-        self._trouble: str | None = None
+        self._connection_error: str | None = None
         self._causes = Causes()
         self._confirmed: Membership | None = None
         self._unproven: dict[int, int] = {}
@@ -156,14 +156,14 @@ class KafkaSubscription:
                 ends[partition] = known[1]
         return ends
 
-    def trouble(self) -> str | None:
+    def connection_error(self) -> str | None:
         """Ask the brokers, if the client reported that all of them were down."""
-        if self._trouble is not None:
+        if self._connection_error is not None:
             with suppress(KafkaException):
                 self._consumer.list_topics(self._topic, timeout=_ANSWER_S)
-                self._trouble = None
+                self._connection_error = None
                 self._causes.forget()
-        return self._trouble and (self._causes.last() or self._trouble)
+        return self._connection_error and (self._causes.last() or self._connection_error)
 
     def close(self) -> None:
         """Leave the group."""
@@ -233,7 +233,7 @@ class KafkaSubscription:
                 hint="Mend PROCESSOR_KAFKA (a group.instance.id is one process's own).",
             )
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            self._trouble = error.str()
+            self._connection_error = error.str()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:

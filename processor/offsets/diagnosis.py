@@ -6,8 +6,15 @@ from typing import Final, NamedTuple
 from processor.avro.framing import DecodeError, framed
 from processor.errors import Unavailable
 from processor.offsets.repair import Evidence, Situation
-from processor.partitions.committed import Fault, Found, Topics, Trouble, no_offset, stand
-from processor.partitions.fencing import settled
+from processor.partitions.committed import (
+    FaultKind,
+    Found,
+    OffsetFault,
+    Topics,
+    check_committed,
+    no_offset,
+)
+from processor.partitions.fencing import stable_offset
 from processor.ports.log import Committed, Coordination, Extent, Record, Scan, Topic
 from processor.stages.publish import ERROR_HEADERS
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
@@ -18,11 +25,11 @@ _MOMENT_S: Final = 0.1
 _PUBLISHED: Final = (Topic.SESSIONS, Topic.DEAD_LETTERS)
 _LETTER_TOPIC, _LETTER_PARTITION, _LETTER_OFFSET = ERROR_HEADERS[3:]
 
-Told = Callable[[Topic, int, int, int], None]
+OnProgress = Callable[[Topic, int, int, int], None]
 """Takes a topic, a partition, offsets done and offsets to do."""
 
 
-class Answer(NamedTuple):
+class AnsweredRecord(NamedTuple):
     """A snapshot or a letter, and the input record that it says it answers."""
 
     offset: int
@@ -31,14 +38,14 @@ class Answer(NamedTuple):
     """Whether an input record is the one that was answered."""
 
 
-class Answers(NamedTuple):
+class AnsweredRecords(NamedTuple):
     """Of one partition of a topic, the answer to the highest offset, and the one given last.
 
     They differ where the input was deleted and created again.
     """
 
-    highest: Answer
-    last: Answer
+    highest: AnsweredRecord
+    last: AnsweredRecord
 
 
 class Readers(NamedTuple):
@@ -50,7 +57,7 @@ class Readers(NamedTuple):
     """Returns an update's event id, None where it cannot be read."""
 
 
-class Survey:
+class Diagnosis:
     """Looks at partitions from outside of the group; changes nothing but to fence the dead."""
 
     def __init__(
@@ -63,9 +70,9 @@ class Survey:
         readers: Readers,
         clock: Callable[[], float],
         wait: Callable[[float], object],
-        told: Told,
+        on_progress: OnProgress,
     ) -> None:
-        """`told` hears how reading gets on."""
+        """`on_progress` hears how reading gets on."""
         self._stream = stream
         self._topics = topics
         self._coordination = coordination
@@ -73,7 +80,7 @@ class Survey:
         self._readers = readers
         self._clock = clock
         self._wait = wait
-        self._told = told
+        self._on_progress = on_progress
 
     def glance(self, partition: int) -> Situation:
         """Return how a partition stands now, without waiting for anybody or reading it whole."""
@@ -90,7 +97,7 @@ class Survey:
         it stays open, and FailClosed for a snapshot that cannot be read.
         """
         found = self._situation(partition, self._settled(partition))
-        if found.trouble is None:
+        if found.fault is None:
             return found
         return found._replace(evidence=self._evidence(partition, found.updates))
 
@@ -105,7 +112,7 @@ class Survey:
 
     def _settled(self, partition: int) -> Committed | None:
         since = self._clock()
-        waiting = settled(partition, self._coordination, self._stream.cluster, self._clock)
+        waiting = stable_offset(partition, self._coordination, self._stream.cluster, self._clock)
         while True:
             try:
                 next(waiting)
@@ -123,26 +130,28 @@ class Survey:
     def _situation(self, partition: int, committed: Committed | None) -> Situation:
         updates = self._coordination.extent(Topic.UPDATES, partition)
         output = self._coordination.extent(Topic.SESSIONS, partition)
-        trouble = (
+        fault = (
             self._no_offset(partition)
             if committed is None
             else self._wrong(Found(partition, committed, updates, output))
         )
         return Situation(
-            partition, committed, self.metadata(committed), trouble, updates, output, Evidence()
+            partition, committed, self.metadata(committed), fault, updates, output, Evidence()
         )
 
-    def _wrong(self, found: Found) -> Trouble | None:
-        standing = stand(found, self._stream, self._topics)
-        return standing if isinstance(standing, Trouble) else None
+    def _wrong(self, found: Found) -> OffsetFault | None:
+        checked = check_committed(found, self._stream, self._topics)
+        return checked if isinstance(checked, OffsetFault) else None
 
-    def _no_offset(self, partition: int) -> Trouble | None:
+    def _no_offset(self, partition: int) -> OffsetFault | None:
         """Return what is wrong with a partition that has no offset; None for a virgin one."""
         for topic in _PUBLISHED:
             extent = self._coordination.extent(topic, partition)
             for records in self._scan.read(topic, partition, extent.start, extent.stable_end):
                 if records:
-                    return Trouble(Fault.NO_OFFSET, no_offset(partition, topic, self._topics))
+                    return OffsetFault(
+                        FaultKind.NO_OFFSET, no_offset(partition, topic, self._topics)
+                    )
         return None
 
     def _evidence(self, partition: int, updates: Extent) -> Evidence:
@@ -154,27 +163,29 @@ class Survey:
         return Evidence(found[0], found[1], max(former, default=-1))
 
     def _read(
-        self, topic: Topic, partition: int, answer: Callable[[Record], Answer | None]
-    ) -> Answers | None:
+        self, topic: Topic, partition: int, answer: Callable[[Record], AnsweredRecord | None]
+    ) -> AnsweredRecords | None:
         """Read a partition whole."""
-        answers: Answers | None = None
+        answers: AnsweredRecords | None = None
         start, end, _ = self._coordination.extent(topic, partition)
         for records in self._scan.read(topic, partition, start, end):
             for record in records:
                 last = answer(record)
                 if last is not None:
                     highest = last if answers is None else answers.highest
-                    answers = Answers(max(highest, last, key=lambda each: each.offset), last)
+                    answers = AnsweredRecords(
+                        max(highest, last, key=lambda each: each.offset), last
+                    )
             if records:
-                self._told(topic, partition, records[-1].offset + 1 - start, end - start)
-        self._told(topic, partition, end - start, end - start)
+                self._on_progress(topic, partition, records[-1].offset + 1 - start, end - start)
+        self._on_progress(topic, partition, end - start, end - start)
         return answers
 
-    def _of_snapshot(self, record: Record) -> Answer | None:
+    def _of_snapshot(self, record: Record) -> AnsweredRecord | None:
         if record.value is None:
             return None
         offset, event_id = self._readers.snapshot(record.value)
-        return Answer(
+        return AnsweredRecord(
             offset,
             record.key,
             lambda update: self._event_id(update) == event_id,
@@ -188,7 +199,7 @@ class Survey:
         except DecodeError:
             return None
 
-    def _of_letter(self, record: Record) -> Answer | None:
+    def _of_letter(self, record: Record) -> AnsweredRecord | None:
         """Return what a letter answers, if it is of this input partition."""
         said = dict(record.headers)
         here = (self._topics(Topic.UPDATES).encode(), str(record.partition).encode())
@@ -197,16 +208,16 @@ class Survey:
         offset = said.get(_LETTER_OFFSET) or b""
         if not offset.isdigit():
             return None
-        return Answer(int(offset), record.key, lambda update: update.value == record.value)
+        return AnsweredRecord(int(offset), record.key, lambda update: update.value == record.value)
 
-    def _of_this_log(self, partition: int, answers: Answers | None, updates: Extent) -> int:
+    def _of_this_log(self, partition: int, answers: AnsweredRecords | None, updates: Extent) -> int:
         """Return the highest offset that the present input has the answered update at, else -1."""
         for answer in answers or ():
             if self._is_there(partition, answer, updates):
                 return answer.offset
         return -1
 
-    def _is_there(self, partition: int, answer: Answer, updates: Extent) -> bool:
+    def _is_there(self, partition: int, answer: AnsweredRecord, updates: Extent) -> bool:
         """Whether the input has the update where the answer says, or has had time to lose it."""
         if not updates.start <= answer.offset < updates.stable_end:
             return answer.offset < updates.start

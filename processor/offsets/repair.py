@@ -5,7 +5,7 @@ Pure: what was found comes in, a step comes out. `processor.offsets.diagnosis` f
 
 from typing import Final, Literal, NamedTuple
 
-from processor.partitions.committed import Fault, Trouble, changes
+from processor.partitions.committed import FaultKind, OffsetFault, changes
 from processor.ports.log import Committed, Extent
 from processor.state.checkpoint import CommitMetadata, Promoted, Stream
 
@@ -33,7 +33,7 @@ class Situation(NamedTuple):
     committed: Committed | None
     metadata: CommitMetadata | None
     """Of the committed offset, where it can be read, whatever it says."""
-    trouble: Trouble | None
+    fault: OffsetFault | None
     updates: Extent
     output: Extent
     evidence: Evidence
@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
     partition: int
     action: Action
-    trouble: Trouble | None
+    fault: OffsetFault | None
     before: int | None
     """The committed offset as it is."""
     offset: int | None
@@ -79,7 +79,7 @@ _MAY_REPEAT: Final = (
 def decide(found: Situation, stream: Stream) -> Step:
     """Return what mends a partition; one that has no trouble is kept as it is."""
     before = None if found.committed is None else found.committed.offset
-    if found.trouble is None:
+    if found.fault is None:
         action: Action = "virgin" if found.committed is None else "keep"
         return Step(found.partition, action, None, before, None, 0, None, ())
     offset, notes = _aim(found, stream)
@@ -97,7 +97,7 @@ def decide(found: Situation, stream: Stream) -> Step:
     return Step(
         found.partition,
         "set",
-        found.trouble,
+        found.fault,
         before,
         offset,
         found.output.stable_end,
@@ -127,7 +127,7 @@ def _aim(found: Situation, stream: Stream) -> tuple[int, list[str]]:
         )
         return start, notes
     if "sessions" in changed or (
-        found.trouble is not None and found.trouble.fault is Fault.OUTPUT_SHORT
+        found.fault is not None and found.fault.kind is FaultKind.OUTPUT_SHORT
     ):
         # The truth is what is in the output now, so what is missing there is to be folded again.
         offset = evidence.snapshots + 1 if evidence.snapshots >= 0 else start

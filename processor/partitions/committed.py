@@ -27,7 +27,7 @@ _FRAMING: Final = (
 )
 
 
-class Fault(Enum):
+class FaultKind(Enum):
     """What keeps a partition from going on."""
 
     NO_OFFSET = "no offset"
@@ -38,10 +38,10 @@ class Fault(Enum):
     OUTSIDE = "offset outside the log"
 
 
-class Trouble(NamedTuple):
+class OffsetFault(NamedTuple):
     """A fault, told with what was found."""
 
-    fault: Fault
+    kind: FaultKind
     message: str
     hint: str = REPAIR
 
@@ -55,9 +55,9 @@ class Found(NamedTuple):
     output: Extent
 
 
-def stand(
+def check_committed(
     found: Found, stream: Stream, topics: Topics, *, mixed_framing: bool = False
-) -> CommitMetadata | Trouble:
+) -> CommitMetadata | OffsetFault:
     """Return the metadata of an offset that can be gone on from, else what is wrong with it.
 
     With `mixed_framing` the output may have been framed in another way.
@@ -70,10 +70,12 @@ def stand(
     try:
         metadata = CommitMetadata.decode(committed.metadata, stream.cluster)
     except NewerText as error:
-        return Trouble(Fault.NEWER, f"{where} was not committed by this service ({error})", _NEWER)
+        return OffsetFault(
+            FaultKind.NEWER, f"{where} was not committed by this service ({error})", _NEWER
+        )
     except ForeignText as error:
-        return Trouble(
-            Fault.FOREIGN,
+        return OffsetFault(
+            FaultKind.FOREIGN,
             f"{where} was not committed by this service ({error}): somebody reset it, and the "
             "sessions do not stand where it says",
         )
@@ -83,16 +85,16 @@ def stand(
     if changed:
         told = "; ".join(_changed(field, metadata.stream, stream, topics) for field in changed)
         hint = _FRAMING if changed == ["framing"] else REPAIR
-        return Trouble(Fault.CHANGED, f"{where}: {told}", hint)
+        return OffsetFault(FaultKind.CHANGED, f"{where}: {told}", hint)
     if output.end < metadata.output:
-        return Trouble(
-            Fault.OUTPUT_SHORT,
+        return OffsetFault(
+            FaultKind.OUTPUT_SHORT,
             f"{partition_name(Topic.SESSIONS, partition, topics)} ends at offset {output.end}, but "
             f"snapshots up to {metadata.output} were committed: published snapshots are gone",
         )
     if not updates.start <= committed.offset <= updates.end:
-        return Trouble(
-            Fault.OUTSIDE,
+        return OffsetFault(
+            FaultKind.OUTSIDE,
             f"{partition_name(Topic.UPDATES, partition, topics)} has offsets {updates.start} to "
             f"{updates.end}, but {committed.offset} is to be read next: updates that were not "
             "processed have expired, or the topic was truncated",

@@ -17,7 +17,7 @@ OPEN_TOO_LONG_S: Final = 1.0
 _log: Final = structlog.get_logger(__name__)
 
 
-def settled(
+def stable_offset(
     partition: int,
     coordination: Coordination,
     cluster: str,

@@ -8,8 +8,15 @@ from collections.abc import Callable, Generator
 from typing import Literal, NamedTuple
 
 from processor.errors import FailClosed
-from processor.partitions.committed import REPAIR, Found, Trouble, no_offset, partition_name, stand
-from processor.partitions.fencing import settled
+from processor.partitions.committed import (
+    REPAIR,
+    Found,
+    OffsetFault,
+    check_committed,
+    no_offset,
+    partition_name,
+)
+from processor.partitions.fencing import stable_offset
 from processor.ports.log import (
     Committed,
     Coordination,
@@ -39,7 +46,7 @@ First = Callable[[int], Position]
 """Returns where a partition begins that has no history. Asks the brokers."""
 
 
-class Ownership:
+class Takeover:
     """Takes partitions over, one call a partition (docs/adr/0002-fencing-and-ownership.md)."""
 
     def __init__(
@@ -86,7 +93,7 @@ class Ownership:
             )
         while (membership := self._subscription.confirmed()) is None:
             yield False
-        committed = yield from settled(
+        committed = yield from stable_offset(
             partition,
             self._coordination,
             self._stream.cluster,
@@ -120,16 +127,16 @@ class Ownership:
             return self._first(partition)
         updates = self._coordination.extent(Topic.UPDATES, partition)
         output = self._coordination.extent(Topic.SESSIONS, partition)
-        standing = stand(
+        checked = check_committed(
             Found(partition, committed, updates, output),
             self._stream,
             self._topics,
             mixed_framing=self._mixed_framing,
         )
-        if isinstance(standing, Trouble):
-            raise FailClosed(standing.message, hint=standing.hint)
+        if isinstance(checked, OffsetFault):
+            raise FailClosed(checked.message, hint=checked.hint)
         return Position(
-            committed.offset, standing.output, standing.epoch, standing.promoted, standing.seeding
+            committed.offset, checked.output, checked.epoch, checked.promoted, checked.seeding
         )
 
     def _require_virgin(self, partition: int) -> Generator[bool, None, None]:

@@ -30,7 +30,7 @@ class Claims(Protocol):
         generation is not the current one, or not ready.
         """
 
-    def stands(self, generation: str) -> bool:
+    def is_current(self, generation: str) -> bool:
         """Whether the generation is current, ready, and on the server it was made on."""
 
     def begin(self, stream: str) -> str | None:

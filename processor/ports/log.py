@@ -131,7 +131,7 @@ class Subscription(Protocol):
     def ends(self, partitions: Sequence[int]) -> dict[int, int]:
         """Return the last known end of these input partitions, without asking a broker."""
 
-    def trouble(self) -> str | None:
+    def connection_error(self) -> str | None:
         """Return why no broker can be reached at present, None where one can, as far as known."""
 
     def close(self) -> None:

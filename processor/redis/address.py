@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from processor.redis.options import ANY, SENTINEL, TLS, check_values, is_database
 
-Kind = Literal["server", "sentinel", "cluster"]
+DeploymentKind = Literal["server", "sentinel", "cluster"]
 Node = tuple[str, int]
 
 SCHEMES: Final = (
@@ -21,13 +21,13 @@ SCHEMES: Final = (
     "redis+cluster:// or rediss+cluster://"
 )
 
-_PORTS: Final[Mapping[Kind, int]] = {"server": 6379, "sentinel": 26379, "cluster": 6379}
+_PORTS: Final[Mapping[DeploymentKind, int]] = {"server": 6379, "sentinel": 26379, "cluster": 6379}
 
 
 class Address(NamedTuple):
     """Where Redis is. `url` is one that redis-py reads: of a server, or of the first node."""
 
-    kind: Kind
+    kind: DeploymentKind
     url: str
     nodes: tuple[Node, ...] = ()
     service: str = ""
@@ -82,7 +82,7 @@ def parsed(url: str) -> Address:
     )
 
 
-def _kind(scheme: str, mode: str) -> Kind:
+def _kind(scheme: str, mode: str) -> DeploymentKind:
     if scheme in {"redis", "rediss"}:
         if mode == "sentinel":
             return "sentinel"
@@ -95,7 +95,7 @@ def _kind(scheme: str, mode: str) -> Kind:
     raise ValueError(f"it does not begin with {SCHEMES}")
 
 
-def _options(query: str, kind: Kind, *, tls: bool) -> dict[str, str]:
+def _options(query: str, kind: DeploymentKind, *, tls: bool) -> dict[str, str]:
     given = parse_qsl(query, keep_blank_values=True)
     options = dict(given)
     if options.get("decode_responses"):
@@ -114,7 +114,7 @@ def _options(query: str, kind: Kind, *, tls: bool) -> dict[str, str]:
     return options
 
 
-def _place(path: str, options: Mapping[str, str], kind: Kind) -> tuple[str, str]:
+def _place(path: str, options: Mapping[str, str], kind: DeploymentKind) -> tuple[str, str]:
     """Return the service that Sentinels watch, and the database, from a path; empty if absent."""
     service, database = "", path.strip("/")
     if kind == "sentinel":

@@ -56,7 +56,7 @@ class RedisClaims:
             for profile, holder in zip(claims, _success(answer), strict=True)
         }
 
-    def stands(self, generation: str) -> bool:
+    def is_current(self, generation: str) -> bool:
         """Whether the generation is current, ready, and on the server it was made on."""
         return isinstance(self._run(scripts.STREAM, generation, ()), list)
 

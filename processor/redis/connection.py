@@ -72,11 +72,11 @@ class Server:
         with self._asking():
             return _checked(self._link.everywhere(command))
 
-    def pipeline(self, transaction: bool = False) -> "Asked":  # noqa: FBT001, FBT002  as redis-py's
+    def pipeline(self, transaction: bool = False) -> "Command":  # noqa: FBT001, FBT002  as redis-py's
         """Return what `processor.reader` asks with, as it does with a client of redis-py."""
         if transaction:
             raise ValueError("commands of several slots are no transaction")
-        return Asked(self)
+        return Command(self)
 
     def close(self) -> None:
         """Close the connections. Raises nothing."""
@@ -100,7 +100,7 @@ class Server:
             raise
 
 
-class Asked:
+class Command:
     """Commands of one key each, gathered and then asked together."""
 
     def __init__(self, server: Server) -> None:

@@ -19,7 +19,7 @@ _REFUSED: Final = frozenset({401, 403})
 _PASSING: Final = frozenset({408, 425, 429})
 _CLIENTS = range(400, 500)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Access(NamedTuple):
@@ -126,7 +126,7 @@ class ConfluentRegistry:
 
         return Schema(text, "AVRO")
 
-    def _asked(self, ask: Callable[[], Answer], what: str) -> Answer | None:
+    def _asked(self, ask: Callable[[], Result], what: str) -> Result | None:
         """Return the answer, None for a 404; sort everything else."""
         from confluent_kafka.schema_registry import SchemaRegistryError
 

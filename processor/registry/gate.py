@@ -17,7 +17,7 @@ _FORGIVEN: Final = VAIN_S / 3600
 """Of such waiting, what a second makes undone: all of it within an hour."""
 
 
-class Gate:
+class SchemaWait:
     """Holds partitions back at records whose schema nothing is known of. One thread calls it.
 
     The registry is asked for all ids of a poll together, those behind the first included, so that
@@ -125,11 +125,11 @@ class Gate:
         return True
 
     def _tell(self) -> None:
-        trouble = self._ids.trouble
-        if trouble is None:
+        unavailable = self._ids.unavailable
+        if unavailable is None:
             self._observer.back("registry")
         else:
-            self._observer.away("registry", str(trouble), retry_in=_WAIT_S)
+            self._observer.away("registry", str(unavailable), retry_in=_WAIT_S)
 
 
 def _named(record: Record) -> SchemaId | None:

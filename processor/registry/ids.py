@@ -58,7 +58,7 @@ class RegisteredIds:
         self._quiet_until = 0.0
         self._backoff = _FIRST_BACKOFF_S
         self.capacity = capacity
-        self.trouble: RegistryUnavailable | None = None
+        self.unavailable: RegistryUnavailable | None = None
         """Why the registry did not answer when it was last asked; None where it did."""
 
     def schema(self, schema_id: SchemaId) -> Schema | None:
@@ -76,8 +76,8 @@ class RegisteredIds:
     def ask(self, ids: Iterable[SchemaId], seconds: float) -> None:
         """Ask for those ids of which nothing is known yet, then for those that were absent.
 
-        Ends after `seconds`, and with the first question that is not answered: `trouble` then says
-        why, and for a while that doubles nothing is asked. Raises Forbidden.
+        Ends after `seconds`, and with the first question that is not answered: `unavailable` then
+        says why, and for a while that doubles nothing is asked. Raises Forbidden.
         """
         now = self._clock()
         if now < self._quiet_until:
@@ -89,7 +89,7 @@ class RegisteredIds:
                 if self._clock() >= until:
                     break
         except RegistryUnavailable as fault:
-            self.trouble = fault
+            self.unavailable = fault
             self._quiet_until = self._clock() + self._backoff
             self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF_S)
 
@@ -136,7 +136,7 @@ class RegisteredIds:
 
     def _ask(self, schema_id: SchemaId) -> _Answer:
         text = self._registry.text(schema_id)
-        self.trouble = None
+        self.unavailable = None
         self._backoff = _FIRST_BACKOFF_S
         answer = _Answer(None if text is None else _read(schema_id, text), self._clock())
         former = self._answers.pop(schema_id, None)

@@ -8,7 +8,7 @@ from processor.ports.log import Extent
 from processor.replay.plan import Range
 
 
-class Asked(NamedTuple):
+class RequestedBounds(NamedTuple):
     """What the command line says."""
 
     start: Literal["earliest"] | int | Mapping[int, int]
@@ -35,7 +35,7 @@ class Point(NamedTuple):
 
 
 def bound(
-    asked: Asked, found: Mapping[int, Standing], offset_at: Callable[[int, int], int]
+    asked: RequestedBounds, found: Mapping[int, Standing], offset_at: Callable[[int, int], int]
 ) -> tuple[dict[int, Range], list[Point]]:
     """Return the ranges, by partition, and what cannot be had.
 

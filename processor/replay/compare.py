@@ -24,7 +24,7 @@ Row = tuple[int, int, int, bytes | None]
 """An input offset, a side, a version, and a value where it is to be compared."""
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """What became of a pair."""
 
     EQUAL = "equal"
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 class Difference(NamedTuple):
     """A pair that is not equal; for a changed one, each field's live value and the replay's."""
 
-    kind: Kind
+    kind: DifferenceKind
     key: bytes
     offset: int
     fields: Mapping[str, tuple[object, object]]
@@ -66,7 +66,7 @@ class Comparison:
         self._seen = seen
         self._fields = fields
         self._last_only = last_only
-        self.counts: Counter[Kind] = Counter()
+        self.counts: Counter[DifferenceKind] = Counter()
         self._database = scratch()
         self._database.execute(
             "CREATE TABLE snapshot (key BLOB, slot INTEGER, side INTEGER, at INTEGER, "
@@ -129,7 +129,7 @@ class Comparison:
             offset, side, version, value = row
             if side == _LIVE:
                 if live is not None:
-                    yield from self._count(Kind.MISSING, key, live[0])
+                    yield from self._count(DifferenceKind.MISSING, key, live[0])
                 gone = max(0, version - known - 1)
                 yield from self._alone(key, alone, gone)
                 alone, known = [], max(known, version)
@@ -139,17 +139,19 @@ class Comparison:
                 live = None
             else:
                 if live is not None:
-                    yield from self._count(Kind.MISSING, key, live[0])
+                    yield from self._count(DifferenceKind.MISSING, key, live[0])
                     live = None
                 alone.append(offset)
         if live is not None:
-            yield from self._count(Kind.MISSING, key, live[0])
+            yield from self._count(DifferenceKind.MISSING, key, live[0])
         yield from self._alone(key, alone, 0)
 
     def _alone(self, key: bytes, offsets: Sequence[int], gone: int) -> Iterator[Difference]:
         """Tell of what only the replay published; `gone` live ones were removed around there."""
         for place, offset in enumerate(offsets):
-            yield from self._count(Kind.COMPACTED if place < gone else Kind.EXTRA, key, offset)
+            yield from self._count(
+                DifferenceKind.COMPACTED if place < gone else DifferenceKind.EXTRA, key, offset
+            )
 
     def _last(self, key: bytes, rows: Sequence[Row]) -> Iterator[Difference]:
         by_side = {row[1]: row for row in rows}
@@ -157,9 +159,9 @@ class Comparison:
         if live is not None and again is not None:
             yield from self._pair(key, again[0], live[3] or b"", again[3] or b"")
         elif live is not None:
-            yield from self._count(Kind.MISSING, key, live[0])
+            yield from self._count(DifferenceKind.MISSING, key, live[0])
         elif again is not None:
-            later = Kind.COMPACTED if _LATER in by_side else Kind.EXTRA
+            later = DifferenceKind.COMPACTED if _LATER in by_side else DifferenceKind.EXTRA
             yield from self._count(later, key, again[0])
 
     def _pair(self, key: bytes, offset: int, live: bytes, again: bytes) -> Iterator[Difference]:
@@ -171,11 +173,11 @@ class Comparison:
                 for name in old
                 if name not in IGNORED and old[name] != new[name]
             }
-        self.counts[Kind.CHANGED if changed else Kind.EQUAL] += 1
+        self.counts[DifferenceKind.CHANGED if changed else DifferenceKind.EQUAL] += 1
         if changed:
-            yield Difference(Kind.CHANGED, key, offset, changed)
+            yield Difference(DifferenceKind.CHANGED, key, offset, changed)
 
-    def _count(self, kind: Kind, key: bytes, offset: int) -> Iterator[Difference]:
+    def _count(self, kind: DifferenceKind, key: bytes, offset: int) -> Iterator[Difference]:
         self.counts[kind] += 1
-        if kind is not Kind.COMPACTED:
+        if kind is not DifferenceKind.COMPACTED:
             yield Difference(kind, key, offset, {})

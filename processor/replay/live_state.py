@@ -13,11 +13,11 @@ from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
 
 _SAMPLE: Final = 500
 
-Told = Callable[[int, int, int], None]
+OnProgress = Callable[[int, int, int], None]
 """Called with a partition, the offsets that were read of its output, and those there are."""
 
 
-class LiveSurvey:
+class LiveState:
     """Looks at the live service's topics and offsets. Raises what the ports raise."""
 
     def __init__(self, stream: Stream, coordination: Coordination, scan: Scan) -> None:
@@ -56,7 +56,7 @@ class LiveSurvey:
         ranges: Mapping[int, Range],
         outputs: Mapping[int, int],
         seen: Callable[[bytes], Seen],
-        told: Told,
+        on_progress: OnProgress,
     ) -> list[Point]:
         """Return the starts as of which compaction has removed a state that would be needed.
 
@@ -67,7 +67,7 @@ class LiveSurvey:
         for partition, (start, _) in ranges.items():
             if start == 0:
                 continue
-            exact = self._exact(partition, start, outputs[partition], seen, told)
+            exact = self._exact(partition, start, outputs[partition], seen, on_progress)
             if not exact.exact:
                 why = (
                     f"compaction has removed a snapshot of {exact.key!r} that the state needs"
@@ -111,7 +111,7 @@ class LiveSurvey:
         start: int,
         end: int,
         seen: Callable[[bytes], Seen],
-        told: Told,
+        on_progress: OnProgress,
     ) -> ExactStart:
         before = SpilledSeen()
         exact = ExactStart(start, before)
@@ -124,8 +124,8 @@ class LiveSurvey:
                     else:
                         exact.saw(key, seen(record.value))
                 if records:
-                    told(partition, records[-1].offset + 1, end)
-            told(partition, end, end)
+                    on_progress(partition, records[-1].offset + 1, end)
+            on_progress(partition, end, end)
         finally:
             before.close()
         return exact

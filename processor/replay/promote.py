@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from processor.errors import FailClosed
-from processor.partitions.takeover import Ownership, Position
+from processor.partitions.takeover import Position, Takeover
 from processor.ports.log import Committed, Outgoing, Publication, Record, Subscription, Topic
 from processor.replay.spill import scratch
 from processor.state.checkpoint import Promoted
@@ -101,19 +101,19 @@ class Promote:
         *,
         subscription: Subscription,
         publication: Publication,
-        ownership: Ownership,
+        takeover: Takeover,
     ) -> None:
         self._promoted = promoted
         self._subscription = subscription
         self._publication = publication
-        self._ownership = ownership
+        self._takeover = takeover
 
     def __call__(self, staged: Staged) -> Generator[bool, None, None]:
         """Bring one partition's differences into the live output.
 
         Raises what committing raises, and FailClosed where the partition is not as it was staged.
         """
-        position = yield from self._ownership.take_over(staged.partition)
+        position = yield from self._takeover.take_over(staged.partition)
         if (position.offset, position.output) != (self._promoted.offset, staged.output):
             raise FailClosed(
                 f"partition {staged.partition} has changed meanwhile: nothing was published there",
@@ -139,6 +139,6 @@ class Promote:
         self._publication.send(batch)
         ends = self._publication.flush()
         after = position._replace(output=ends.get(partition, position.output))
-        committed = Committed(after.offset, self._ownership.metadata(after))
+        committed = Committed(after.offset, self._takeover.metadata(after))
         self._publication.commit({partition: committed}, membership)
         return after

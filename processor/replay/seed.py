@@ -6,7 +6,7 @@ A generator, as in `processor.partitions.takeover`: True is progress, False is w
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Final
 
-from processor.partitions.takeover import Ownership, Position
+from processor.partitions.takeover import Position, Takeover
 from processor.ports.log import (
     Committed,
     Coordination,
@@ -54,7 +54,7 @@ class Seed:
         live: Scan,
         subscription: Subscription,
         publication: Publication,
-        ownership: Ownership,
+        takeover: Takeover,
     ) -> None:
         """Take what returns a snapshot's input offset, and a reader of the live topics."""
         self._plan = plan
@@ -62,7 +62,7 @@ class Seed:
         self._live = live
         self._subscription = subscription
         self._publication = publication
-        self._ownership = ownership
+        self._takeover = takeover
 
     def __call__(self, partition: int, position: Position) -> Generator[bool, None, Position]:
         """Copy what is left to copy; return the position after it.
@@ -115,7 +115,7 @@ class Seed:
         self._publication.send(batch)
         ends = self._publication.flush()
         after = position._replace(output=ends.get(partition, position.output), seeding=seeding)
-        committed = Committed(after.offset, self._ownership.metadata(after))
+        committed = Committed(after.offset, self._takeover.metadata(after))
         self._publication.commit({partition: committed}, membership)
         return after
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import suppress
 from typing import Final
 
-from processor.dead_letters.halts import Halts
+from processor.dead_letters.halts import HaltedPartitions
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.log import BatchAborted, LogUnavailable, Publication, Subscription
 from processor.ports.registry import RegistryUnavailable
@@ -17,7 +17,7 @@ from processor.telemetry.observer import Observer
 _STEP_S: Final = 1.0
 
 
-class Takeovers:
+class Assignment:
     """Steps the tasks that restore partitions and claims; their records are held back meanwhile.
 
     A task yields whether it got on, and returns when it is done. Whatever goes wrong with a
@@ -34,7 +34,7 @@ class Takeovers:
         rebuild_claims: Callable[[], Generator[bool, None, None]],
         observer: Observer,
         pacing: Pacing,
-        halts: Halts,
+        halts: HaltedPartitions,
         held_back: Callable[[], Collection[int]] = tuple,
     ) -> None:
         """Take the parts; `held_back` are owned partitions whose records wait for a schema."""

@@ -7,7 +7,7 @@ _ALLOCATIONS: Final = 200_000
 """What is made and not freed, in objects with references, between two looks at the youngest."""
 
 
-def spare_collections() -> None:
+def collect_rarely() -> None:
     """Look for cycles rarely, and never among what was made before this call.
 
     A batch holds some ten thousand tuples and dicts at once, which their reference counts free. At

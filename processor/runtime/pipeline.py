@@ -6,11 +6,11 @@ from time import monotonic, perf_counter
 from typing import Final, NamedTuple
 
 from processor.core.outcome import Reason
-from processor.partitions.takeover import Ownership, Position
+from processor.partitions.takeover import Position, Takeover
 from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.log import Committed, Membership, Record
 from processor.ports.sessions import Stamp
-from processor.stages.batch import Changed, Folded, Letter, Snapshot, Update
+from processor.stages.batch import Changed, Decoded, Folded, RejectedRecord, Snapshot
 from processor.stages.fold import Fold, profile_of
 from processor.stages.load import Load
 from processor.stages.publish import Publish
@@ -36,18 +36,18 @@ class Pipeline:
     def __init__(
         self,
         *,
-        decode: Callable[[Sequence[Record]], list[Update]],
+        decode: Callable[[Sequence[Record]], list[Decoded]],
         load: Load,
         fold: Fold,
         publish: Publish,
         store: Store,
         claims: Claims,
-        ownership: Ownership,
+        takeover: Takeover,
         restore: Restore,
         records: RecordCache,
         identity: Callable[[], str],
         metrics: Metrics,
-        count: Callable[[Sequence[Record], Sequence[Letter]], None] | None = None,
+        count: Callable[[Sequence[Record], Sequence[RejectedRecord]], None] | None = None,
         part: int = PART,
     ) -> None:
         """Take the stages; `count` is told each committed batch's records and dead letters.
@@ -60,7 +60,7 @@ class Pipeline:
         self._publish = publish
         self._store = store
         self._claims = claims
-        self._ownership = ownership
+        self._takeover = takeover
         self._restore = restore
         self._records = records
         self._identity = identity
@@ -126,16 +126,16 @@ class Pipeline:
         def offsets(ends: Mapping[int, int]) -> dict[int, Committed]:
             positions.update(self._positions(records, ends))
             return {
-                partition: Committed(position.offset, self._ownership.metadata(position))
+                partition: Committed(position.offset, self._takeover.metadata(position))
                 for partition, position in positions.items()
             }
 
-        def claims_stand() -> None:
-            if batch.claimed and not self._claims.stands(batch.generation):
+        def claims_are_current() -> None:
+            if batch.claimed and not self._claims.is_current(batch.generation):
                 raise ClaimsNotReady("the claims were lost while the batch was published")
 
         before_commit = perf_counter()
-        self._publish.commit(offsets, membership, claims_stand)
+        self._publish.commit(offsets, membership, claims_are_current)
         committed = perf_counter()
         if self._count is not None:
             self._count(records, batch.letters)
@@ -211,7 +211,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.changed = defaultdict[int, dict[bytes, Snapshot]](dict)
-        self.letters: list[Letter] = []
+        self.letters: list[RejectedRecord] = []
         self.accepted = self.duplicates = self.taken = self.size = self.hits = self.misses = 0
         self.claimed = False
         self.generation = ""

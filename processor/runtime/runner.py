@@ -6,7 +6,7 @@ from contextlib import suppress
 from threading import Event
 from typing import Final
 
-from processor.dead_letters.halts import Halts
+from processor.dead_letters.halts import HaltedPartitions
 from processor.errors import TooManyDeadLetters
 from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.log import (
@@ -21,8 +21,8 @@ from processor.ports.log import (
 )
 from processor.ports.registry import RegistryUnavailable
 from processor.ports.sessions import CacheLost, CacheUnavailable, SessionCache
-from processor.registry.gate import Gate
-from processor.runtime.assignment import Takeovers
+from processor.registry.gate import SchemaWait
+from processor.runtime.assignment import Assignment
 from processor.runtime.pacing import IDLE_WAIT_S, TASK_WAIT_S, Pacing
 from processor.runtime.pipeline import Pipeline
 from processor.runtime.until_end import UntilEnd
@@ -51,14 +51,14 @@ class Runner:
         cache: SessionCache,
         claims: Claims,
         claims_stream: str,
-        takeovers: Takeovers,
+        assignment: Assignment,
         pacing: Pacing,
-        halts: Halts,
+        halts: HaltedPartitions,
         stopping: Event,
         observer: Observer,
         max_batch: int,
         until_end: UntilEnd | None = None,
-        gate: Gate | None = None,
+        gate: SchemaWait | None = None,
     ) -> None:
         self._subscription = subscription
         self._publication = publication
@@ -66,7 +66,7 @@ class Runner:
         self._cache = cache
         self._claims = claims
         self._claims_stream = claims_stream
-        self._takeovers = takeovers
+        self._assignment = assignment
         self._pacing = pacing
         self._halts = halts
         self._stopping = stopping
@@ -88,11 +88,11 @@ class Runner:
             except LogUnavailable as fault:
                 # Records may have been taken and not processed: all that is owned is read again.
                 self._retreat("kafka", fault)
-                self._takeovers.restart(list(self._pipeline.owned))
+                self._assignment.restart(list(self._pipeline.owned))
 
     def _at_end(self, until_end: UntilEnd) -> bool:
         """Whether all ends are reached; raises what keeps this process from reaching them."""
-        running, coming = self._takeovers.flowing(), self._takeovers.partitions
+        running, coming = self._assignment.flowing(), self._assignment.partitions
         if until_end.reached(running, coming):
             return True
         halted = self._halts.partitions
@@ -111,7 +111,7 @@ class Runner:
         if self._keeps_commit_interval() or self._stopping.is_set():
             return
         if self._gate is not None:
-            self._takeovers.resume(self._gate.take_due())
+            self._assignment.resume(self._gate.take_due())
         taken = consume(self._subscription, self._max_batch, self._wait(progress=progress))
         records = taken.records
         if taken.rebalance is not None:
@@ -124,7 +124,7 @@ class Runner:
             if self._until_end is not None:
                 records = self._until_end.cut(records)
             # What is paused delivers nothing, but for what the client had at hand; it comes again.
-            running = self._takeovers.flowing()
+            running = self._assignment.flowing()
             records = [each for each in records if each.partition in running]
             self._process(self._admitted(records), taken.membership)
         if self._halts.any_unpaused():
@@ -137,12 +137,12 @@ class Runner:
         """Return how long to wait for a record: not at all while there is other work."""
         if progress:
             return 0.0
-        coming = self._takeovers.partitions or self._takeovers.holds_claims
+        coming = self._assignment.partitions or self._assignment.holds_claims
         return TASK_WAIT_S if coming or not self._producing or self._until_end else IDLE_WAIT_S
 
     def _keeps_commit_interval(self) -> bool:
         """Whether it is too early to take records again; then wait a part of what is left."""
-        wait = self._pacing.before_take(busy=bool(self._takeovers.partitions))
+        wait = self._pacing.before_take(busy=bool(self._assignment.partitions))
         if wait <= 0:
             return False
         self._stopping.wait(wait)
@@ -179,7 +179,7 @@ class Runner:
         except ClaimsNotReady as fault:
             self._observer.aborted(str(fault))
             self._drop_batch()
-            self._takeovers.restart_claims()
+            self._assignment.restart_claims()
         except CacheLost as fault:
             # Of the batch's other partitions, too, the record cache lacks what was committed.
             self._observer.store_failed(str(fault))
@@ -208,20 +208,20 @@ class Runner:
         except ProducerLost as fault:
             self._lose_producer(fault)
             return
-        self._takeovers.restart(restart)
+        self._assignment.restart(restart)
         self._rewind()
 
     def _rewind(self) -> None:
         """Make the next record of each running partition the first that is not committed."""
-        if not self._takeovers.holds_claims:
-            self._subscription.seek(self._takeovers.flowing())
+        if not self._assignment.holds_claims:
+            self._subscription.seek(self._assignment.flowing())
 
     def _lose_producer(self, fault: ProducerLost) -> None:
         """Have everything taken over anew by the next producer: the committed offsets will tell."""
         self._observer.producer_lost(str(fault))
         self._producing = False
         self._rest()
-        self._takeovers.restart_all()
+        self._assignment.restart_all()
 
     def _retreat(self, server: str, fault: Exception) -> None:
         """Note that a server is away, and let the tasks rest."""
@@ -232,18 +232,18 @@ class Runner:
         self._rest()
 
     def _rest(self) -> None:
-        self._pacing.rest(busy=bool(self._takeovers.partitions))
+        self._pacing.rest(busy=bool(self._assignment.partitions))
 
     # Ownership
 
     def _rebalanced(self, change: Rebalance) -> None:
         for partition in change.revoked:
-            self._takeovers.give_up(partition)
+            self._assignment.give_up(partition)
         self._halts.forget(change.revoked)
         if self._gate is not None:
             self._gate.forget(change.revoked)
-        self._takeovers.restart(change.assigned)
-        self._observer.rebalanced(change, {*self._pipeline.owned, *self._takeovers.partitions})
+        self._assignment.restart(change.assigned)
+        self._observer.rebalanced(change, {*self._pipeline.owned, *self._assignment.partitions})
         self._rewind()
 
     def _step(self) -> bool:
@@ -252,7 +252,7 @@ class Runner:
             if not self._producing:
                 self._publication.replace()
                 self._producing = True
-            return self._takeovers.step(self._stopping.is_set)
+            return self._assignment.step(self._stopping.is_set)
         except ProducerLost as fault:
             self._lose_producer(fault)
         except LogUnavailable as fault:
@@ -271,9 +271,9 @@ class Runner:
             )
             if lost:
                 self._observer.store_failed(str(CacheLost(lost)))
-                self._takeovers.restart(lost)
+                self._assignment.restart(lost)
             if self._claims.stream() != self._claims_stream:
-                self._takeovers.restart_claims()
+                self._assignment.restart_claims()
             self._observer.back("redis")
         except CacheUnavailable as fault:
             self._observer.away("redis", str(fault), retry_in=CHECK_S)

@@ -11,21 +11,21 @@ from processor.telemetry.observer import Observer
 
 _RETRY_S: Final = 1.0
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Stopped(Exception):  # noqa: N818  what happened
     """The process was told to stop before it had begun."""
 
 
-class Patience:
+class WaitForServers:
     """Repeats what a server that is away keeps from being done; raises Stopped when told to."""
 
     def __init__(self, stopping: Event, observer: Observer) -> None:
         self._stopping = stopping
         self._observer = observer
 
-    def __call__(self, action: Callable[[], Answer]) -> Answer:
+    def __call__(self, action: Callable[[], Result]) -> Result:
         """Return the action's answer, once it has one."""
         while not self._stopping.is_set():
             self._observer.turned()

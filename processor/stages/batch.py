@@ -8,7 +8,7 @@ from processor.core.outcome import Rejected
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 
-Update = EncodedUpdate | SessionUpdate | Rejected
+Decoded = EncodedUpdate | SessionUpdate | Rejected
 """What decode makes of a record."""
 
 Sessions = Mapping[int, Mapping[bytes, bytes | None]]
@@ -24,7 +24,7 @@ class Snapshot(NamedTuple):
     """Whether it takes the profile that its update names."""
 
 
-class Letter(NamedTuple):
+class RejectedRecord(NamedTuple):
     """A rejected update: its record, and why."""
 
     record: Record
@@ -39,7 +39,7 @@ class Folded(NamedTuple):
     """What became of a part of a batch. The sessions that it was folded upon are as they were."""
 
     snapshots: Sequence[Snapshot]
-    letters: Sequence[Letter]
+    letters: Sequence[RejectedRecord]
     duplicates: int
     claims: Mapping[str, str]
     """The claims that the snapshots rest on and that no earlier commit holds, by profile."""

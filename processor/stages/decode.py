@@ -10,7 +10,7 @@ from processor.core.session import session_key
 from processor.core.update import SessionUpdate
 from processor.core.validate import validate
 from processor.ports.log import Record
-from processor.stages.batch import Update
+from processor.stages.batch import Decoded
 
 
 class Decode:
@@ -22,7 +22,7 @@ class Decode:
         self._header = updates.header
         """What stood before the values that came last: for most records, what comes next."""
 
-    def __call__(self, records: Sequence[Record]) -> list[Update]:
+    def __call__(self, records: Sequence[Record]) -> list[Decoded]:
         """Return what `read` says of each; what the compiled codec finds sound stays as it is."""
         if self._compiled is None:
             return [self.read(record) for record in records]
@@ -49,7 +49,7 @@ class Decode:
             return Rejected(Reason.INVALID_VALUE, valid)
         return valid
 
-    def _alone(self, compiled: Compiled, record: Record) -> Update:
+    def _alone(self, compiled: Compiled, record: Record) -> Decoded:
         """Return what becomes of a record that was not read with the others."""
         # Its framing may be another than what stood before the ones that came last.
         try:

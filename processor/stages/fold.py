@@ -10,14 +10,14 @@ from processor.core.outcome import Accepted, Duplicate, Reason, Rejected
 from processor.core.session import Session, profile_key
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
-from processor.stages.batch import Folded, Letter, Sessions, Snapshot, Update
+from processor.stages.batch import Decoded, Folded, RejectedRecord, Sessions, Snapshot
 
 FOLD_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of snapshots, written or read in vain, after which a batch is cut: its rest goes into the
 next transaction. To read one again for every update that it rejects may take 0.15 s a megabyte."""
 
 
-def profile_of(update: Update) -> str | None:
+def profile_of(update: Decoded) -> str | None:
     """Return the key of the profile that an update names, None where it names none."""
     if isinstance(update, Rejected):
         return None
@@ -55,7 +55,7 @@ class Fold:
     def __call__(
         self,
         records: Sequence[Record],
-        updates: Sequence[Update],
+        updates: Sequence[Decoded],
         sessions: Sessions,
         holders: Mapping[str, str],
     ) -> Folded:
@@ -63,13 +63,13 @@ class Fold:
         current = {partition: dict(known) for partition, known in sessions.items()}
         held = dict(holders)
         snapshots: list[Snapshot] = []
-        letters: list[Letter] = []
+        letters: list[RejectedRecord] = []
         claims: dict[str, str] = {}
         duplicates = size = taken = 0
         for record, update in zip(records, updates, strict=True):
             taken += 1
             if isinstance(update, Rejected):
-                letters.append(Letter(record, update))
+                letters.append(RejectedRecord(record, update))
                 continue
             known = current[record.partition]
             key = record.key or b""
@@ -88,7 +88,7 @@ class Fold:
                 if isinstance(outcome, Duplicate):
                     duplicates += 1
                 else:
-                    letters.append(Letter(record, outcome))
+                    letters.append(RejectedRecord(record, outcome))
             if size > self.limit:
                 break
         return Folded(snapshots, letters, duplicates, claims, taken, size)

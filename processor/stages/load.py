@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from processor.core.outcome import Rejected
 from processor.ports.log import Record
 from processor.ports.sessions import SessionCache, Stamp, Want
-from processor.stages.batch import Changed, Sessions, Update
+from processor.stages.batch import Changed, Decoded, Sessions
 from processor.state.record_cache import RecordCache
 
 LOAD_LIMIT: Final = 16 * 1024 * 1024
@@ -39,7 +39,7 @@ class Load:
     def __call__(
         self,
         records: Sequence[Record],
-        updates: Sequence[Update],
+        updates: Sequence[Decoded],
         stamps: Mapping[int, Stamp],
         changed: Changed,
     ) -> Loaded:
@@ -94,7 +94,7 @@ class Load:
 
 def _reach(
     records: Sequence[Record],
-    updates: Sequence[Update],
+    updates: Sequence[Decoded],
     sessions: Sessions,
 ) -> int:
     """Return the place of the first record whose session was not loaded."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from processor.ports.log import Committed, Headers, Membership, Outgoing, Publication, Topic
-from processor.stages.batch import Folded, Letter
+from processor.stages.batch import Folded, RejectedRecord
 from processor.state.checkpoint import FORMAT
 
 ERROR_HEADERS: Final = tuple(
@@ -77,7 +77,7 @@ class Publish:
         )
         return records
 
-    def _dead_letter(self, letter: Letter) -> Outgoing:
+    def _dead_letter(self, letter: RejectedRecord) -> Outgoing:
         record = letter.record
         key, value = record.key, record.value
         foreign = list(_foreign(record.headers))
@@ -99,7 +99,7 @@ class Publish:
             [*foreign, *errors],
         )
 
-    def _error_headers(self, letter: Letter) -> list[tuple[str, bytes]]:
+    def _error_headers(self, letter: RejectedRecord) -> list[tuple[str, bytes]]:
         record, rejected = letter
         texts = (
             str(rejected.reason),

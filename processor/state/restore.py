@@ -26,7 +26,7 @@ class _Part(NamedTuple):
     moved: bool
 
 
-class Progress(Protocol):
+class RestoreProgress(Protocol):
     """Who is told how a restore gets on."""
 
     def rebuilding(self, partition: int) -> None:
@@ -48,7 +48,7 @@ class Restore:
         stream: Stream,
         cache: SessionCache,
         scan: Scan,
-        progress: Progress,
+        progress: RestoreProgress,
         now_ms: Callable[[], int],
         tombstones_kept_ms: int,
     ) -> None:

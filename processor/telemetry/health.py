@@ -12,7 +12,7 @@ STARTUP: Final = "startup"
 """The subject that holds readiness back from the beginning, until the loop clears it."""
 
 
-class Verdict(NamedTuple):
+class HealthVerdict(NamedTuple):
     """An answer and the JSON object that says why."""
 
     good: bool
@@ -53,19 +53,19 @@ class Health:
             self._reasons.pop(subject, None)
             self._warnings.pop(subject, None)
 
-    def live(self) -> Verdict:
+    def live(self) -> HealthVerdict:
         """Whether the loop turned lately; a server that is away or a restore changes nothing."""
         ago = self._clock() - self._turned
         live = ago <= LIVE_WITHIN
         body: dict[str, object] = {"live": live, "seconds_since_turn": round(ago, 1)}
         if not live:
             body["reason"] = f"the loop has not turned for {ago:.0f} s"
-        return Verdict(live, body)
+        return HealthVerdict(live, body)
 
-    def ready(self) -> Verdict:
+    def ready(self) -> HealthVerdict:
         """Whether nothing holds readiness back; with nothing assigned, nothing does."""
         with self._lock:
             reasons, warnings = dict(self._reasons), dict(self._warnings)
-        return Verdict(
+        return HealthVerdict(
             not reasons, {"ready": not reasons, "reasons": reasons, "warnings": warnings}
         )

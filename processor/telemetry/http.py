@@ -11,7 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from processor.errors import ConfigError
-from processor.telemetry.health import Health, Verdict
+from processor.telemetry.health import Health, HealthVerdict
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -102,7 +102,7 @@ def _application(registry: CollectorRegistry, health: Health) -> "WSGIApplicatio
     return answer
 
 
-def _probe(start: "StartResponse", verdict: Verdict) -> list[bytes]:
+def _probe(start: "StartResponse", verdict: HealthVerdict) -> list[bytes]:
     status = "200 OK" if verdict.good else "503 Service Unavailable"
     return _reply(start, status, "application/json", json.dumps(verdict.body) + "\n")
 

@@ -186,11 +186,11 @@ class Observer:
                 age = max(0.0, time.time() - self._last_timestamps[partition] / 1000)
             lags[partition] = Lag(behind, age)
         self._metrics.lag(lags)
-        trouble = subscription.trouble()
-        if trouble is None:
+        connection_error = subscription.connection_error()
+        if connection_error is None:
             self.back("kafka")
         else:
-            self.away("kafka", trouble, retry_in=0.0)
+            self.away("kafka", connection_error, retry_in=0.0)
 
 
 def _subject(partition: int) -> str:

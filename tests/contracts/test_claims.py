@@ -28,7 +28,7 @@ def rebuilt(claims: Claims, of_topic: Mapping[str, str] | None = None) -> str:
 def test_nothing_is_decided_before_a_first_build(backend: Backend) -> None:
     claims = backend.claims()
     assert claims.stream() is None
-    assert not claims.stands("")
+    assert not claims.is_current("")
     with pytest.raises(ClaimsNotReady):
         claims.holders(["1:p"])
     with pytest.raises(ClaimsNotReady):
@@ -41,7 +41,7 @@ def test_holders_are_those_of_the_topic(backend: Backend) -> None:
     assert claims.holders(["1:p", "1:ü", "1:q"]) == (generation, {"1:p": "1:a", "1:ü": "1:é"})
     assert claims.holders([]) == (generation, {})
     assert claims.stream() == "stream 1"
-    assert claims.stands(generation)
+    assert claims.is_current(generation)
 
 
 def test_a_later_claim_of_the_topic_replaces_an_earlier(backend: Backend) -> None:
@@ -71,8 +71,8 @@ def test_nothing_is_decided_while_claims_are_rebuilt(backend: Backend) -> None:
     generation = claims.begin("stream 2")
     assert generation is not None
     assert generation != former
-    assert not claims.stands(former)
-    assert not claims.stands(generation)
+    assert not claims.is_current(former)
+    assert not claims.is_current(generation)
     assert claims.stream() is None
     with pytest.raises(ClaimsNotReady):
         claims.holders(["1:p"])
@@ -103,7 +103,7 @@ def test_what_another_process_has_rebuilt_is_not_rebuilt_again(backend: Backend)
     generation = rebuilt(one, {"1:p": "1:a"})
     assert other.begin("stream 1") is None
     assert other.stream() == "stream 1"
-    assert one.stands(generation)
+    assert one.is_current(generation)
     assert other.holders(["1:p"]) == (generation, {"1:p": "1:a"})
 
 
@@ -111,7 +111,7 @@ def test_what_is_ready_of_another_stream_is_begun_again(backend: Backend) -> Non
     one, other = backend.claims(), backend.claims()
     generation = rebuilt(one)
     assert other.begin("stream 2") is not None
-    assert not one.stands(generation)
+    assert not one.is_current(generation)
 
 
 def test_the_same_process_may_begin_again(backend: Backend) -> None:
@@ -123,7 +123,7 @@ def test_the_same_process_may_begin_again(backend: Backend) -> None:
         claims.fill(abandoned, {"1:p": "1:a"})
     with pytest.raises(ClaimsNotReady):
         claims.finish(abandoned)
-    assert claims.stands(generation)
+    assert claims.is_current(generation)
 
 
 def test_to_finish_twice_is_safe_and_to_fill_after_is_refused(backend: Backend) -> None:
@@ -165,7 +165,7 @@ def test_a_loss_is_seen_and_healed_by_a_rebuild(
     generation = rebuilt(claims, {"1:p": "1:a"})
     claims.take(generation, {"1:q": "1:lost"})
     lose(backend, generation)
-    assert not claims.stands(generation)
+    assert not claims.is_current(generation)
     assert claims.stream() is None
     with pytest.raises(ClaimsNotReady):
         claims.holders(["1:p"])
@@ -173,7 +173,7 @@ def test_a_loss_is_seen_and_healed_by_a_rebuild(
         claims.take(generation, {"1:p": "1:b"})
     fresh = rebuilt(claims, {"1:p": "1:a"})
     assert fresh != generation
-    assert not claims.stands(generation)
+    assert not claims.is_current(generation)
     assert claims.holders(["1:p", "1:q"]) == (fresh, {"1:p": "1:a"})
 
 
@@ -200,7 +200,7 @@ def test_a_server_that_is_away_is_unavailable(backend: Backend) -> None:
     with pytest.raises(CacheUnavailable):
         claims.take(generation, {"1:p": "1:a"})
     with pytest.raises(CacheUnavailable):
-        claims.stands(generation)
+        claims.is_current(generation)
     with pytest.raises(CacheUnavailable):
         claims.begin("stream 1")
     with pytest.raises(CacheUnavailable):

@@ -268,7 +268,7 @@ def test_a_second_member_gets_its_share_and_leaves_it(log: LogBackend) -> None:
     assert places(taken(second, 1)) == [(moved, 0)]
     second.close()
     members.poll_until("it is back", lambda: members.owned[first] == {0, 1})
-    assert first.trouble() is None
+    assert first.connection_error() is None
 
 
 # Publication

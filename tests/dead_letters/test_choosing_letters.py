@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.cli.dead_letters.options import Chosen, chosen
-from processor.dead_letters.letter import Letter
+from processor.dead_letters.letter import DeadLetter
 from processor.dead_letters.selection import Selection, digest, merged
 from processor.errors import InputError, NotFound
 
-LETTER = Letter(3, 17, 1_000, "undecodable", "", ("updates", "3", "5"), "1:a", 9)
+LETTER = DeadLetter(3, 17, 1_000, "undecodable", "", ("updates", "3", "5"), "1:a", 9)
 
 
 def asked(**options: object) -> Chosen:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.config import Settings
-from processor.dead_letters.limits import BUCKETS, FloodLimits, Tally
+from processor.dead_letters.limits import BUCKETS, FloodLimits, LetterCount
 
 GOOD, BAD = False, True
 WIDTH = 2.0
@@ -30,7 +30,7 @@ def test_without_a_limit_nothing_is_on() -> None:
 
 
 def test_a_limit_is_passed_by_more_than_its_value() -> None:
-    tally = Tally(FloodLimits(consecutive=3))
+    tally = LetterCount(FloodLimits(consecutive=3))
     assert tally.add([BAD] * 3, 0.0) is None
     excess = tally.add([BAD], 0.0)
     assert excess is not None
@@ -41,19 +41,19 @@ def test_a_limit_is_passed_by_more_than_its_value() -> None:
 
 
 def test_a_good_record_ends_a_run_but_does_not_undo_one() -> None:
-    assert Tally(FloodLimits(consecutive=2)).add([BAD, BAD, GOOD, BAD, BAD], 0.0) is None
-    assert Tally(FloodLimits(consecutive=2)).add([BAD, BAD, BAD, GOOD], 0.0) is not None
+    assert LetterCount(FloodLimits(consecutive=2)).add([BAD, BAD, GOOD, BAD, BAD], 0.0) is None
+    assert LetterCount(FloodLimits(consecutive=2)).add([BAD, BAD, BAD, GOOD], 0.0) is not None
 
 
 def test_a_run_goes_on_over_commits_and_any_time() -> None:
-    tally = Tally(FloodLimits(consecutive=2, window=1.0))
+    tally = LetterCount(FloodLimits(consecutive=2, window=1.0))
     assert tally.add([GOOD, BAD], 0.0) is None
     assert tally.add([BAD], 1e6) is None
     assert tally.add([BAD, GOOD], 2e6) is not None
 
 
 def test_the_ratio_counts_above_the_minimum_only() -> None:
-    tally = Tally(FloodLimits(ratio=0.5, minimum=10))
+    tally = LetterCount(FloodLimits(ratio=0.5, minimum=10))
     assert tally.add([BAD] * 10, 0.0) is None
     excess = tally.add([BAD], 0.0)
     assert excess is not None
@@ -64,17 +64,17 @@ def test_the_ratio_counts_above_the_minimum_only() -> None:
 
 def test_the_ratio_is_passed_by_more_than_its_value() -> None:
     limits = FloodLimits(ratio=0.25, minimum=0)
-    assert Tally(limits).add([BAD] + [GOOD] * 3, 0.0) is None
-    assert Tally(limits).add([BAD] * 2 + [GOOD] * 5, 0.0) is not None
+    assert LetterCount(limits).add([BAD] + [GOOD] * 3, 0.0) is None
+    assert LetterCount(limits).add([BAD] * 2 + [GOOD] * 5, 0.0) is not None
 
 
 def test_a_ratio_of_nought_lets_none_pass_and_one_lets_all() -> None:
-    assert Tally(FloodLimits(ratio=0.0, minimum=0)).add([GOOD] * 99 + [BAD], 0.0) is not None
-    assert Tally(FloodLimits(ratio=1.0, minimum=0)).add([BAD] * 99, 0.0) is None
+    assert LetterCount(FloodLimits(ratio=0.0, minimum=0)).add([GOOD] * 99 + [BAD], 0.0) is not None
+    assert LetterCount(FloodLimits(ratio=1.0, minimum=0)).add([BAD] * 99, 0.0) is None
 
 
 def test_what_is_older_than_the_window_does_not_count() -> None:
-    tally = Tally(FloodLimits(ratio=0.5, window=WINDOW, minimum=0))
+    tally = LetterCount(FloodLimits(ratio=0.5, window=WINDOW, minimum=0))
     assert tally.add([BAD] * 40 + [GOOD] * 60, 0.0) is None
     assert tally.add([BAD] * 40 + [GOOD] * 60, WINDOW / 2) is None
     assert tally.records == 200
@@ -88,7 +88,7 @@ def test_what_is_older_than_the_window_does_not_count() -> None:
 def test_runs_are_as_a_list_of_all_records_has_them(
     stream: list[tuple[float, list[bool]]], most: int
 ) -> None:
-    tally = Tally(FloodLimits(consecutive=most))
+    tally = LetterCount(FloodLimits(consecutive=most))
     seen: list[bool] = []
     for _, outcomes in stream:
         told = tally.add(outcomes, 0.0) is not None
@@ -107,7 +107,7 @@ def test_the_window_is_as_a_list_of_all_records_has_it(
     stream: list[tuple[float, list[bool]]], ratio: float, minimum: int
 ) -> None:
     """By buckets exactly; by seconds up to the one bucket by which the window may be shorter."""
-    tally = Tally(FloodLimits(ratio=ratio, window=WINDOW, minimum=minimum))
+    tally = LetterCount(FloodLimits(ratio=ratio, window=WINDOW, minimum=minimum))
     now = 1000.0
     seen: list[tuple[float, bool]] = []
     for passed, outcomes in stream:
@@ -124,7 +124,7 @@ def test_the_window_is_as_a_list_of_all_records_has_it(
 
 @given(st.lists(st.floats(0, 10 * WINDOW), max_size=300))
 def test_memory_is_bounded_by_the_buckets(times: list[float]) -> None:
-    tally = Tally(FloodLimits(ratio=1.0, window=WINDOW))
+    tally = LetterCount(FloodLimits(ratio=1.0, window=WINDOW))
     for now in sorted(times):
         tally.add([BAD], now)
         assert len(tally._buckets) <= BUCKETS
@@ -132,7 +132,7 @@ def test_memory_is_bounded_by_the_buckets(times: list[float]) -> None:
 
 @pytest.mark.parametrize("limits", [FloodLimits(ratio=0.0, minimum=0), FloodLimits(consecutive=1)])
 def test_what_was_passed_is_told_by_the_name_of_its_setting(limits: FloodLimits) -> None:
-    excess = Tally(limits).add([BAD] * 2, 0.0)
+    excess = LetterCount(limits).add([BAD] * 2, 0.0)
     assert excess is not None
     name = excess.text.split("PROCESSOR_")[1].split("=")[0].lower()
     assert name in Settings.model_fields

@@ -7,7 +7,7 @@ from fakes.service import PARTITIONS, Limits, Service, World, partition_of
 from structlog.testing import capture_logs
 
 from processor.dead_letters.limits import FloodLimits
-from processor.demo.traffic import Mix, Update, updates
+from processor.demo.traffic import DemoUpdate, Mix, updates
 from processor.errors import TooManyDeadLetters
 from processor.ports.log import ProducerLost, Record, Topic
 
@@ -18,12 +18,12 @@ ORDINARY = Mix(rejects=0.0, duplicates=0.0, too_large_every=10**9)
 LIMITED = Limits(max_batch=20, flood=FloodLimits(consecutive=IN_A_ROW))
 
 
-def ordinary(count: int, seed: int) -> Iterator[Update]:
+def ordinary(count: int, seed: int) -> Iterator[DemoUpdate]:
     return updates(count, seed=seed, mix=ORDINARY, partition=partition_of)
 
 
-def garbage(count: int, partition: int = FLOODED) -> Iterator[Update]:
-    return (Update(b"1:x", b"garbage %d" % each, (), each, partition) for each in range(count))
+def garbage(count: int, partition: int = FLOODED) -> Iterator[DemoUpdate]:
+    return (DemoUpdate(b"1:x", b"garbage %d" % each, (), each, partition) for each in range(count))
 
 
 def at(world: World, partition: int) -> int:

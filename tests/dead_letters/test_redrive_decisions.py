@@ -16,7 +16,7 @@ from processor.dead_letters.decision import (
 )
 from processor.dead_letters.letter import in_short
 from processor.ports.log import Headers, Outgoing, Record
-from processor.stages.batch import Letter as BatchLetter
+from processor.stages.batch import RejectedRecord
 from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
 
 TO = Input("updates", 4, 3)
@@ -29,7 +29,7 @@ FOREIGN = st.lists(
 def rejected(record: Record, limit: int = 1_048_588) -> Record:
     """Return the dead letter that the service makes of a record."""
     publish = Publish(None, "updates", limit)  # type: ignore[arg-type]  # it publishes nothing here
-    letter = publish._dead_letter(BatchLetter(record, Rejected(Reason.UNDECODABLE, "why")))
+    letter = publish._dead_letter(RejectedRecord(record, Rejected(Reason.UNDECODABLE, "why")))
     return sent(letter, record.timestamp)
 
 

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.dead_letters.decision import Input, Skip
-from processor.dead_letters.progress import Mark, Position, Positions, committed, going_on
-from processor.dead_letters.redrive import Drive, Pace, Tally
+from processor.dead_letters.progress import (
+    Mark,
+    RedrivePosition,
+    RedrivePositions,
+    committed,
+    going_on,
+)
+from processor.dead_letters.redrive import RateLimit, Redrive, RedriveCounts
 from processor.dead_letters.selection import Selection
 from processor.errors import FailClosed, InputError, UnpublishableError
 from processor.ports.log import Committed, Outgoing, Record
@@ -56,25 +62,27 @@ class Letters:
         self.input += [each.value for each in records]
         self.positions = dict(after)
 
-    def fresh(self, digest: str = "d", extra: int = 0) -> Positions:
+    def fresh(self, digest: str = "d", extra: int = 0) -> RedrivePositions:
         ends = [3 * len(each) + 1 + extra for each in self.letters]
         ids = ("letters", "updates")
-        return {p: Position(0, Mark(digest, None, None, ids, 2, ends[p], 0)) for p in range(2)}
+        return {
+            p: RedrivePosition(0, Mark(digest, None, None, ids, 2, ends[p], 0)) for p in range(2)
+        }
 
-    def run(self, selection: Selection, steps: int = -1, rate: float | None = 2) -> Tally:
+    def run(self, selection: Selection, steps: int = -1, rate: float | None = 2) -> RedriveCounts:
         self.steps_left = steps
         positions = going_on("name", self.positions, self.fresh())
         if not self.positions:
             self.deliver((), {}, committed(positions))
         self.passed = 0
-        drive = Drive(
+        drive = Redrive(
             read=self.read,
             selection=selection,
             to=TO,
             positions=positions,
             deliver=self.deliver,
-            pace=Pace(rate, lambda: 0.0, lambda _: None),
-            told=self._told,
+            pace=RateLimit(rate, lambda: 0.0, lambda _: None),
+            on_progress=self._told,
         )
         tally = drive.run()
         assert self.passed == sum(each.left for each in positions.values())
@@ -145,12 +153,12 @@ def test_a_rate_is_kept_by_waiting() -> None:
         waits.append(seconds)
         now[0] += seconds
 
-    pace = Pace(10, lambda: now[0], wait)
+    pace = RateLimit(10, lambda: now[0], wait)
     for _ in range(5):
         pace.delivered(10)
     assert sum(waits) == pytest.approx(5)
-    assert Pace(0.5, lambda: 0.0, wait).batch == 1
-    assert Pace(None, lambda: 0.0, wait).batch == 500
+    assert RateLimit(0.5, lambda: 0.0, wait).batch == 1
+    assert RateLimit(None, lambda: 0.0, wait).batch == 500
 
 
 def test_a_name_is_one_selections() -> None:

@@ -300,7 +300,7 @@ class FakeSubscription:
             if each in self._passed
         }
 
-    def trouble(self) -> str | None:
+    def connection_error(self) -> str | None:
         return None if self._broker.available else "the fake broker is away"
 
     def close(self) -> None:

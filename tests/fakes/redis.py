@@ -136,7 +136,7 @@ class FakeClaims:
         self._server.put(self._keys.holders(generation), taken)
         return self._held(generation, claims)
 
-    def stands(self, generation: str) -> bool:
+    def is_current(self, generation: str) -> bool:
         self._server.called()
         try:
             self._raise_unless(generation, b"1")
@@ -198,13 +198,13 @@ class FakeClaims:
 
     def _raise_unless(self, generation: str, ready: bytes | None = None) -> None:
         server, claims = self._server, self._keys.claims()
-        stands = (
+        is_current = (
             bool(generation)
             and generation == self._current()
             and server.text(claims, b"run_id") == str(server.run_id)
             and server.field(self._keys.holders(generation)) is not None
         )
-        if not stands or ready not in {None, server.field(claims, b"ready")}:
+        if not is_current or ready not in {None, server.field(claims, b"ready")}:
             raise ClaimsNotReady("the fake's claims do not stand")
 
 

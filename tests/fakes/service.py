@@ -15,19 +15,19 @@ from oracle import DeadLetter, Entry, Expected, Snapshot, expected
 from fakes.log import FakeBroker, FakeCoordination, FakePublication, FakeScan, FakeSubscription
 from fakes.redis import FakeClaims, FakeSessionCache
 from fakes.redis_server import FakeServer
-from processor.dead_letters.halts import Halts
+from processor.dead_letters.halts import HaltedPartitions
 from processor.dead_letters.limits import FloodLimits
-from processor.demo.traffic import Mix, Update, updates
-from processor.partitions.takeover import Ownership, Start, first_position
+from processor.demo.traffic import DemoUpdate, Mix, updates
+from processor.partitions.takeover import Start, Takeover, first_position
 from processor.ports.log import Membership, Outgoing, Record, Topic
 from processor.ports.registry import Registry
 from processor.redis.keys import CHECKPOINT, Keys
-from processor.registry.gate import Gate
+from processor.registry.gate import SchemaWait
 from processor.registry.ids import RegisteredIds
 from processor.replay import seed
 from processor.replay.plan import Plan
 from processor.runtime import assignment, pacing, runner, until_end
-from processor.runtime.assignment import Takeovers
+from processor.runtime.assignment import Assignment
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import Owned, Pipeline
 from processor.runtime.runner import Runner
@@ -139,7 +139,7 @@ class World:
             until_end=until_end,
         )
 
-    def feed(self, stream: Iterable[Update]) -> None:
+    def feed(self, stream: Iterable[DemoUpdate]) -> None:
         for key, value, headers, timestamp, partition in stream:
             self.broker.append(Outgoing(Topic.UPDATES, partition, timestamp, key, value, headers))
 
@@ -236,7 +236,7 @@ class Service:
         self.cache = FakeSessionCache(world.server, world.keys)
         self.claims = claims or FakeClaims(world.server, world.keys)
         self.records = RecordCache(limits.cache_bytes)
-        self.ownership = Ownership(
+        self.takeover = Takeover(
             stream=STREAM,
             topics=lambda topic: topic.value,
             first=seed.first_position(replay.plan, self.coordination)
@@ -257,9 +257,9 @@ class Service:
             now_ms=lambda: int(broker.now * 1000),
             tombstones_kept_ms=DAY_MS,
         )
-        self.halts = Halts(limits.flood, broker.monotonic, observer)
+        self.halts = HaltedPartitions(limits.flood, broker.monotonic, observer)
         ids = RegisteredIds(registry, broker.monotonic) if registry else None
-        self.gate = Gate(ids, broker.monotonic, observer) if ids else None
+        self.gate = SchemaWait(ids, broker.monotonic, observer) if ids else None
         compiled = FAST if limits.compiled else None
         decode, fold = decode_and_fold(compiled, SNAPSHOT_LIMIT, limit=limits.fold, ids=ids)
         self.pipeline = Pipeline(
@@ -269,7 +269,7 @@ class Service:
             publish=Publish(self.publication, "updates"),
             store=Store(self.cache, self.records),
             claims=self.claims,
-            ownership=self.ownership,
+            takeover=self.takeover,
             restore=self.restore,
             records=self.records,
             identity=self.publication.identity,
@@ -285,7 +285,7 @@ class Service:
             "cache": self.cache,
             "claims": self.claims,
             "claims_stream": claims_stream(STREAM),
-            "takeovers": self._takeovers(observer, pacing),
+            "assignment": self._assignment(observer, pacing),
             "pacing": pacing,
             "halts": self.halts,
             "observer": observer,
@@ -296,7 +296,7 @@ class Service:
         self._runner: Runner | None = None
 
     def take_over(self, partition: int) -> Generator[bool, None, Owned]:
-        position = yield from self.ownership.take_over(partition)
+        position = yield from self.takeover.take_over(partition)
         if self.replay is not None:
             copied = seed.Seed(
                 plan=self.replay.plan,
@@ -304,14 +304,14 @@ class Service:
                 live=FakeScan(self.replay.live),
                 subscription=self.subscription,
                 publication=self.publication,
-                ownership=self.ownership,
+                takeover=self.takeover,
             )
             position = yield from copied(partition, position)
         stamp = yield from self.restore(partition, position, self.publication.identity())
         return Owned(position, stamp)
 
-    def _takeovers(self, observer: Observer, pacing: Pacing) -> Takeovers:
-        return Takeovers(
+    def _assignment(self, observer: Observer, pacing: Pacing) -> Assignment:
+        return Assignment(
             subscription=self.subscription,
             publication=self.publication,
             pipeline=self.pipeline,

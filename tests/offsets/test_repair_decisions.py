@@ -3,7 +3,7 @@
 import pytest
 
 from processor.offsets.repair import Evidence, Situation, Step, decide, next_epoch
-from processor.partitions.committed import Fault, Found, Trouble, stand
+from processor.partitions.committed import FaultKind, Found, OffsetFault, check_committed
 from processor.ports.log import Committed, Extent
 from processor.state.checkpoint import CommitMetadata, Stream
 
@@ -26,12 +26,12 @@ def situation(
 ) -> Situation:
     """Return a situation with the trouble that the service itself would see."""
     if committed is None:
-        trouble = None if evidence == Evidence() else Trouble(Fault.NO_OFFSET, "")
-        return Situation(2, None, None, trouble, updates, output, evidence)
+        fault = None if evidence == Evidence() else OffsetFault(FaultKind.NO_OFFSET, "")
+        return Situation(2, None, None, fault, updates, output, evidence)
     commit = Committed(committed, "" if text is None else text.encode())
-    standing = stand(Found(2, commit, updates, output), NOW, lambda topic: topic.value)
-    trouble = standing if isinstance(standing, Trouble) else None
-    return Situation(2, commit, text, trouble, updates, output, evidence)
+    standing = check_committed(Found(2, commit, updates, output), NOW, lambda topic: topic.value)
+    fault = standing if isinstance(standing, OffsetFault) else None
+    return Situation(2, commit, text, fault, updates, output, evidence)
 
 
 def offset(step: Step) -> int | None:
@@ -107,8 +107,8 @@ def test_a_new_output_is_made_again_from_what_is_in_it() -> None:
 
 def test_an_output_that_lost_its_end_is_made_again_from_there() -> None:
     found = situation(310, Evidence(250, 280), text=metadata()._replace(output=90))
-    assert found.trouble is not None
-    assert found.trouble.fault is Fault.OUTPUT_SHORT
+    assert found.fault is not None
+    assert found.fault.kind is FaultKind.OUTPUT_SHORT
     step = decide(found, NOW)
     assert offset(step) == 251
     assert any("251 to 280 come again" in note for note in step.notes)
@@ -132,7 +132,9 @@ def test_the_epoch_is_above_all_that_are_known() -> None:
 
 def test_a_newer_versions_offset_is_not_repaired() -> None:
     text = metadata().encode().replace('"readable":1', '"readable":2')
-    standing = stand(Found(2, Committed(300, text), UPDATES, OUTPUT), NOW, lambda each: each.value)
-    assert isinstance(standing, Trouble)
-    assert standing.fault is Fault.NEWER
+    standing = check_committed(
+        Found(2, Committed(300, text), UPDATES, OUTPUT), NOW, lambda each: each.value
+    )
+    assert isinstance(standing, OffsetFault)
+    assert standing.kind is FaultKind.NEWER
     assert "run that version again" in standing.hint

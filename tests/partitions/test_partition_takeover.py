@@ -35,7 +35,7 @@ def take_over(world: World, service: Service | None = None, partition: int = 0) 
     service.membership()
     if not service.publication.identity():
         service.publication.replace()
-    return done(world, service.ownership.take_over(partition))
+    return done(world, service.takeover.take_over(partition))
 
 
 def write(world: World, topic: Topic, count: int = 1, partition: int = 0) -> None:
@@ -88,7 +88,7 @@ def test_aborted_output_leaves_a_partition_virgin(world: World) -> None:
 def test_without_a_membership_nothing_is_taken_over(world: World) -> None:
     service = world.service()
     service.publication.replace()
-    task = service.ownership.take_over(0)
+    task = service.takeover.take_over(0)
     assert [next(task) for _ in range(3)] == [False] * 3
     service.membership()
     assert done(world, task) == Position(0, 0, 0)
@@ -101,7 +101,7 @@ def test_an_offset_commits_under_the_membership_of_the_beginning(world: World) -
     service = world.service()
     service.membership()
     service.publication.replace()
-    task = service.ownership.take_over(0)
+    task = service.takeover.take_over(0)
     assert not next(task)
     world.service().membership()
     service.subscription.take(1, 0)
@@ -182,7 +182,7 @@ def test_without_answers_it_is_unavailable(world: World) -> None:
     service.publication.replace()
     world.broker.available = False
     with pytest.raises(LogUnavailable):
-        next(service.ownership.take_over(0))
+        next(service.takeover.take_over(0))
 
 
 # What is refused
@@ -225,7 +225,7 @@ def test_an_offset_of_a_newer_version_is_not_for_a_repair(world: World) -> None:
 def test_a_partition_that_was_added(world: World) -> None:
     service = world.service()
     with pytest.raises(FailClosed, match=r"partition 4 was added: the input had 4 partitions"):
-        next(service.ownership.take_over(PARTITIONS))
+        next(service.takeover.take_over(PARTITIONS))
 
 
 @pytest.mark.parametrize("topic", list(Topic))

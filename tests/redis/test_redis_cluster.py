@@ -89,11 +89,11 @@ def test_a_node_that_hangs_is_not_asked_for_the_map_again(cluster_backend: Clust
     hung.pause()
     try:
         with pytest.raises(CacheUnavailable, match="Timeout"):
-            claims.stands(generation)
+            claims.is_current(generation)
         cluster.take_over()
         cluster.await_ok(cluster.primaries[0])
         begin = time.monotonic()
-        assert not claims.stands(generation)  # another server is not the one they were made on
+        assert not claims.is_current(generation)  # another server is not the one they were made on
         assert time.monotonic() - begin < TIMEOUT_S
         assert claims.begin("stream") is not None
     finally:

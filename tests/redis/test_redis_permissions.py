@@ -74,7 +74,7 @@ def use_all(server: Server, keys: Keys) -> None:
         claims.finish(generation)
         assert claims.take(generation, {"1:p": "1:b", "1:q": "1:b"}) == {"1:p": "1:a", "1:q": "1:b"}
         assert claims.holders(["1:p"]) == (generation, {"1:p": "1:a"})
-        assert claims.stands(generation)
+        assert claims.is_current(generation)
         assert claims.stream() == stream
     assert SessionReader(server, keys.meta().removesuffix(":meta")).get("1:a").found
 

@@ -8,7 +8,7 @@ from fakes.registry import FakeRegistry
 
 from processor.avro.framing import SCHEMA_ID_HEADER, confluent
 from processor.ports.log import Headers, Record
-from processor.registry.gate import VAIN_S, Gate
+from processor.registry.gate import VAIN_S, SchemaWait
 from processor.registry.ids import PATIENCE_S, RegisteredIds
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import Metrics
@@ -35,7 +35,7 @@ class World:
         self.health = Health()
         observer = Observer(self.health, Metrics("fastavro"))
         self.ids = RegisteredIds(self.fake, self.clock)
-        self.gate = Gate(self.ids, self.clock, observer)
+        self.gate = SchemaWait(self.ids, self.clock, observer)
         self.logs: dict[int, list[Record]] = {}
         self.passed: dict[int, int] = {}
 

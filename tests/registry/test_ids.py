@@ -113,13 +113,13 @@ def test_a_registry_away_is_left_alone_for_a_while_that_doubles(
         clock.now += 0.05
     assert 8 < len(fake.asked) < 20
     assert set(fake.asked) == {7}
-    assert str(ids.trouble) == "nobody is there"
+    assert str(ids.unavailable) == "nobody is there"
     with pytest.raises(RegistryUnavailable):
         ids.schema(7)
     fake.away = None
     clock.now += 5.0
     ids.ask([7, 8], 1.0)
-    assert str(ids.trouble) == "None"
+    assert str(ids.unavailable) == "None"
     assert ids.absent_for(8) == 0
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from processor.ports.log import Record
-from processor.replay.compare import Comparison, Difference, Kind
+from processor.replay.compare import Comparison, Difference, DifferenceKind
 from processor.replay.exact import Seen
 from processor.replay.plan import Range
 
@@ -59,9 +59,9 @@ def test_each_kind_of_difference() -> None:
     ]
     found, counts = compared(live, again)
     assert found == [
-        Difference(Kind.CHANGED, b"a", 3, {"state": ("closed", "cancelled")}),
-        Difference(Kind.MISSING, b"b", 5, {}),
-        Difference(Kind.EXTRA, b"b", 6, {}),
+        Difference(DifferenceKind.CHANGED, b"a", 3, {"state": ("closed", "cancelled")}),
+        Difference(DifferenceKind.MISSING, b"b", 5, {}),
+        Difference(DifferenceKind.EXTRA, b"b", 6, {}),
     ]
     assert counts == {"equal": 2, "changed": 1, "missing": 1, "extra": 1}
 
@@ -82,7 +82,7 @@ def test_a_gap_in_the_live_versions_is_compaction_and_no_more_than_the_gap() -> 
     live = [("a", 4, 3, "open")]
     found, counts = compared(live, again)
     assert counts == {"equal": 1, "compacted": 2, "extra": 1}
-    assert [each.kind for each in found] == [Kind.EXTRA]
+    assert [each.kind for each in found] == [DifferenceKind.EXTRA]
     # Without a later live snapshot nothing can have removed one.
     assert compared([("a", 1, 1, "open")], again)[1] == {"equal": 1, "extra": 3}
     # One past the end of the range tells as well.

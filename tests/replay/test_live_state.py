@@ -7,7 +7,7 @@ from fakes.service import STREAM
 
 from processor.ports.log import Coordination, Record, Topic
 from processor.replay.exact import Seen
-from processor.replay.live_state import LiveSurvey
+from processor.replay.live_state import LiveState
 from processor.replay.plan import Range
 from processor.replay.spill import SpilledSeen
 
@@ -35,7 +35,7 @@ def seen(value: bytes) -> Seen:
 
 
 def inexact(coordination: Coordination, log: Log, start: int, end: int = 99) -> list[int]:
-    survey = LiveSurvey(STREAM, coordination, log)
+    survey = LiveState(STREAM, coordination, log)
     told: list[tuple[int, int, int]] = []
     points = survey.inexact({0: Range(start, 100)}, {0: end}, seen, lambda *each: told.append(each))
     assert told == [] if start == 0 else told[-1] == (0, end, end)

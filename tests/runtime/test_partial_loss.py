@@ -9,11 +9,11 @@ from fakes.service import PARTITIONS, World, partition_of
 from processor.avro.codec import UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.core.update import SessionUpdate
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 from processor.ports.log import Topic
 
 
-def _coupons(name: str) -> list[Update]:
+def _coupons(name: str) -> list[DemoUpdate]:
     """Return an update for each of some sessions, enough that every partition has one."""
     codec = UpdateCodec(load_schemas().updates)
     made = []
@@ -27,7 +27,7 @@ def _coupons(name: str) -> list[Update]:
             coupon=name,
         )
         key = f"1:{integration}".encode()
-        made.append(Update(key, codec.write(update), (), 1_700_000_000_000, partition_of(key)))
+        made.append(DemoUpdate(key, codec.write(update), (), 1_700_000_000_000, partition_of(key)))
     return made
 
 

@@ -12,7 +12,7 @@ from runtime.test_runner import FAULTS
 
 from processor.avro.framing import confluent, single_object
 from processor.avro.schemas import load_schemas
-from processor.demo.traffic import Update, updates
+from processor.demo.traffic import DemoUpdate, updates
 from processor.errors import Forbidden
 from processor.ports.log import Topic
 from processor.ports.registry import RegistryUnavailable, SchemaId
@@ -49,7 +49,7 @@ def _oracle_reads_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oracle, "decode_update", decode_update)
 
 
-def by_ids(count: int, seed: int, ids: range) -> Iterator[Update]:
+def by_ids(count: int, seed: int, ids: range) -> Iterator[DemoUpdate]:
     """Yield a harsh stream, every third update under one of the ids."""
     for place, update in enumerate(updates(count, seed=seed, mix=HARSH, partition=partition_of)):
         value = update.value or b""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from processor.core.outcome import Reason, Rejected
 from processor.ports.log import Committed, Membership, Outgoing, Record
-from processor.stages.batch import Folded, Letter
+from processor.stages.batch import Folded, RejectedRecord
 from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
 
 LIMIT = 20_000
@@ -42,7 +42,7 @@ class _Sink:
 def _letter(key: bytes, value: bytes, header: bytes) -> Outgoing:
     sink = _Sink()
     record = Record(3, 17, 99, key, value, (("origin", header),))
-    letter = Letter(record, Rejected(Reason.UNDECODABLE, "it is nothing"))
+    letter = RejectedRecord(record, Rejected(Reason.UNDECODABLE, "it is nothing"))
     folded = Folded((), (letter,), 0, {}, 1, 0)
     Publish(sink, "updates", LIMIT).send(folded)
     (sent,) = sink.sent

@@ -39,7 +39,7 @@ from first_sessions import not_exactly_one_first, winners
 from oracle import Entry, Expected, Snapshot, decode_session, expected
 from servers import Names
 
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 
 _SABOTEUR = Path(__file__).with_name("saboteur.py")
 _LATEST_TIMESTAMP = str(2**63 - 1)
@@ -220,7 +220,7 @@ class Deployment:
     def partition(self, key: bytes | None) -> int:
         return crc32(key or b"") % self.partitions
 
-    def produce(self, updates: Iterable[Update]) -> None:
+    def produce(self, updates: Iterable[DemoUpdate]) -> None:
         producer = Producer({**self.client, "linger.ms": 20})
         refused: list[KafkaError] = []
 

@@ -6,7 +6,7 @@ import redis
 from system.deployment import Deployment, Process, eventually
 from system.test_telling import metrics
 
-from processor.demo.traffic import Update, updates
+from processor.demo.traffic import DemoUpdate, updates
 
 FLOODED = 2
 IN_A_ROW = 50
@@ -14,10 +14,10 @@ MAX_BATCH = 200
 LIMITED = {"max_consecutive_dead_letters": str(IN_A_ROW), "max_batch": str(MAX_BATCH)}
 
 
-def garbage(count: int) -> Iterator[Update]:
+def garbage(count: int) -> Iterator[DemoUpdate]:
     for number in range(count):
         value = b"no avro %d" % number
-        yield Update(b"1:x", value, (), 1_717_200_000_000 + number, FLOODED)
+        yield DemoUpdate(b"1:x", value, (), 1_717_200_000_000 + number, FLOODED)
 
 
 def ends(deployment: Deployment) -> dict[int, int]:

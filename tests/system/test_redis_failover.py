@@ -66,10 +66,10 @@ def test_a_cluster_that_loses_writes_by_a_failover_changes_nothing(
         process.await_log("partition ready", times=deployment.partitions)
         deployment.produce(islice(stream, UPDATES // 3))
         deployment.await_processed()
-        doomed, heir = cluster.primaries[0], cluster.replica
+        doomed, successor = cluster.primaries[0], cluster.replica
         eventually(
             "the replica has what the primary has",
-            lambda: checkpoint(heir, names.prefix) == checkpoint(doomed, names.prefix),
+            lambda: checkpoint(successor, names.prefix) == checkpoint(doomed, names.prefix),
         )
 
         def write() -> None:
@@ -84,7 +84,7 @@ def test_a_cluster_that_loses_writes_by_a_failover_changes_nothing(
         acknowledged: list[object] = []
         cluster.lose(write)
         process.await_log("server away")
-        assert checkpoint(heir, names.prefix) not in {None, *acknowledged}
+        assert checkpoint(successor, names.prefix) not in {None, *acknowledged}
         assert not process.ended()
         cluster.take_over()
         deployment.produce(stream)

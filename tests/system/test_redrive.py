@@ -22,7 +22,7 @@ from oracle import Entry
 from system.deployment import Deployment, Process, eventually
 from system.saboteur import REDRIVE_POINTS
 
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 
 SABOTEUR = Path(__file__).with_name("saboteur.py")
 CURRENT = oracle.SCHEMAS / "SessionUpdate.avsc"
@@ -32,7 +32,7 @@ TIME = 1_717_200_000_000
 
 def update(
     deployment: Deployment, name: str, event: str, schema: Path = CURRENT, **fields: object
-) -> Update:
+) -> DemoUpdate:
     frame, parsed = oracle._schema(schema)
     key = f"1:{name}".encode()
     document = {
@@ -46,13 +46,13 @@ def update(
     out.write(frame)
     fastavro.schemaless_writer(out, parsed, document)
     headers = (("source", b"a test"), ("source", None))
-    return Update(key, out.getvalue(), headers, TIME, deployment.partition(key))
+    return DemoUpdate(key, out.getvalue(), headers, TIME, deployment.partition(key))
 
 
-def bad(deployment: Deployment, count: int) -> list[Update]:
+def bad(deployment: Deployment, count: int) -> list[DemoUpdate]:
     """Bytes that are no update, each other ones."""
     keys = [f"1:bad-{number}".encode() for number in range(count)]
-    return [Update(key, b"\xff" + key, (), TIME, deployment.partition(key)) for key in keys]
+    return [DemoUpdate(key, b"\xff" + key, (), TIME, deployment.partition(key)) for key in keys]
 
 
 def process_all(deployment: Deployment, **settings: str) -> None:
@@ -252,8 +252,10 @@ def test_a_name_is_of_one_selection(deployment: Deployment) -> None:
 
 def test_a_record_that_the_input_refuses_is_skipped_and_told(deployment: Deployment) -> None:
     key = b"1:large"
-    large = Update(key, bytes(range(256)) * 200, (), TIME, deployment.partition(key))
-    huge = Update(b"1:huge", Random(4).randbytes(60_000), (), TIME, deployment.partition(b"1:huge"))
+    large = DemoUpdate(key, bytes(range(256)) * 200, (), TIME, deployment.partition(key))
+    huge = DemoUpdate(
+        b"1:huge", Random(4).randbytes(60_000), (), TIME, deployment.partition(b"1:huge")
+    )
     deployment.produce([*bad(deployment, 30), large, huge])
     process_all(deployment)
     resource = ConfigResource("topic", deployment.names.updates)

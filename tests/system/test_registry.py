@@ -20,7 +20,7 @@ from servers import KafkaAddress, Names, RedisAddress
 from system.deployment import Deployment, Process, eventually
 from system.test_servers_away import living, warned
 
-from processor.demo.traffic import Mix, Update, updates
+from processor.demo.traffic import DemoUpdate, Mix, updates
 from processor.local.registry import LocalRegistry
 from processor.reader import SessionReader
 
@@ -56,7 +56,7 @@ class Subjects:
         return number
 
 
-def in_turn(stream: Iterable[Update], number: int) -> Iterator[Update]:
+def in_turn(stream: Iterable[DemoUpdate], number: int) -> Iterator[DemoUpdate]:
     """Frame updates in all ways: single-object, an id before the value, an id in a header."""
     for update, way in zip(stream, cycle(("fingerprint", "value", "header"))):
         value = update.value or b""
@@ -259,7 +259,7 @@ def wider() -> str:
     return json.dumps(schema)
 
 
-def in_wider(number: int, event: str, integration: str) -> Update:
+def in_wider(number: int, event: str, integration: str) -> DemoUpdate:
     out = io.BytesIO()
     fields: dict[str, Any] = {
         "eventId": event,
@@ -270,7 +270,7 @@ def in_wider(number: int, event: str, integration: str) -> Update:
     }
     fastavro.schemaless_writer(out, fastavro.parse_schema(json.loads(wider())), fields)
     key = f"1:{integration}".encode()
-    return Update(key, prefix(number) + out.getvalue(), (), 1_717_200_000_000, None)
+    return DemoUpdate(key, prefix(number) + out.getvalue(), (), 1_717_200_000_000, None)
 
 
 def test_a_registry_away_and_ids_made_up(
@@ -319,7 +319,7 @@ def test_a_registry_away_and_ids_made_up(
         assert reasons == {b"undecodable"}
 
 
-def in_plain(number: int, event: str, integration: str) -> Update:
+def in_plain(number: int, event: str, integration: str) -> DemoUpdate:
     out = io.BytesIO()
     fields: dict[str, Any] = {
         "eventId": event,
@@ -329,7 +329,7 @@ def in_plain(number: int, event: str, integration: str) -> Update:
     }
     fastavro.schemaless_writer(out, UPDATE, fields)
     key = f"1:{integration}".encode()
-    return Update(key, prefix(number) + out.getvalue(), (), 1_717_200_000_000, None)
+    return DemoUpdate(key, prefix(number) + out.getvalue(), (), 1_717_200_000_000, None)
 
 
 def in_partitions_of_their_own(deployment: Deployment) -> list[str]:

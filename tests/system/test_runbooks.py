@@ -13,7 +13,7 @@ import redis
 from confluent_kafka import TopicPartition
 from system.deployment import Deployment, Process, eventually
 
-from processor.demo.traffic import Update, updates
+from processor.demo.traffic import DemoUpdate, updates
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -147,7 +147,7 @@ def test_offsets_were_deleted(shell: Shell) -> None:
 
 
 def test_a_flood_of_dead_letters(shell: Shell) -> None:
-    garbage = [Update(b"1:x", b"\xff%d" % each, (), 1_717_200_000_000, 3) for each in range(40)]
+    garbage = [DemoUpdate(b"1:x", b"\xff%d" % each, (), 1_717_200_000_000, 3) for each in range(40)]
     shell.deployment.produce(garbage)
     assert shell.deployment.run("--until-end").wait(60) == 0
     follow(shell, "A flood of dead letters")

@@ -13,7 +13,7 @@ import redis
 from oracle import decode_session
 from system.deployment import Deployment
 
-from processor.demo.traffic import Update
+from processor.demo.traffic import DemoUpdate
 from processor.local.valkey import LocalValkey
 
 OLDER = oracle.SCHEMAS / "history" / "SessionUpdate.1.avsc"
@@ -30,7 +30,7 @@ def newer() -> dict[str, Any]:
     return {**schema, "fields": fields[::-1]}
 
 
-def written(path: Path, number: int, fields: Mapping[str, Any]) -> Update:
+def written(path: Path, number: int, fields: Mapping[str, Any]) -> DemoUpdate:
     frame, schema = oracle._schema(path)
     document = {
         "eventId": f"e-{number}",
@@ -42,7 +42,7 @@ def written(path: Path, number: int, fields: Mapping[str, Any]) -> Update:
     out = BytesIO()
     out.write(frame)
     fastavro.schemaless_writer(out, schema, document)
-    return Update(b"1:cart-1", out.getvalue(), (), document["eventTime"], 0)
+    return DemoUpdate(b"1:cart-1", out.getvalue(), (), document["eventTime"], 0)
 
 
 def test_updates_of_three_versions_of_the_schema(

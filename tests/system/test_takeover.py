@@ -50,8 +50,8 @@ def await_idle_heir(deployment: Deployment, **settings: str) -> tuple[float, flo
     stream = updates(9_000, seed=21, partition=deployment.partition)
     owner = deployment.run_sabotaged("before-commit", 4, max_batch="200", **settings)
     owner.await_log("partition ready", times=deployment.partitions)
-    heir = deployment.run(max_batch="200", **settings)
-    heir.await_log("assignment changed")
+    successor = deployment.run(max_batch="200", **settings)
+    successor.await_log("assignment changed")
     deployment.produce(islice(stream, 4_000))
     assert owner.wait(60) == -signal.SIGKILL, owner.log[-3000:]
     begin = time.monotonic()
@@ -61,8 +61,8 @@ def await_idle_heir(deployment: Deployment, **settings: str) -> tuple[float, flo
     second = deployment.run(max_batch="200", **settings)
     second.await_log("partition ready", times=2)
     deployment.produce(stream)
-    eventually("the load runs", lambda: second.ready() and heir.ready())
-    heir.terminate()
+    eventually("the load runs", lambda: second.ready() and successor.ready())
+    successor.terminate()
     begin = time.monotonic()
     deployment.await_processed(60)
     handed_over = time.monotonic() - begin

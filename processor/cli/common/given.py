@@ -12,7 +12,7 @@ import structlog
 import typer
 
 from processor import __version__
-from processor.config import Loaded, Settings, load
+from processor.config import LoadedSettings, Settings, load
 from processor.config.settings import env_name
 from processor.config.sources import CONFIG_VARIABLE, DEFAULT_FILE, FLAG_FIELDS, flag
 from processor.telemetry.logging import configure
@@ -27,9 +27,9 @@ class Given:
 
     flags: dict[str, str]
     file: Path | None
-    loaded: Loaded | None = None
+    loaded: LoadedSettings | None = None
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedSettings:
         """Return the settings, the same each time; the first time sets up the logs as they say."""
         if self.loaded is None:
             self.loaded = load(self.flags, self.file)

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.cli.common.given import Given
-from processor.config import Loaded, Settings
+from processor.config import LoadedSettings, Settings
 from processor.errors import ProcessorError
 
 JSON_FLAG: Final = "--json"
@@ -34,7 +34,7 @@ def settings_from(ctx: typer.Context) -> Settings:
     return loaded_from(ctx).settings
 
 
-def loaded_from(ctx: typer.Context) -> Loaded:
+def loaded_from(ctx: typer.Context) -> LoadedSettings:
     """Return the settings with their origins. Raises ConfigError."""
     return given_to(ctx).load()
 

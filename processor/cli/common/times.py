@@ -3,10 +3,9 @@
 import re
 import time
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
-Start = Literal["earliest", "latest"] | int
-"""Where a partition that has no history starts; an int is a time, in milliseconds since 1970."""
+from processor.partitions.takeover import Start
 
 FORMS: Final = "a time is ISO 8601 with a zone (2026-03-01T12:00:00Z), a duration ago (90m, 1d12h) \
 or milliseconds since 1970"

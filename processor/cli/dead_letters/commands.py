@@ -23,7 +23,7 @@ from processor.cli.dead_letters.reading import (
 )
 from processor.cli.dead_letters.session_now import session_members, session_now
 from processor.core.outcome import Reason
-from processor.dead_letters.letter import Letter, in_short
+from processor.dead_letters.letter import DeadLetter, in_short
 from processor.errors import InputError
 from processor.ports.log import Record
 
@@ -58,7 +58,7 @@ def list_letters(
     Example: session-processor dead-letters list --reason invalid-value --limit 20
     """
     settings = settings_from(ctx)
-    found: list[deque[Letter]] = []
+    found: list[deque[DeadLetter]] = []
     total = 0
     with answering(), progress_bar(as_json=as_json) as bar:
         letters = Letters(settings)
@@ -66,7 +66,7 @@ def list_letters(
         task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
         passed = partial(bar.advance, task)
         for number, (start, end) in extents.items():
-            latest: deque[Letter] = deque(maxlen=limit)
+            latest: deque[DeadLetter] = deque(maxlen=limit)
             for letter in map(in_short, letters.read(number, start, end, passed)):
                 if matches(letter, reason or []):
                     total += 1
@@ -81,7 +81,7 @@ def list_letters(
         note(f"{len(shown):,} of {total:,}; --limit shows more")
 
 
-def _row(letter: Letter) -> dict[str, object]:
+def _row(letter: DeadLetter) -> dict[str, object]:
     return {
         "letter": letter.place,
         "time": iso_time(letter.timestamp),

@@ -11,13 +11,13 @@ from processor.cli.common.documents import json_document
 from processor.cli.common.topic_reader import TopicReader
 from processor.config import Settings
 from processor.core.outcome import Reason
-from processor.dead_letters.letter import Letter, in_short, text
+from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.dead_letters.selection import Selection
 from processor.errors import NotFound
 from processor.ports.log import Headers, Record, Topic
 
 
-def matches(letter: Letter, reasons: Sequence[Reason]) -> bool:
+def matches(letter: DeadLetter, reasons: Sequence[Reason]) -> bool:
     """Whether the letter has one of the reasons; none given is any."""
     return not reasons or letter.reason in reasons
 
@@ -36,7 +36,7 @@ class Letters(TopicReader):
         """Return the ids of the topics."""
         return self._coordination.topic_ids()
 
-    def chosen(self, selection: Selection, bar: Progress) -> Iterator[tuple[Record, Letter]]:
+    def chosen(self, selection: Selection, bar: Progress) -> Iterator[tuple[Record, DeadLetter]]:
         """Yield the letters that are chosen, up to the ends of now, and show how far it is."""
         extents = self.extents(sorted(selection.named()))
         task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
@@ -102,7 +102,7 @@ def letter_document(
     return f"{json.dumps(members, ensure_ascii=False)[:-1]}{rest}}}"
 
 
-def short_document(letter: Letter) -> dict[str, object]:
+def short_document(letter: DeadLetter) -> dict[str, object]:
     """Return what a list tells of a letter, for programs."""
     topic, partition, offset = letter.source
     return {

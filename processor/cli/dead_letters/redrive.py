@@ -23,8 +23,14 @@ from processor.cli.dead_letters import options
 from processor.cli.dead_letters.reading import Letters
 from processor.config import Settings
 from processor.dead_letters.decision import Input
-from processor.dead_letters.progress import Mark, Position, Positions, committed, going_on
-from processor.dead_letters.redrive import Deliver, Drive, Pace, Tally
+from processor.dead_letters.progress import (
+    Mark,
+    RedrivePosition,
+    RedrivePositions,
+    committed,
+    going_on,
+)
+from processor.dead_letters.redrive import Deliver, RateLimit, Redrive, RedriveCounts
 from processor.dead_letters.selection import digest
 from processor.errors import InputError
 from processor.ports.log import Committed, Outgoing, Topic
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Asked(NamedTuple):
+class RedriveRequest(NamedTuple):
     """What the command line says."""
 
     chosen: options.Chosen
@@ -47,11 +53,11 @@ class Asked(NamedTuple):
     quiet: bool
 
 
-class Outcome(NamedTuple):
+class RedriveOutcome(NamedTuple):
     """What a run did, and what earlier runs of the same redrive had sent."""
 
     group: str
-    tally: Tally
+    tally: RedriveCounts
     sent_before: int
     was_done: bool
 
@@ -106,7 +112,7 @@ def command(
     )
     short = digest(*chosen, max_attempts)
     name = short if name is None else _valid(name)
-    asked = Asked(chosen, name, short, max_attempts, max_rate, yes, as_json)
+    asked = RedriveRequest(chosen, name, short, max_attempts, max_rate, yes, as_json)
     with answering():
         outcome = _redrive(settings, asked)
     _tell(outcome, asked)
@@ -121,7 +127,7 @@ def _valid(name: str) -> str:
     return name
 
 
-def _redrive(settings: Settings, asked: Asked) -> Outcome:
+def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
     from processor.bootstrap.adapters import cluster_of
     from processor.kafka.redrive import RedriveSender
 
@@ -144,19 +150,21 @@ def _redrive(settings: Settings, asked: Asked) -> Outcome:
         before = sum(each.mark.sent for each in positions.values())
         done = bool(known) and not any(each.left for each in positions.values())
         to = Input(settings.updates_topic, letters.partitions(Topic.UPDATES), asked.max_attempts)
-        return Outcome(sender.group, _drive(letters, asked, positions, to, deliver), before, done)
+        return RedriveOutcome(
+            sender.group, _drive(letters, asked, positions, to, deliver), before, done
+        )
     finally:
         sender.close()
 
 
-def _fresh(letters: Letters, asked: Asked) -> Positions:
+def _fresh(letters: Letters, asked: RedriveRequest) -> RedrivePositions:
     """Return where a redrive begins that is new."""
     selection = asked.chosen.selection
     extents = letters.extents(sorted(selection.named()))
     topics = letters.topic_ids()
     ids = topics[Topic.DEAD_LETTERS], topics[Topic.UPDATES]
     return {
-        partition: Position(
+        partition: RedrivePosition(
             start,
             Mark(asked.digest, selection.since, selection.until, ids, len(extents), end, 0),
         )
@@ -165,27 +173,31 @@ def _fresh(letters: Letters, asked: Asked) -> Positions:
 
 
 def _drive(
-    letters: Letters, asked: Asked, positions: Positions, to: Input, deliver: Deliver
-) -> Tally:
+    letters: Letters,
+    asked: RedriveRequest,
+    positions: RedrivePositions,
+    to: Input,
+    deliver: Deliver,
+) -> RedriveCounts:
     mark = next(iter(positions.values())).mark
     with progress_bar(as_json=asked.quiet) as bar:
         task = bar.add_task("letters read", total=sum(each.left for each in positions.values()))
-        drive = Drive(
+        drive = Redrive(
             read=letters.chunks,
             # A duration ago counts from the redrive's beginning, however often it goes on.
             selection=asked.chosen.selection._replace(since=mark.since, until=mark.until),
             to=to,
             positions=positions,
             deliver=deliver,
-            pace=Pace(asked.max_rate if asked.send else None, time.monotonic, time.sleep),
-            told=lambda passed: bar.advance(task, passed),
+            pace=RateLimit(asked.max_rate if asked.send else None, time.monotonic, time.sleep),
+            on_progress=lambda passed: bar.advance(task, passed),
         )
         with _telling_what_was_sent(drive.tally, asked):
             return drive.run()
 
 
 @contextmanager
-def _telling_what_was_sent(tally: Tally, asked: Asked) -> Iterator[None]:
+def _telling_what_was_sent(tally: RedriveCounts, asked: RedriveRequest) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -201,7 +213,7 @@ def _nowhere(
     """Deliver nothing: what a dry run does."""
 
 
-def _tell(outcome: Outcome, asked: Asked) -> None:
+def _tell(outcome: RedriveOutcome, asked: RedriveRequest) -> None:
     tally = outcome.tally
     rows = [
         {"reason": printable(reason), "partition": partition, "letters": letters}
@@ -231,7 +243,7 @@ def _tell(outcome: Outcome, asked: Asked) -> None:
     note(_conclusion(outcome, asked))
 
 
-def _conclusion(outcome: Outcome, asked: Asked) -> str:
+def _conclusion(outcome: RedriveOutcome, asked: RedriveRequest) -> str:
     letters = outcome.tally.sent.total()
     earlier = f"; {outcome.sent_before:,} were sent before" if outcome.sent_before else ""
     if outcome.was_done:

@@ -12,7 +12,7 @@ from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
 from processor.cli.dead_letters import options
 from processor.cli.dead_letters.reading import Letters
-from processor.dead_letters.letter import Letter
+from processor.dead_letters.letter import DeadLetter
 
 _HOUR_MS: Final = 3_600_000
 
@@ -55,7 +55,7 @@ class Summary:
         self._by = by
         self._counts: dict[tuple[int, str, int], Count] = {}
 
-    def add(self, letter: Letter) -> None:
+    def add(self, letter: DeadLetter) -> None:
         """Count one letter."""
         time = letter.timestamp
         place = time // self._by.milliseconds, letter.reason, letter.partition

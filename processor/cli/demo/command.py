@@ -15,8 +15,8 @@ from processor.cli.common.output import Json, given_to, note, out, print_json, p
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import line, page, printable
 from processor.cli.dead_letters.commands import letter_page
-from processor.cli.demo.run import PARTITIONS, Pace, process, produce, servers
-from processor.cli.demo.tally import Fields, Tally, tally, worth_showing
+from processor.cli.demo.run import PARTITIONS, SendRate, process, produce, servers
+from processor.cli.demo.tally import DemoTally, Fields, tally, worth_showing
 from processor.config import Settings
 from processor.core.outcome import Reason
 
@@ -92,7 +92,7 @@ def command(
     )
 
 
-def _summary(found: Tally, pace: Pace) -> dict[str, object]:
+def _summary(found: DemoTally, pace: SendRate) -> dict[str, object]:
     return {
         "updates": found.updates,
         "accepted": found.snapshots,
@@ -105,7 +105,7 @@ def _summary(found: Tally, pace: Pace) -> dict[str, object]:
     }
 
 
-def _show(settings: Settings, found: Tally, pace: Pace) -> None:
+def _show(settings: Settings, found: DemoTally, pace: SendRate) -> None:
     console = out()
     _head(console, f"What became of {found.updates:,} updates")
     console.print(_outcomes(found))
@@ -133,7 +133,7 @@ def _show(settings: Settings, found: Tally, pace: Pace) -> None:
         console.print(page(_from_redis(settings, key)))
 
 
-def _outcomes(found: Tally) -> Table:
+def _outcomes(found: DemoTally) -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("outcome")
     table.add_column("updates", justify="right")
@@ -150,7 +150,7 @@ def _outcomes(found: Tally) -> Table:
     return table
 
 
-def _read(found: Tally) -> list[list[Fields]]:
+def _read(found: DemoTally) -> list[list[Fields]]:
     from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
     from processor.avro.schemas import load_schemas
 

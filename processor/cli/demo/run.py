@@ -33,7 +33,7 @@ _END_S: Final = 10.0
 _SHARED: Final = ("bootstrap_servers", "redis_url", "group_id", "http_port")
 
 
-class Pace(NamedTuple):
+class SendRate(NamedTuple):
     """How long the process took for the updates, from its first to its last commit."""
 
     updates: int
@@ -110,7 +110,9 @@ def produce(
         sender.close()
 
 
-def process(settings: Settings, cluster: "Cluster", log: Path, count: int, bar: Progress) -> Pace:
+def process(
+    settings: Settings, cluster: "Cluster", log: Path, count: int, bar: Progress
+) -> SendRate:
     """Run the service, as a process of its own, until it has come to the end of its input.
 
     Raises LocalStackError, with the end of its log, if it does not get there.
@@ -138,7 +140,7 @@ def process(settings: Settings, cluster: "Cluster", log: Path, count: int, bar: 
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
             raise LocalStackError(f"the service did not get to the end; its log ends:\n{tail}")
     bar.update(task, completed=sum(ends))
-    return Pace(count, moved - began)
+    return SendRate(count, moved - began)
 
 
 def _committed(coordination: "KafkaCoordination", partition: int) -> int | None:

@@ -20,7 +20,7 @@ _SHORTEST: Final = 4
 
 
 @dataclass(slots=True)
-class Tally:
+class DemoTally:
     """Counts over all updates, and the histories of the sessions that were seen first."""
 
     updates: int
@@ -38,9 +38,9 @@ class Tally:
         return self.updates - self.snapshots - self.rejected.total()
 
 
-def tally(cluster: "Cluster", partitions: int, updates: int) -> Tally:
+def tally(cluster: "Cluster", partitions: int, updates: int) -> DemoTally:
     """Read all topics from end to end, read_committed."""
-    found = Tally(updates)
+    found = DemoTally(updates)
     keys: set[bytes] = set()
     for record in _all(cluster, Topic.SESSIONS, partitions):
         found.snapshots += 1

@@ -79,8 +79,8 @@ def status(ctx: typer.Context, name: Name, *, as_json: Json = False) -> None:
     settings = settings_from(ctx)
     with answering():
         live = reach(settings)
-        stands = live.known(name)
-        places = live.places(stands, replayed(settings, name))
+        plan = live.known(name)
+        places = live.places(plan, replayed(settings, name))
     emit(
         (
             {
@@ -90,7 +90,7 @@ def status(ctx: typer.Context, name: Name, *, as_json: Json = False) -> None:
                 "end": each.end,
                 "left": max(0, each.end - (places[partition] or each.start)),
             }
-            for partition, each in stands.ranges.items()
+            for partition, each in plan.ranges.items()
         ),
         as_json=as_json,
     )
@@ -155,7 +155,7 @@ def _row(
 ) -> dict[str, object]:
     points = [point for point in refused if point.partition == partition]
     state = "nothing" if each.start == 0 else f"live snapshots of input offsets below {each.start}"
-    size = 0.0 if points else live.survey.bytes_each(partition, each)
+    size = 0.0 if points else live.state.bytes_each(partition, each)
     return {
         "partition": partition,
         "start": each.start,

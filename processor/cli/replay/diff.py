@@ -9,7 +9,7 @@ import typer
 from processor.cli.common.output import Json, emit, note, print_json, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
-from processor.replay.compare import Comparison, Difference, Kind
+from processor.replay.compare import Comparison, Difference, DifferenceKind
 from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan, Range
 
@@ -45,11 +45,11 @@ def command(
     own = replayed(settings, valid(name))
     rows = []
     shown: list[tuple[int, Difference]] = []
-    total: Counter[Kind] = Counter()
+    total: Counter[DifferenceKind] = Counter()
     with answering():
         live = Live(settings)
         plan = live.known(name)
-        live.survey.require_same(plan)
+        live.state.require_same(plan)
         ends = _ends(live, plan, own)
         with progress_bar(as_json=as_json) as bar:
             for partition, bounds in ends.items():
@@ -65,7 +65,9 @@ def command(
                     comparison.close()
                 total.update(comparison.counts)
                 rows.append({"partition": partition, **_counted(comparison.counts)})
-    different = total[Kind.CHANGED] + total[Kind.MISSING] + total[Kind.EXTRA]
+    different = (
+        total[DifferenceKind.CHANGED] + total[DifferenceKind.MISSING] + total[DifferenceKind.EXTRA]
+    )
     if as_json:
         print_json({"summary": _counted(total), "partitions": rows})
     else:
@@ -107,8 +109,8 @@ def _fill(  # noqa: PLR0917  two sides, and where to show it
         bar.update(task, completed=total)
 
 
-def _counted(counts: Counter[Kind]) -> Mapping[str, int]:
-    return {kind.value: counts[kind] for kind in Kind}
+def _counted(counts: Counter[DifferenceKind]) -> Mapping[str, int]:
+    return {kind.value: counts[kind] for kind in DifferenceKind}
 
 
 def _shown(partition: int, each: Difference) -> dict[str, object]:
@@ -130,9 +132,9 @@ def _line(partition: int, each: Difference) -> str:
     return f"{each.kind.value}  {key}  partition {partition}, input offset {each.offset}{fields}"
 
 
-def _conclusion(name: str, different: int, total: Counter[Kind]) -> str:
+def _conclusion(name: str, different: int, total: Counter[DifferenceKind]) -> str:
     if not total.total():
         return f"replay {name} has published nothing that could be compared"
     if different:
         return f"{different:,} of {total.total():,} snapshots differ"
-    return f"all that can be compared is equal: {total[Kind.EQUAL]:,} snapshots"
+    return f"all that can be compared is equal: {total[DifferenceKind.EQUAL]:,} snapshots"

@@ -17,7 +17,7 @@ from processor.redis.connection import Server
 from processor.redis.keys import Keys
 from processor.redis.removal import remove
 from processor.replay.exact import Seen
-from processor.replay.live_state import LiveSurvey
+from processor.replay.live_state import LiveState
 from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan, Range
 from processor.replay.promote import Numbering
@@ -43,7 +43,7 @@ class Live:
         self._snapshots = codecs_of(settings).snapshots
         self._writer: SnapshotCodec | None = None
         self.numbering = Numbering(self._version, self._renumbered)
-        self.survey = LiveSurvey(self._stream, self._coordination, self._scan)
+        self.state = LiveState(self._stream, self._coordination, self._scan)
         self.replays = KafkaReplays(cluster)
 
     def offset_at(self, partition: int, timestamp: int) -> int:
@@ -90,7 +90,7 @@ class Live:
             stream=self._stream,
             ranges=ranges,
             output_ends=outputs,
-            claims_ends=self.survey.claims_ends(),
+            claims_ends=self.state.claims_ends(),
         )
         return self.replays.begin(plan, cluster_of(self._own(name)))
 

@@ -10,7 +10,7 @@ import typer
 
 from processor.cli.common.times import FORMS, parse_time
 from processor.errors import InputError, NotFound
-from processor.replay.bounds import Asked
+from processor.replay.bounds import RequestedBounds
 
 FromOffset = Annotated[
     str | None,
@@ -55,7 +55,7 @@ def asked(
     from_file: Path | None,
     until_time: str | None,
     until_offset: str | None,
-) -> Asked | None:
+) -> RequestedBounds | None:
     """Return what the options ask for, None where they say nothing. Raises InputError."""
     starts = [from_offset, from_time, from_earliest or None, from_file]
     given = sum(each is not None for each in starts)
@@ -75,8 +75,10 @@ def asked(
     elif from_file is not None:
         start = _file(from_file, topic)
     if until_time is not None:
-        return Asked(start, _time("--until-time", until_time))
-    return Asked(start, None if until_offset is None else _places("--until-offset", until_offset))
+        return RequestedBounds(start, _time("--until-time", until_time))
+    return RequestedBounds(
+        start, None if until_offset is None else _places("--until-offset", until_offset)
+    )
 
 
 def _time(option: str, text: str) -> int:

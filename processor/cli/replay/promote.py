@@ -77,8 +77,8 @@ def command(
 
 def _ready(live: "Live", plan: Plan, own: Settings) -> Mapping[int, int]:
     """Return the live output's ends. Raises FailClosed unless the replay stands where live does."""
-    live.survey.require_same(plan)
-    found, outputs = live.survey.look()
+    live.state.require_same(plan)
+    found, outputs = live.state.look()
     places = live.places(plan, own)
     for partition, each in plan.ranges.items():
         if found[partition].committed != each.end:
@@ -156,7 +156,7 @@ def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: b
     from processor.kafka.scan import KafkaScan
     from processor.kafka.subscription import KafkaSubscription
     from processor.kafka.topics import require
-    from processor.partitions.takeover import Ownership, first_position
+    from processor.partitions.takeover import Takeover, first_position
 
     cluster = cluster_of(settings)
     facts = require(cluster, settings.max_snapshot_bytes)
@@ -171,7 +171,7 @@ def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: b
         )
         closing.callback(publication.close)
         publication.replace()
-        ownership = Ownership(
+        takeover = Takeover(
             stream=stream_of(coordination, settings),
             topics=cluster.topics.__getitem__,
             first=first_position("earliest", coordination),
@@ -189,7 +189,7 @@ def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: b
                     Promoted(plan.name, plan.ranges[each.partition].end),
                     subscription=subscription,
                     publication=publication,
-                    ownership=ownership,
+                    takeover=takeover,
                 )
                 _drive(subscription, promote(each))
                 bar.advance(task)

@@ -18,7 +18,7 @@ from processor.config import Settings
 from processor.config.settings import env_name
 from processor.errors import InputError, ProcessorError
 from processor.ports.log import LogUnavailable
-from processor.replay.bounds import Asked
+from processor.replay.bounds import RequestedBounds
 from processor.replay.names import default_name, replayed, valid
 from processor.replay.plan import Plan
 
@@ -80,26 +80,28 @@ def command(
     called = valid(name or default_name(time.time_ns() // 1_000_000))
     with answering():
         live = reach(settings)
-        stands = _begun(live, called, wanted, extend=extend, as_json=as_json)
+        plan = _begun(live, called, wanted, extend=extend, as_json=as_json)
         own = replayed(settings, called)
-        live.make_topics(stands, own)
+        live.make_topics(plan, own)
     if not as_json:
-        note(f"replay {called}: {stands.offsets:,} offsets of {len(stands.ranges)} partitions")
-    done = _folded(stands, settings, own, max_rate, as_json=as_json)
-    _conclude(stands, done=done, as_json=as_json)
+        note(f"replay {called}: {plan.offsets:,} offsets of {len(plan.ranges)} partitions")
+    done = _folded(plan, settings, own, max_rate, as_json=as_json)
+    _conclude(plan, done=done, as_json=as_json)
 
 
-def _begun(live: "Live", name: str, wanted: Asked | None, *, extend: bool, as_json: bool) -> Plan:
+def _begun(
+    live: "Live", name: str, wanted: RequestedBounds | None, *, extend: bool, as_json: bool
+) -> Plan:
     """Return the plan of the replay, which is begun, gone on with, or extended."""
-    stands = live.replays.read(name)
-    if stands is not None:
+    plan = live.replays.read(name)
+    if plan is not None:
         if wanted is not None:
             raise InputError(
                 f"replay {name} exists, and has its bounds",
                 hint="leave the --from and --until options out to go on, or give another --name",
             )
-        live.survey.require_same(stands)
-        return live.replays.rewrite(live.survey.extended(stands)) if extend else stands
+        live.state.require_same(plan)
+        return live.replays.rewrite(live.state.extended(plan)) if extend else plan
     if wanted is None:
         from processor.cli.replay.live import unknown
 
@@ -111,35 +113,35 @@ def _begun(live: "Live", name: str, wanted: Asked | None, *, extend: bool, as_js
 
 
 def _folded(
-    stands: Plan, live: Settings, own: Settings, max_rate: float | None, *, as_json: bool
+    plan: Plan, live: Settings, own: Settings, max_rate: float | None, *, as_json: bool
 ) -> bool:
     from processor.bootstrap.service import fold_again
     from processor.bootstrap.wiring import Replaying
 
-    with _watching(stands, live, own, as_json=as_json):
-        return fold_again(own, Replaying(stands, live, max_rate))
+    with _watching(plan, live, own, as_json=as_json):
+        return fold_again(own, Replaying(plan, live, max_rate))
 
 
 @contextmanager
-def _watching(stands: Plan, live: Settings, own: Settings, *, as_json: bool) -> Iterator[None]:
+def _watching(plan: Plan, live: Settings, own: Settings, *, as_json: bool) -> Iterator[None]:
     """Show on a terminal how far all processes of the replay have come together."""
     bar = progress_bar(as_json=as_json)
     if bar.disable:
         yield
         return
     ended = Event()
-    task = bar.add_task(f"replay {stands.name}", total=stands.offsets)
+    task = bar.add_task(f"replay {plan.name}", total=plan.offsets)
 
     def watch() -> None:
         asker = reach(live)
         while not ended.wait(_ASK_EVERY_S):
             try:
-                places = asker.places(stands, own)
+                places = asker.places(plan, own)
             except (LogUnavailable, ProcessorError):
                 continue  # the replay itself tells what is wrong
             done = sum(
                 max(0, min(places[partition] or each.start, each.end) - each.start)
-                for partition, each in stands.ranges.items()
+                for partition, each in plan.ranges.items()
             )
             bar.update(task, completed=done)
 
@@ -153,11 +155,11 @@ def _watching(stands: Plan, live: Settings, own: Settings, *, as_json: bool) -> 
             watcher.join()
 
 
-def _conclude(stands: Plan, *, done: bool, as_json: bool) -> None:
+def _conclude(plan: Plan, *, done: bool, as_json: bool) -> None:
     if as_json:
-        print_json({"name": stands.name, "offsets": stands.offsets, "done": done})
+        print_json({"name": plan.name, "offsets": plan.offsets, "done": done})
     elif done:
-        note(f"replay {stands.name} is at its end")
+        note(f"replay {plan.name} is at its end")
     if not done:
-        note(f"stopped: `replay run --name {stands.name}` goes on where it stood", as_json=as_json)
+        note(f"stopped: `replay run --name {plan.name}` goes on where it stood", as_json=as_json)
         raise typer.Exit(_INTERRUPTED)

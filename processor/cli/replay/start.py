@@ -7,14 +7,14 @@ from processor.cli.common.output import progress_bar
 from processor.cli.replay.options import asked
 from processor.config import Settings
 from processor.errors import InputError
-from processor.replay.bounds import Asked, Point, bound
+from processor.replay.bounds import Point, RequestedBounds, bound
 from processor.replay.plan import Range
 
 if TYPE_CHECKING:
     from processor.cli.replay.live import Live
 
 
-def asked_of(settings: Settings, **options: object) -> Asked | None:
+def asked_of(settings: Settings, **options: object) -> RequestedBounds | None:
     """Return what the options ask for, None where they say nothing. Raises InputError."""
     return asked(topic=settings.updates_topic, **options)  # type: ignore[arg-type]
 
@@ -27,10 +27,10 @@ def reach(settings: Settings) -> "Live":
 
 
 def bounds(
-    live: "Live", wanted: Asked, *, as_json: bool
+    live: "Live", wanted: RequestedBounds, *, as_json: bool
 ) -> tuple[Mapping[int, Range], Mapping[int, int], Sequence[Point]]:
     """Return the ranges, the live output's ends, and what cannot be had."""
-    found, outputs = live.survey.look()
+    found, outputs = live.state.look()
     ranges, refused = bound(wanted, found, live.offset_at)
     apart = {point.partition for point in refused}
     exact = {partition: each for partition, each in ranges.items() if partition not in apart}
@@ -40,7 +40,7 @@ def bounds(
             for partition, each in exact.items()
             if each.start
         }
-        inexact = live.survey.inexact(
+        inexact = live.state.inexact(
             exact,
             outputs,
             live.seen,

@@ -7,7 +7,7 @@ import pytest
 
 from processor.cli.replay.options import asked
 from processor.errors import InputError, NotFound
-from processor.replay.bounds import Asked
+from processor.replay.bounds import RequestedBounds
 
 NONE: dict[str, Any] = {
     "topic": "session-updates",
@@ -20,15 +20,17 @@ NONE: dict[str, Any] = {
 }
 
 
-def of(**options: object) -> Asked | None:
+def of(**options: object) -> RequestedBounds | None:
     return asked(**{**NONE, **options})
 
 
 def test_each_start_and_end() -> None:
     assert of() is None
-    assert of(from_earliest=True) == Asked("earliest", None)
-    assert of(from_offset="0:12, 3:0", until_offset="0:20") == Asked({0: 12, 3: 0}, {0: 20})
-    assert of(from_time="1700000000000", until_time="1700000000001") == Asked(
+    assert of(from_earliest=True) == RequestedBounds("earliest", None)
+    assert of(from_offset="0:12, 3:0", until_offset="0:20") == RequestedBounds(
+        {0: 12, 3: 0}, {0: 20}
+    )
+    assert of(from_time="1700000000000", until_time="1700000000001") == RequestedBounds(
         1_700_000_000_000, 1_700_000_000_001
     )
 
@@ -43,7 +45,7 @@ def test_each_start_and_end() -> None:
 def test_a_file_of_the_tool(tmp_path: Path, lines: str) -> None:
     file = tmp_path / "offsets.csv"
     file.write_text(lines)
-    assert of(from_file=file) == Asked({0: 12, 3: 0}, None)
+    assert of(from_file=file) == RequestedBounds({0: 12, 3: 0}, None)
 
 
 @pytest.mark.parametrize(

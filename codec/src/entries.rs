@@ -1,6 +1,6 @@
 //! An Avro map: the positions of its keys and values.
 
-use crate::scan::{Refused, Scan, Taken, put_long};
+use crate::scan::{Refused, Scan, Taken, put_long, text};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Returns the positions of an empty map in `EMPTY` of `snapshot.rs`.
+    /// Returns the positions of an empty map in `EMPTY` of `layout.rs`.
     pub fn none() -> Self {
         let (whole, each) = (0..1, Vec::new());
         Entries { whole, each }
@@ -33,7 +33,7 @@ impl Entries {
         let count = scan.count()?;
         let mut each = Vec::new();
         for _ in 0..count {
-            let key = scan.span(|scan| scan.text().map(|_| ()))?;
+            let key = scan.span(text)?;
             each.push(Entry {
                 key,
                 value: value(scan)?,

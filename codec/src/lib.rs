@@ -8,21 +8,18 @@
 mod cart;
 mod entries;
 mod json;
+mod layout;
 mod scan;
 mod snapshot;
 mod update;
 
 use json::Doubtful;
+use layout::{PROFILE_ID, SNAPSHOT, UPDATE};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use scan::{Refused, Scan};
 use snapshot::{Folded, Snapshot, is_key};
 use update::Update;
-
-/// The CRC-64-AVRO fingerprints of the schemas whose layout is compiled here. Whoever changes the
-/// layout changes them too.
-const UPDATE: [u8; 8] = [0x77, 0x96, 0x00, 0xcc, 0x22, 0x91, 0xf9, 0xd3];
-const SNAPSHOT: [u8; 8] = [0xb6, 0x9f, 0x3d, 0x55, 0x3f, 0x75, 0xef, 0x6c];
 
 /// `RULES` of `processor/avro/compiled.py`.
 const RULES: u32 = 1;
@@ -155,7 +152,7 @@ impl EncodedUpdate {
     /// The key of the profile's claim, None where the update names no profile.
     #[getter]
     fn profile(&self, py: Python<'_>) -> Option<String> {
-        let span = self.update.profile_id.clone()?;
+        let span = self.update.plain[PROFILE_ID].clone()?;
         let profile = Scan::new(&self.value.as_bytes(py)[span], 0).text().ok()?;
         let application = self.update.application_id;
         (!profile.is_empty()).then(|| format!("{application}:{profile}"))

@@ -132,6 +132,18 @@ impl<'a> Scan<'a> {
     }
 }
 
+pub fn text(scan: &mut Scan) -> Taken<()> {
+    scan.text().map(|_| ())
+}
+
+pub fn texts(scan: &mut Scan) -> Taken<()> {
+    let count = scan.count()?;
+    for _ in 0..count {
+        scan.text()?;
+    }
+    scan.end(count)
+}
+
 pub fn put_long(out: &mut Vec<u8>, value: i64) {
     let mut left = ((value << 1) ^ (value >> 63)) as u64;
     while left > 0x7f {

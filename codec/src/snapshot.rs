@@ -2,18 +2,14 @@
 
 use crate::cart;
 use crate::entries::Entries;
-use crate::scan::{Refused, Scan, Taken, put_double, put_long, put_sized};
-use crate::update::{Update, text, texts};
+use crate::layout::{EMPTY, OPEN, PLAIN, PROFILE_ID, STATES};
+use crate::scan::{Refused, Scan, Taken, put_double, put_long, put_sized, text, texts};
+use crate::update::Update;
 use blake2b_simd::Params;
 use std::ops::Range;
 
-/// open, closed and cancelled are 0, 1 and 2.
-pub const STATES: usize = 3;
-const OPEN: usize = 0;
 const REMEMBERED: usize = 16;
 const HASH: usize = 8;
-/// An empty string, array or map, as Avro writes it.
-const EMPTY: &[u8] = &[0];
 
 /// What an update makes of a session.
 pub enum Folded {
@@ -36,9 +32,7 @@ pub struct Snapshot<'a> {
     integration_id: &'a [u8],
     created: i64,
     application_id: i32,
-    profile_id: &'a [u8],
-    coupon: &'a [u8],
-    referral: &'a [u8],
+    plain: [&'a [u8]; PLAIN.len()],
     state: usize,
     cart: &'a [u8],
     identifiers: &'a [u8],
@@ -59,17 +53,18 @@ impl<'a> Snapshot<'a> {
         }
         let scan = &mut Scan::new(bytes, header.len());
         let part = |span: Range<usize>| &bytes[span];
-        let integration_id = part(text(scan)?);
+        let integration_id = part(scan.span(text)?);
         let created = scan.long()?;
         let application_id = scan.int()?;
-        let profile_id = part(text(scan)?);
-        let coupon = part(text(scan)?);
-        let referral = part(text(scan)?);
+        let mut plain = [EMPTY; PLAIN.len()];
+        for (place, skip) in plain.iter_mut().zip(PLAIN) {
+            *place = part(scan.span(*skip)?);
+        }
         let state = scan.symbol(STATES)?;
         let cart = part(scan.span(cart::skip)?);
         let identifiers = part(scan.span(texts)?);
         let total = scan.double()?;
-        let attributes = Entries::take(scan, text)?;
+        let attributes = Entries::take(scan, |scan| scan.span(text))?;
         let first_session = scan.boolean()?;
         let discounts = Entries::take(scan, |scan| scan.span(Scan::double))?;
         if scan.present()? {
@@ -89,9 +84,7 @@ impl<'a> Snapshot<'a> {
             integration_id,
             created,
             application_id,
-            profile_id,
-            coupon,
-            referral,
+            plain,
             state,
             cart,
             identifiers,
@@ -112,9 +105,7 @@ impl<'a> Snapshot<'a> {
             integration_id: &theirs[update.integration_id.clone()],
             created: update.event_time,
             application_id: update.application_id,
-            profile_id: EMPTY,
-            coupon: EMPTY,
-            referral: EMPTY,
+            plain: [EMPTY; PLAIN.len()],
             state: OPEN,
             cart: EMPTY,
             identifiers: EMPTY,
@@ -177,9 +168,9 @@ impl<'a> Snapshot<'a> {
         out.extend_from_slice(self.integration_id);
         put_long(out, self.created);
         put_long(out, self.application_id.into());
-        out.extend_from_slice(part(&update.profile_id, self.profile_id));
-        out.extend_from_slice(part(&update.coupon, self.coupon));
-        out.extend_from_slice(part(&update.referral, self.referral));
+        for (given, own) in update.plain.iter().zip(self.plain) {
+            out.extend_from_slice(part(given, own));
+        }
         put_long(out, next.state as i64);
         out.extend_from_slice(part(&update.cart, self.cart));
         out.extend_from_slice(part(&update.identifiers, self.identifiers));
@@ -205,11 +196,11 @@ impl<'a> Snapshot<'a> {
 
     /// Whether this is its profile's first session, and whether it claims the profile as such.
     fn first_session(&self, update: &Update, theirs: &[u8], holder: Option<&str>) -> (bool, bool) {
-        let Some(profile) = &update.profile_id else {
+        let Some(profile) = &update.plain[PROFILE_ID] else {
             return (self.first_session, false);
         };
         let profile = &theirs[profile.clone()];
-        if profile == self.profile_id && self.version > 0 {
+        if profile == self.plain[PROFILE_ID] && self.version > 0 {
             return (self.first_session, false);
         }
         if profile == EMPTY {

@@ -3,8 +3,8 @@
 use crate::cart;
 use crate::entries::Entries;
 use crate::json::Doubtful;
-use crate::scan::{Refused, Scan, Taken};
-use crate::snapshot::STATES;
+use crate::layout::{PLAIN, STATES};
+use crate::scan::{Refused, Scan, Taken, texts};
 use std::ops::Range;
 
 /// 9999-12-31T23:59:59.999Z in milliseconds since 1970.
@@ -16,9 +16,8 @@ pub struct Update {
     pub event_time: i64,
     pub application_id: i32,
     pub integration_id: Range<usize>,
-    pub profile_id: Option<Range<usize>>,
-    pub coupon: Option<Range<usize>>,
-    pub referral: Option<Range<usize>>,
+    /// Those of `PLAIN`.
+    pub plain: [Option<Range<usize>>; PLAIN.len()],
     pub state: Option<usize>,
     pub cart: Option<Range<usize>>,
     pub identifiers: Option<Range<usize>>,
@@ -36,9 +35,10 @@ impl Update {
         let application_id = scan.int()?;
         let integration_id = filled_text(scan)?;
         sound_if(application_id >= 1 && (0..=MAX_EVENT_TIME).contains(&event_time))?;
-        let profile_id = optional(scan, text)?;
-        let coupon = optional(scan, text)?;
-        let referral = optional(scan, text)?;
+        let mut plain = [const { None }; PLAIN.len()];
+        for (place, skip) in plain.iter_mut().zip(PLAIN) {
+            *place = optional(scan, |scan| scan.span(*skip))?;
+        }
         let state = optional(scan, |scan| scan.symbol(STATES))?;
         let cart = optional(scan, |scan| {
             let start = scan.at;
@@ -64,9 +64,7 @@ impl Update {
             event_time,
             application_id,
             integration_id,
-            profile_id,
-            coupon,
-            referral,
+            plain,
             state,
             cart,
             identifiers,
@@ -78,27 +76,13 @@ impl Update {
 
     /// Whether any field besides the state is present; an empty one counts.
     pub fn changes_fields(&self) -> bool {
-        self.profile_id.is_some()
-            || self.coupon.is_some()
-            || self.referral.is_some()
+        self.plain.iter().any(Option::is_some)
             || self.cart.is_some()
             || self.identifiers.is_some()
             || self.total.is_some()
             || self.attributes.is_some()
             || self.discounts.is_some()
     }
-}
-
-pub fn text(scan: &mut Scan) -> Taken<Range<usize>> {
-    scan.span(Scan::text)
-}
-
-pub fn texts(scan: &mut Scan) -> Taken<()> {
-    let count = scan.count()?;
-    for _ in 0..count {
-        scan.text()?;
-    }
-    scan.end(count)
 }
 
 fn filled_text(scan: &mut Scan) -> Taken<Range<usize>> {

@@ -63,7 +63,8 @@ def _accept(before: Session, update: SessionUpdate, event: bytes, holder: str | 
         if value is not None:
             after[place] = value
     for place, theirs in _MERGED:
-        after[place] = merge(after[place], given[theirs])
+        if given[theirs]:
+            after[place] = merge(after[place], given[theirs])
     after[_FIRST_SESSION] = first
     after[_OWN] = (
         before.state if before.version else None,

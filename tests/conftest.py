@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.service import World, loop_in_time_of
+from fakes.service import World
 from hypothesis import HealthCheck, settings
 from servers import (
     BOOTSTRAP_VARIABLE,
@@ -139,8 +139,6 @@ def private_registry(places: Places) -> Iterator[LocalRegistry]:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world in which the loop's time is its broker's."""
-    made = World()
-    loop_in_time_of(made, monkeypatch)
-    return made
+def world() -> World:
+    """A broker, a Redis and a clock in memory, and services on them."""
+    return World()

@@ -1,11 +1,81 @@
-"""What the settings say of where a deployment is, for the service and for commands."""
+"""What the settings name: the ports, connected to Kafka, Redis and a registry.
 
+Commands that ask Kafka alone do not wait for Redis's client to load: it is imported where needed.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from threading import Thread
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+import structlog
+
+from processor.avro.schemas import Schema
 from processor.config import Settings
+from processor.errors import ConfigError
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
-from processor.ports.log import Topic
-from processor.registry.own import framing_of
+from processor.kafka.framing import HeadersPublication
+from processor.kafka.publication import KafkaPublication
+from processor.kafka.scan import KafkaScan
+from processor.kafka.subscription import KafkaSubscription
+from processor.kafka.topics import TopicFacts, require
+from processor.partitions.takeover import First, Takeover
+from processor.ports.claims import Claims
+from processor.ports.clock import SYSTEM_CLOCK, Clock
+from processor.ports.log import Coordination, Publication, Scan, Subscription, Topic
+from processor.ports.registry import Registry
+from processor.ports.sessions import Directory, SessionCache
+from processor.registry.own import Own, framing_of, own, registry_of
 from processor.state.checkpoint import Stream
+
+_LEAVE_S: Final = 3.0
+_log: Final = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+
+class WaitFor(Protocol):
+    """Asks a server, and again where it is away; or once."""
+
+    def __call__(self, action: Callable[[], Result]) -> Result:
+        """Return the action's answer."""
+
+
+class Readers(NamedTuple):
+    """Kafka, asked and read from outside of the group."""
+
+    cluster: Cluster
+    coordination: KafkaCoordination
+    scan: KafkaScan
+
+
+class Log(NamedTuple):
+    """A member of the group on its topics, and its producer, which is yet to be put in place."""
+
+    stream: Stream
+    facts: TopicFacts
+    topics: Callable[[Topic], str]
+    """Returns what a topic is called."""
+    subscription: Subscription
+    publication: Publication
+    coordination: Coordination
+    scan: Scan
+
+
+class Adapters(NamedTuple):
+    """Every port of the service, and what its servers told when it connected."""
+
+    log: Log
+    cache: SessionCache
+    claims: Claims
+    directory: Directory
+    registry: Registry | None
+    own: Own | None
+    """What the registry has of the snapshots' schema."""
+    clock: Clock
 
 
 def cluster_of(settings: Settings) -> Cluster:
@@ -22,7 +92,13 @@ def cluster_of(settings: Settings) -> Cluster:
     )
 
 
-def stream_of(coordination: KafkaCoordination, settings: Settings) -> Stream:
+def readers_of(settings: Settings) -> Readers:
+    """Return what asks Kafka and reads it; nothing is asked yet."""
+    cluster = cluster_of(settings)
+    return Readers(cluster, KafkaCoordination(cluster), KafkaScan(cluster))
+
+
+def stream_of(coordination: Coordination, settings: Settings) -> Stream:
     """Return the identity of what is processed, as the cluster has it now."""
     ids = coordination.topic_ids()
     return Stream(
@@ -34,3 +110,115 @@ def stream_of(coordination: KafkaCoordination, settings: Settings) -> Stream:
         coordination.partitions(Topic.UPDATES),
         framing_of(settings),
     )
+
+
+def member_of(
+    settings: Settings,
+    readers: Readers,
+    facts: TopicFacts,
+    stream: Stream,
+    stopped: Callable[[], bool],
+) -> Log:
+    """Begin to join the group: from now on it is to be polled, and its parts are to be closed.
+
+    Once `stopped` is so, nothing is waited for that takes long.
+    """
+    cluster, coordination, scan = readers
+    in_headers = settings.schema_id_location == "headers"
+    publication = HeadersPublication if in_headers else KafkaPublication
+    return Log(
+        stream,
+        facts,
+        cluster.topics.__getitem__,
+        KafkaSubscription(cluster),
+        publication(cluster, stopped, facts.max_record_bytes),
+        coordination,
+        scan,
+    )
+
+
+def takeover_of(log: Log, first: First, clock: Clock, *, mixed_framing: bool = False) -> Takeover:
+    """Return what takes partitions over; one without a history begins at `first`."""
+    return Takeover(
+        stream=log.stream,
+        topics=log.topics,
+        first=first,
+        subscription=log.subscription,
+        publication=log.publication,
+        coordination=log.coordination,
+        scan=log.scan,
+        clock=clock,
+        mixed_framing=mixed_framing,
+    )
+
+
+def connect(
+    settings: Settings,
+    writer: Schema,
+    subject_topic: str,
+    *,
+    closing: ExitStack,
+    stopped: Callable[[], bool],
+    wait_for: WaitFor,
+) -> Adapters:
+    """Return all ports, once the servers answer and are found right; `closing` closes them.
+
+    `writer` is the snapshots' schema, which the registry has under the subject of `subject_topic`.
+    Raises ConfigError and TopicError for servers that the service cannot run on.
+    """
+    from processor.redis.claims import RedisClaims
+    from processor.redis.connection import Server
+    from processor.redis.directory import RedisDirectory
+    from processor.redis.keys import Keys
+    from processor.redis.sessions import RedisSessionCache
+
+    registry = registry_of(settings)
+    found: Own | None = None
+    if registry is not None:
+        closing.callback(registry.close)
+        found = wait_for(lambda: own(registry, subject_topic, writer))
+    readers = readers_of(settings)
+    facts = wait_for(lambda: require(readers.cluster, settings.max_snapshot_bytes))
+    stream = wait_for(lambda: stream_of(readers.coordination, settings))
+    server, keys = Server.from_url(settings.redis_url), Keys(settings.redis_prefix)
+    closing.callback(server.close)
+    directory = RedisDirectory(server, keys)
+    wait_for(lambda: _refuse_eviction(directory))
+    log = member_of(settings, readers, facts, stream, stopped)
+    closing.callback(_leave, log.subscription.close)
+    closing.callback(log.publication.close)
+    cache, claims = RedisSessionCache(server, keys), RedisClaims(server, keys)
+    return Adapters(log, cache, claims, directory, registry, found, SYSTEM_CLOCK)
+
+
+def remove_cache(settings: Settings, partitions: int) -> None:
+    """Remove what the service with these settings has in Redis. Raises what `remove` does."""
+    from processor.redis.connection import Server
+    from processor.redis.keys import Keys
+    from processor.redis.removal import remove
+
+    server = Server.from_url(settings.redis_url)
+    try:
+        remove(server, Keys(settings.redis_prefix), partitions)
+    finally:
+        server.close()
+
+
+def _refuse_eviction(directory: Directory) -> None:
+    policy = directory.eviction_policy()
+    if policy is not None and policy.startswith("allkeys"):
+        raise ConfigError(
+            f"Redis has maxmemory-policy {policy}: it would evict sessions one by one, unseen",
+            hint="Set maxmemory-policy to noeviction or a volatile one, or use another Redis.",
+        )
+
+
+def _leave(close: Callable[[], None]) -> None:
+    """Leave the group; where Kafka is away and does not let go, leave the process instead."""
+    leaving = Thread(target=close, daemon=True)
+    leaving.start()
+    leaving.join(_LEAVE_S)
+    if leaving.is_alive():
+        _log.warning("leaving without the group's answer")
+        if sys.exc_info()[0] is None:
+            os._exit(0)

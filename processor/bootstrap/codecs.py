@@ -1,15 +1,15 @@
-"""What commands read and write values with, by their settings; the service has its own wiring."""
+"""What the service and the commands read and write values with."""
 
-import time
 from typing import NamedTuple
 
 from processor.avro.codec import SnapshotCodec, UpdateCodec
-from processor.avro.framing import SchemaIds
+from processor.avro.compiled import Compiled
 from processor.avro.schemas import Known, Schema, Schemas, load_schemas
 from processor.config import Settings
+from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.registry import Registry
 from processor.registry.ids import RegisteredIds
-from processor.registry.own import own, registry_of
+from processor.registry.own import Own, own, registry_of
 
 
 class Codecs(NamedTuple):
@@ -20,14 +20,40 @@ class Codecs(NamedTuple):
     """
 
     schemas: Schemas
-    ids: SchemaIds | None
+    ids: RegisteredIds | None
     updates: UpdateCodec
     snapshots: SnapshotCodec
+    texts: dict[str, str]
+    """The schemas that snapshots can be read by, by fingerprint or id; more may be found."""
+    compiled: Compiled | None = None
 
     @property
     def known(self) -> Known:
         """What is known of snapshots."""
         return self.schemas.snapshots
+
+    def input_offset(self, snapshot: bytes) -> int:
+        """Return a snapshot's input offset. Raises FailClosed where there is none."""
+        found = None
+        if self.compiled is not None:
+            found = self.compiled.input_offset(snapshot, self.snapshots.header)
+        return self.snapshots.read(snapshot).input_offset if found is None else found
+
+
+def running_codecs(
+    schemas: Schemas,
+    compiled: Compiled | None,
+    registry: Registry | None,
+    own: Own | None,
+    clock: Clock,
+) -> Codecs:
+    """Return the service's codecs; what they write is framed as the registry's own schema says."""
+    known, header, texts = None, None, schemas.snapshots.texts()
+    if own is not None:
+        known, header, texts = own.schemas, own.header, texts | own.texts
+    ids = None if registry is None else RegisteredIds(registry, clock, known)
+    snapshots = SnapshotCodec(schemas.snapshots, ids, header)
+    return Codecs(schemas, ids, UpdateCodec(schemas.updates, ids), snapshots, texts, compiled)
 
 
 def codecs_of(settings: Settings) -> Codecs:
@@ -56,11 +82,7 @@ def snapshot_writer(settings: Settings) -> SnapshotCodec:
 
 
 def _codecs(settings: Settings, registry: Registry | None) -> Codecs:
-    schemas = load_schemas(settings.schemas_dir)
-    ids = None if registry is None else RegisteredIds(registry, time.monotonic)
-    return Codecs(
-        schemas, ids, UpdateCodec(schemas.updates, ids), SnapshotCodec(schemas.snapshots, ids)
-    )
+    return running_codecs(load_schemas(settings.schemas_dir), None, registry, None, SYSTEM_CLOCK)
 
 
 def _header(registry: Registry | None, topic: str, writer: Schema) -> bytes | None:

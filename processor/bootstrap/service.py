@@ -1,5 +1,6 @@
 """The service as a process: started, told to stop, ended."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event
 from typing import Final
@@ -9,12 +10,20 @@ import structlog
 from processor import __version__
 from processor.avro.choice import chosen, warn_of_cost
 from processor.avro.schemas import load_schemas
-from processor.bootstrap.wiring import Replaying, assemble
+from processor.bootstrap.adapters import Adapters, connect, readers_of
+from processor.bootstrap.codecs import Codecs, running_codecs
+from processor.bootstrap.runs import Run, live_run, replay_run
+from processor.bootstrap.wiring import Limits, wire
 from processor.config import Settings
+from processor.dead_letters.limits import FloodLimits
 from processor.errors import ProcessorError
 from processor.partitions.takeover import Start
+from processor.ports.clock import SYSTEM_CLOCK
+from processor.replay.plan import Plan
+from processor.runtime.garbage import collect_rarely
 from processor.runtime.shutdown import stopped_by_signals
-from processor.runtime.startup import Stopped
+from processor.runtime.startup import Stopped, WaitForServers
+from processor.runtime.until_end import frozen_ends
 from processor.telemetry.health import Health
 from processor.telemetry.http import open_endpoint
 from processor.telemetry.metrics import Metrics
@@ -23,45 +32,79 @@ from processor.telemetry.observer import Observer
 _log: Final = structlog.get_logger(__name__)
 
 
+class _Process:
+    """What any run is made of before it connects."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._schemas = load_schemas(settings.schemas_dir)
+        self.codec = chosen(settings.codec, self._schemas)
+        self.stopping = Event()
+        self.health = Health()
+        self.metrics = Metrics(self.codec.name)
+        self.observer = Observer(self.health, self.metrics, SYSTEM_CLOCK)
+        self.wait_for = WaitForServers(self.stopping, self.observer)
+
+    def run(
+        self, run_of: Callable[[Adapters, Codecs], Run], subject_topic: str, closing: ExitStack
+    ) -> None:
+        """Run to the end. Raises Stopped where it is told to stop before it has begun."""
+        adapters = connect(
+            self._settings,
+            self._schemas.snapshots.reader,
+            subject_topic,
+            closing=closing,
+            stopped=self.stopping.is_set,
+            wait_for=self.wait_for,
+        )
+        codecs = running_codecs(
+            self._schemas, self.codec.compiled, adapters.registry, adapters.own, adapters.clock
+        )
+        service = wire(
+            adapters,
+            codecs,
+            limits_of(self._settings),
+            run_of(adapters, codecs),
+            stopping=self.stopping,
+            observer=self.observer,
+            metrics=self.metrics,
+        )
+        collect_rarely()
+        service.runner.run()
+
+
 def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: bool = False) -> int:
     """Run the service until it is told to stop, or is at the end; return the exit code.
 
     SIGTERM and SIGINT end it within 10 seconds, whatever it waits for. With `mixed_framing` it goes
     on with an output that was framed in another way. Raises ProcessorError.
     """
-    stopping = Event()
-    health = Health()
-    schemas = load_schemas(settings.schemas_dir)
-    codec = chosen(settings.codec, schemas)
-    metrics = Metrics(codec.name)
-    observer = Observer(health, metrics)
+    process = _Process(settings)
+    health = process.health
+
+    def run_of(adapters: Adapters, _codecs: Codecs) -> Run:
+        log, ends = adapters.log, None
+        if until_end:
+            ends = process.wait_for(lambda: frozen_ends(log.coordination, log.stream.partitions))
+        return live_run(adapters, start, ends, mixed_framing=mixed_framing)
+
+    registry = process.metrics.registry
     with (
-        stopped_by_signals(stopping),
-        open_endpoint(settings.http_host, settings.http_port, metrics.registry, health) as endpoint,
+        stopped_by_signals(process.stopping),
+        open_endpoint(settings.http_host, settings.http_port, registry, health) as endpoint,
         ExitStack() as closing,
     ):
         _log.info(
             "starting",
             version=__version__,
-            codec=codec.name,
-            why=codec.why,
+            codec=process.codec.name,
+            why=process.codec.why,
             group=settings.group_id,
             http=f"http://{endpoint.host}:{endpoint.port}",
         )
-        warn_of_cost(settings.codec, codec)
+        warn_of_cost(settings.codec, process.codec)
         try:
-            assemble(
-                settings,
-                stopping,
-                observer,
-                metrics,
-                closing,
-                schemas=schemas,
-                compiled=codec.compiled,
-                until_end=until_end,
-                start=start,
-                mixed_framing=mixed_framing,
-            ).run()
+            process.run(run_of, settings.sessions_topic, closing)
         except Stopped:
             pass
         except ProcessorError as error:
@@ -71,30 +114,37 @@ def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: b
     return 0
 
 
-def fold_again(own: Settings, replaying: Replaying) -> bool:
+def fold_again(own: Settings, live: Settings, plan: Plan, max_rate: float | None) -> bool:
     """Run the service as a replay; return whether it came to its end, and was not stopped before.
 
     `own` are the replay's settings. No endpoint is opened. Raises ProcessorError.
     """
-    stopping = Event()
-    schemas = load_schemas(own.schemas_dir)
-    codec = chosen(own.codec, schemas)
-    warn_of_cost(own.codec, codec)
-    metrics = Metrics(codec.name)
-    with stopped_by_signals(stopping), ExitStack() as closing:
+    process = _Process(own)
+    warn_of_cost(own.codec, process.codec)
+
+    def run_of(adapters: Adapters, codecs: Codecs) -> Run:
+        return replay_run(adapters, plan, readers_of(live).scan, codecs.input_offset, max_rate)
+
+    with stopped_by_signals(process.stopping), ExitStack() as closing:
         try:
-            assemble(
-                own,
-                stopping,
-                Observer(Health(), metrics),
-                metrics,
-                closing,
-                schemas=schemas,
-                compiled=codec.compiled,
-                until_end=True,
-                start="earliest",
-                replaying=replaying,
-            ).run()
+            # What a replay publishes is to become the live output: it has that one's subject.
+            process.run(run_of, live.sessions_topic, closing)
         except Stopped:
             return False
-        return not stopping.is_set()
+        return not process.stopping.is_set()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return what the settings bound."""
+    return Limits(
+        max_batch=settings.max_batch,
+        max_snapshot=settings.max_snapshot_bytes,
+        cache=settings.cache_bytes,
+        min_commit_interval=settings.min_commit_interval,
+        flood=FloodLimits(
+            settings.max_dead_letter_ratio,
+            settings.dead_letter_window,
+            settings.dead_letter_minimum,
+            settings.max_consecutive_dead_letters,
+        ),
+    )

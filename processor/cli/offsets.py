@@ -1,7 +1,6 @@
 """`offsets`: where the group stands, and setting it right when the service refuses to go on."""
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from processor.cli.common.reach import answering
 from processor.config import Settings
 from processor.errors import FailClosed, InputError
 from processor.partitions.committed import FaultKind
+from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Committed, Topic
 
 if TYPE_CHECKING:
@@ -121,14 +121,11 @@ def _diagnosis(
     settings: Settings, on_progress: "OnProgress"
 ) -> "tuple[Cluster, Stream, Diagnosis]":
     from processor.avro.framing import DecodeError
-    from processor.bootstrap.adapters import cluster_of, stream_of
+    from processor.bootstrap.adapters import readers_of, stream_of
     from processor.bootstrap.codecs import codecs_of
-    from processor.kafka.coordination import KafkaCoordination
-    from processor.kafka.scan import KafkaScan
     from processor.offsets.diagnosis import Diagnosis, Readers
 
-    cluster = cluster_of(settings)
-    coordination = KafkaCoordination(cluster)
+    cluster, coordination, scan = readers_of(settings)
     stream = stream_of(coordination, settings)
     codecs = codecs_of(settings)
 
@@ -146,10 +143,9 @@ def _diagnosis(
         stream=stream,
         topics=cluster.topics.__getitem__,
         coordination=coordination,
-        scan=KafkaScan(cluster),
+        scan=scan,
         readers=Readers(snapshot, event_id),
-        clock=time.monotonic,
-        wait=time.sleep,
+        clock=SYSTEM_CLOCK,
         on_progress=on_progress,
     )
     return cluster, stream, diagnosis

@@ -1,6 +1,5 @@
 """`topics`: the four topics, made and verified."""
 
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from processor.cli.common.output import Json, emit, emit_one, note, print_json, settings_from
 from processor.cli.common.reach import answering
 from processor.errors import TopicError
+from processor.ports.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
     from processor.kafka.partitioners import Verdict
@@ -77,7 +77,7 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
     with answering():
         findings = topics.inspect(cluster, settings.max_snapshot_bytes)
         updates = topics.states(cluster).get(Topic.UPDATES)
-        verdict = None if updates is None else sample(cluster, time.monotonic, updates.partitions)
+        verdict = None if updates is None else sample(cluster, SYSTEM_CLOCK, updates.partitions)
     errors = sum(each.severity == "error" for each in findings)
     if as_json:
         print_json(

@@ -9,6 +9,7 @@ from processor.dead_letters.letter import in_short
 from processor.dead_letters.progress import RedrivePositions, committed
 from processor.dead_letters.selection import Selection
 from processor.errors import UnpublishableError
+from processor.ports.clock import Clock
 from processor.ports.log import Committed, Outgoing, Record
 
 _BATCH: Final = 500
@@ -35,13 +36,10 @@ Read = Callable[[int, int, int], Iterator[Sequence[Record]]]
 class RateLimit:
     """Keeps deliveries to a rate, by waiting between them; without a rate never waits."""
 
-    def __init__(
-        self, rate: float | None, clock: Callable[[], float], wait: Callable[[float], None]
-    ) -> None:
+    def __init__(self, rate: float | None, clock: Clock) -> None:
         self._rate = rate
         self._clock = clock
-        self._wait = wait
-        self._next = clock()
+        self._next = clock.monotonic()
 
     @property
     def batch(self) -> int:
@@ -52,8 +50,8 @@ class RateLimit:
         """Wait for as long as so many letters take at the rate."""
         if self._rate is None:
             return
-        self._next = max(self._next, self._clock() - 1) + letters / self._rate
-        self._wait(max(0.0, self._next - self._clock()))
+        self._next = max(self._next, self._clock.monotonic() - 1) + letters / self._rate
+        self._clock.wait(max(0.0, self._next - self._clock.monotonic()))
 
 
 class RedriveCounts(NamedTuple):

@@ -1,12 +1,13 @@
 """The keys that came last, and what they tell of the producers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.partitioners import Verdict, fit
 from processor.kafka.scan import KafkaScan
+from processor.ports.clock import Clock
 from processor.ports.log import Topic
 
 RECORDS: Final = 300
@@ -15,20 +16,18 @@ SECONDS: Final = 10.0
 """How long all partitions together may take; what was read by then is the sample."""
 
 
-def sample(cluster: Cluster, clock: Callable[[], float], partitions: int) -> Verdict:
+def sample(cluster: Cluster, clock: Clock, partitions: int) -> Verdict:
     """Return what the keys of the input's last records tell. Raises LogUnavailable."""
     return fit(_recent_keys(cluster, clock, partitions), partitions)
 
 
-def _recent_keys(
-    cluster: Cluster, clock: Callable[[], float], partitions: int
-) -> Iterator[tuple[bytes, int]]:
-    until = clock() + SECONDS
+def _recent_keys(cluster: Cluster, clock: Clock, partitions: int) -> Iterator[tuple[bytes, int]]:
+    until = clock.monotonic() + SECONDS
     coordination = KafkaCoordination(cluster)
     scan = KafkaScan(cluster)
     for partition in range(partitions):
         start, end, _ = coordination.extent(Topic.UPDATES, partition)
         for records in scan.read(Topic.UPDATES, partition, max(start, end - RECORDS), end):
             yield from ((record.key, partition) for record in records if record.key)
-            if clock() > until:
+            if clock.monotonic() > until:
                 return

@@ -15,6 +15,7 @@ from processor.partitions.committed import (
     no_offset,
 )
 from processor.partitions.fencing import stable_offset
+from processor.ports.clock import Clock
 from processor.ports.log import Committed, Coordination, Extent, Record, Scan, Topic
 from processor.stages.publish import ERROR_HEADERS
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
@@ -68,8 +69,7 @@ class Diagnosis:
         coordination: Coordination,
         scan: Scan,
         readers: Readers,
-        clock: Callable[[], float],
-        wait: Callable[[float], object],
+        clock: Clock,
         on_progress: OnProgress,
     ) -> None:
         """`on_progress` hears how reading gets on."""
@@ -79,7 +79,6 @@ class Diagnosis:
         self._scan = scan
         self._readers = readers
         self._clock = clock
-        self._wait = wait
         self._on_progress = on_progress
 
     def glance(self, partition: int) -> Situation:
@@ -111,7 +110,7 @@ class Diagnosis:
             return None
 
     def _settled(self, partition: int) -> Committed | None:
-        since = self._clock()
+        since = self._clock.monotonic()
         waiting = stable_offset(partition, self._coordination, self._stream.cluster, self._clock)
         while True:
             try:
@@ -119,13 +118,13 @@ class Diagnosis:
             except StopIteration as done:
                 committed: Committed | None = done.value
                 return committed
-            if self._clock() - since > SETTLE_S:
+            if self._clock.monotonic() - since > SETTLE_S:
                 raise Unavailable(
                     f"partition {partition} has a transaction open that has not ended within "
                     f"{SETTLE_S:g} seconds",
                     hint="See with Kafka's `kafka-transactions` who holds it, and try again.",
                 )
-            self._wait(_MOMENT_S)
+            self._clock.wait(_MOMENT_S)
 
     def _situation(self, partition: int, committed: Committed | None) -> Situation:
         updates = self._coordination.extent(Topic.UPDATES, partition)

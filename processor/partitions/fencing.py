@@ -3,11 +3,12 @@
 A generator, as in `processor.partitions.takeover`: True is progress, False is waiting.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Final
 
 import structlog
 
+from processor.ports.clock import Clock
 from processor.ports.log import Committed, Coordination, NotStable, Topic
 from processor.state.checkpoint import CommitMetadata, ForeignText
 
@@ -21,14 +22,14 @@ def stable_offset(
     partition: int,
     coordination: Coordination,
     cluster: str,
-    clock: Callable[[], float],
+    clock: Clock,
     own: str = "",
 ) -> Generator[bool, None, Committed | None]:
     """Return the stable committed offset, once no transaction is open on the partition.
 
     `own` is the transactional id in use here: what is pending under it are markers on their way.
     """
-    since = clock()
+    since = clock.monotonic()
     fenced: str | None = None
     while True:
         try:
@@ -40,13 +41,13 @@ def stable_offset(
         output = coordination.extent(Topic.SESSIONS, partition)
         if not pending and output.stable_end >= output.end:
             return committed
-        if clock() - since > OPEN_TOO_LONG_S:
+        if clock.monotonic() - since > OPEN_TOO_LONG_S:
             former = _identity(coordination.committed(partition, stable=False), cluster)
             if former is not None and former not in {fenced, own}:
                 _log.info("fencing a former owner", partition=partition, owner=former)
                 if coordination.fence(former):
                     fenced = former
-                    since = clock()
+                    since = clock.monotonic()
                     continue
         yield False
 

@@ -5,7 +5,7 @@ and the runner, which keeps the group membership alive by polling, asks it again
 """
 
 from collections.abc import Callable, Generator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from processor.errors import FailClosed
 from processor.partitions.committed import (
@@ -17,6 +17,7 @@ from processor.partitions.committed import (
     partition_name,
 )
 from processor.partitions.fencing import stable_offset
+from processor.ports.clock import Clock
 from processor.ports.log import (
     Committed,
     Coordination,
@@ -25,21 +26,10 @@ from processor.ports.log import (
     Subscription,
     Topic,
 )
-from processor.state.checkpoint import CommitMetadata, Promoted, Stream
+from processor.state.checkpoint import Position, Stream
 
 Start = Literal["earliest", "latest"] | int
 """Where a virgin partition starts: an end of the log, or a time in milliseconds since 1970."""
-
-
-class Position(NamedTuple):
-    """Where a partition stands by what is committed: next input and output offset, and epoch."""
-
-    offset: int
-    output: int
-    epoch: int
-    promoted: Promoted | None = None
-    seeding: int | None = None
-    """As in `CommitMetadata`."""
 
 
 First = Callable[[int], Position]
@@ -59,7 +49,7 @@ class Takeover:
         publication: Publication,
         coordination: Coordination,
         scan: Scan,
-        clock: Callable[[], float],
+        clock: Clock,
         mixed_framing: bool = False,
     ) -> None:
         """Take the parts; with `mixed_framing` the output may hold values framed otherwise."""
@@ -102,22 +92,10 @@ class Takeover:
         )
         yield True
         position = yield from self._checked(partition, committed)
+        metadata = position.metadata(self._stream, self._publication.identity())
         self._publication.begin()
-        self._publication.commit(
-            {partition: Committed(position.offset, self.metadata(position))}, membership
-        )
+        self._publication.commit({partition: Committed(position.offset, metadata)}, membership)
         return position
-
-    def metadata(self, position: Position) -> str:
-        """Return the text to commit with a position under the present producer."""
-        return CommitMetadata(
-            self._publication.identity(),
-            position.output,
-            self._stream,
-            position.epoch,
-            position.promoted,
-            position.seeding,
-        ).encode()
 
     def _checked(
         self, partition: int, committed: Committed | None

@@ -1,9 +1,10 @@
 """Who may pass: records whose writers' schemas are known, and the partitions that wait for one."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from processor.avro.framing import DecodeError, framed, schema_id
+from processor.ports.clock import Clock
 from processor.ports.log import Record
 from processor.ports.registry import SchemaId
 from processor.registry.ids import PATIENCE_S, RegisteredIds
@@ -28,7 +29,7 @@ class SchemaWait:
     a partition by one after another.
     """
 
-    def __init__(self, ids: RegisteredIds, clock: Callable[[], float], observer: Observer) -> None:
+    def __init__(self, ids: RegisteredIds, clock: Clock, observer: Observer) -> None:
         self._ids = ids
         self._clock = clock
         self._observer = observer
@@ -75,7 +76,7 @@ class SchemaWait:
         """Return the partitions that may come again, and hold them back no more."""
         if not self._due:
             return []
-        now = self._clock()
+        now = self._clock.monotonic()
         due = [partition for partition, at in self._due.items() if now >= at]
         for partition in due:
             del self._due[partition]
@@ -91,7 +92,7 @@ class SchemaWait:
             self._observer.back("registry")  # nothing here waits for it
 
     def _hold(self, partition: int, schema: SchemaId) -> None:
-        now = self._clock()
+        now = self._clock.monotonic()
         self._due[partition] = now + _WAIT_S
         if self._since.get(partition, ("", 0.0))[0] != schema:
             self._since[partition] = schema, now
@@ -112,7 +113,7 @@ class SchemaWait:
     def _is_given_up(self, partition: int, schema: SchemaId) -> bool:
         """Whether the registry is taken at its word that there is no such schema."""
         absent = self._ids.absent_for(schema)
-        now = self._clock()
+        now = self._clock.monotonic()
         level, at = self._vain.get(partition, (0.0, now))
         level = max(0.0, level - (now - at) * _FORGIVEN)
         if absent is None or (absent < PATIENCE_S and level < VAIN_S):

@@ -1,10 +1,11 @@
 """What the registry said of schema ids: remembered, within a bound, and asked again in time."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from processor.avro.framing import DecodeError
 from processor.avro.schemas import Schema, SchemaError, read_schema
+from processor.ports.clock import Clock
 from processor.ports.registry import Registry, RegistryUnavailable, SchemaId
 
 PATIENCE_S: Final = 30.0
@@ -47,7 +48,7 @@ class RegisteredIds:
     def __init__(
         self,
         registry: Registry,
-        clock: Callable[[], float],
+        clock: Clock,
         own: Mapping[SchemaId, Schema] | None = None,
         capacity: int = CAPACITY,
     ) -> None:
@@ -79,18 +80,18 @@ class RegisteredIds:
         Ends after `seconds`, and with the first question that is not answered: `unavailable` then
         says why, and for a while that doubles nothing is asked. Raises Forbidden.
         """
-        now = self._clock()
+        now = self._clock.monotonic()
         if now < self._quiet_until:
             return
         until = now + seconds
         try:
             for each in self._due(ids, now):
                 self._ask(each)
-                if self._clock() >= until:
+                if self._clock.monotonic() >= until:
                     break
         except RegistryUnavailable as fault:
             self.unavailable = fault
-            self._quiet_until = self._clock() + self._backoff
+            self._quiet_until = self._clock.monotonic() + self._backoff
             self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF_S)
 
     def known(self, schema_id: SchemaId) -> bool:
@@ -106,7 +107,11 @@ class RegisteredIds:
         None where it never said so, or not lately: then it is to be asked.
         """
         answer = self._used(schema_id)
-        if answer is None or answer.absent is None or self._clock() - answer.asked > _FRESH_S:
+        if (
+            answer is None
+            or answer.absent is None
+            or self._clock.monotonic() - answer.asked > _FRESH_S
+        ):
             return None
         return answer.asked - answer.absent
 
@@ -138,7 +143,7 @@ class RegisteredIds:
         text = self._registry.text(schema_id)
         self.unavailable = None
         self._backoff = _FIRST_BACKOFF_S
-        answer = _Answer(None if text is None else _read(schema_id, text), self._clock())
+        answer = _Answer(None if text is None else _read(schema_id, text), self._clock.monotonic())
         former = self._answers.pop(schema_id, None)
         if former is not None and answer.absent is not None:
             answer.absent = former.absent

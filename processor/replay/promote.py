@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from processor.errors import FailClosed
-from processor.partitions.takeover import Position, Takeover
+from processor.partitions.takeover import Takeover
 from processor.ports.log import Committed, Outgoing, Publication, Record, Subscription, Topic
 from processor.replay.spill import scratch
-from processor.state.checkpoint import Promoted
+from processor.state.checkpoint import Position, Promoted, Stream
 
 _BATCH: Final = 2_000
 
@@ -99,11 +99,13 @@ class Promote:
         self,
         promoted: Promoted,
         *,
+        stream: Stream,
         subscription: Subscription,
         publication: Publication,
         takeover: Takeover,
     ) -> None:
         self._promoted = promoted
+        self._stream = stream
         self._subscription = subscription
         self._publication = publication
         self._takeover = takeover
@@ -139,6 +141,8 @@ class Promote:
         self._publication.send(batch)
         ends = self._publication.flush()
         after = position._replace(output=ends.get(partition, position.output))
-        committed = Committed(after.offset, self._takeover.metadata(after))
+        committed = Committed(
+            after.offset, after.metadata(self._stream, self._publication.identity())
+        )
         self._publication.commit({partition: committed}, membership)
         return after

@@ -6,7 +6,6 @@ A generator, as in `processor.partitions.takeover`: True is progress, False is w
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Final
 
-from processor.partitions.takeover import Position, Takeover
 from processor.ports.log import (
     Committed,
     Coordination,
@@ -18,6 +17,7 @@ from processor.ports.log import (
     Topic,
 )
 from processor.replay.plan import Plan
+from processor.state.checkpoint import Position, Stream
 
 _BATCH: Final = 5_000
 _BATCH_BYTES: Final = 16 * 1024 * 1024
@@ -54,15 +54,18 @@ class Seed:
         live: Scan,
         subscription: Subscription,
         publication: Publication,
-        takeover: Takeover,
+        stream: Stream,
     ) -> None:
-        """Take what returns a snapshot's input offset, and a reader of the live topics."""
+        """Take the replay's own stream; `live` reads the live topics.
+
+        `input_offset` returns a snapshot's.
+        """
         self._plan = plan
         self._input_offset = input_offset
         self._live = live
         self._subscription = subscription
         self._publication = publication
-        self._takeover = takeover
+        self._stream = stream
 
     def __call__(self, partition: int, position: Position) -> Generator[bool, None, Position]:
         """Copy what is left to copy; return the position after it.
@@ -115,7 +118,9 @@ class Seed:
         self._publication.send(batch)
         ends = self._publication.flush()
         after = position._replace(output=ends.get(partition, position.output), seeding=seeding)
-        committed = Committed(after.offset, self._takeover.metadata(after))
+        committed = Committed(
+            after.offset, after.metadata(self._stream, self._publication.identity())
+        )
         self._publication.commit({partition: committed}, membership)
         return after
 

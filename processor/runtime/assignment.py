@@ -1,17 +1,18 @@
 """What is being taken over: each assigned partition until it is owned, and the claims."""
 
-import time
 from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import suppress
 from typing import Final
 
-from processor.dead_letters.halts import HaltedPartitions
+from processor.dead_letters.limits import HaltedPartitions
 from processor.ports.claims import ClaimsNotReady
+from processor.ports.clock import Clock
 from processor.ports.log import BatchAborted, LogUnavailable, Publication, Subscription
 from processor.ports.registry import RegistryUnavailable
 from processor.ports.sessions import CacheLost, CacheUnavailable
 from processor.runtime.pacing import Pacing
-from processor.runtime.pipeline import Owned, Pipeline
+from processor.runtime.pipeline import Pipeline
+from processor.state.checkpoint import Owned
 from processor.telemetry.observer import Observer
 
 _STEP_S: Final = 1.0
@@ -35,6 +36,7 @@ class Assignment:
         observer: Observer,
         pacing: Pacing,
         halts: HaltedPartitions,
+        clock: Clock,
         held_back: Callable[[], Collection[int]] = tuple,
     ) -> None:
         """Take the parts; `held_back` are owned partitions whose records wait for a schema."""
@@ -46,6 +48,7 @@ class Assignment:
         self._observer = observer
         self._pacing = pacing
         self._halts = halts
+        self._clock = clock
         self._held_back = held_back
         self._tasks: dict[int, Generator[bool, None, Owned]] = {}
         self._claims_task: Generator[bool, None, None] | None = None
@@ -108,12 +111,12 @@ class Assignment:
         comes first then. The next call begins with those that were not reached.
         """
         progress = self._step_claims()
-        until = time.monotonic() + _STEP_S
+        until = self._clock.monotonic() + _STEP_S
         for partition in list(self._tasks):
             self._tasks[partition] = self._tasks.pop(partition)
             progress = self._step_task(partition) or progress
             owned = partition in self._pipeline.owned
-            if owned or time.monotonic() > until or stopping():
+            if owned or self._clock.monotonic() > until or stopping():
                 break
         return progress
 

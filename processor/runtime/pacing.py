@@ -1,7 +1,8 @@
 """When the loop does what: how long it waits for records, between commits and after faults."""
 
-import time
 from typing import Final
+
+from processor.ports.clock import Clock
 
 TASK_WAIT_S: Final = 0.05
 IDLE_WAIT_S: Final = 0.5
@@ -12,8 +13,11 @@ _LONGEST_BACKOFF_S: Final = 5.0
 class Pacing:
     """Says when; waits for nothing itself. `busy` is whether partitions are being taken over."""
 
-    def __init__(self, min_commit_interval: float, max_rate: float | None = None) -> None:
+    def __init__(
+        self, clock: Clock, min_commit_interval: float, max_rate: float | None = None
+    ) -> None:
         """Take the least seconds between two commits, and the most records a second."""
+        self._clock = clock
         self._min_commit_interval = min_commit_interval
         self._max_rate = max_rate
         self.backoff = _FIRST_BACKOFF_S
@@ -22,16 +26,16 @@ class Pacing:
 
     def may_step(self) -> bool:
         """Whether the rest after a fault is over, so that servers may be asked again."""
-        return time.monotonic() >= self._step_from
+        return self._clock.monotonic() >= self._step_from
 
     def before_take(self, *, busy: bool) -> float:
         """Return how long to wait before asking again whether to take; not above 0: take now."""
-        left = self._take_from - time.monotonic()
+        left = self._take_from - self._clock.monotonic()
         return min(left, TASK_WAIT_S if busy else IDLE_WAIT_S)
 
     def committed(self, records: int) -> None:
         """Let the least interval between two commits begin, and the time that so many may take."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         # What a slow batch was late by is not made up for: the rate holds at any time.
         due = max(self._take_from, now - 1) + records / self._max_rate if self._max_rate else now
         self._take_from = max(now + self._min_commit_interval, due)
@@ -41,7 +45,7 @@ class Pacing:
 
         Polling goes on soon: what the group has to say is often the cure.
         """
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._step_from = now + self.backoff
         if not busy:
             self._take_from = now + min(self.backoff, IDLE_WAIT_S)

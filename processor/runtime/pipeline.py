@@ -2,12 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic, perf_counter
-from typing import Final, NamedTuple
+from typing import Final
 
 from processor.core.outcome import Reason
-from processor.partitions.takeover import Position, Takeover
 from processor.ports.claims import Claims, ClaimsNotReady
+from processor.ports.clock import Clock
 from processor.ports.log import Committed, Membership, Record
 from processor.ports.sessions import Stamp
 from processor.stages.batch import Changed, Decoded, Folded, RejectedRecord, Snapshot
@@ -15,19 +14,13 @@ from processor.stages.fold import Fold, profile_of
 from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
+from processor.state.checkpoint import Owned, Position, Stream
 from processor.state.record_cache import RecordCache
 from processor.state.restore import Restore
 from processor.telemetry.metrics import Metrics
 
 PART: Final = 2_000
 """Records that are decoded, loaded, folded and sent at once."""
-
-
-class Owned(NamedTuple):
-    """A partition that is taken over and restored: where it stands, and its cache's stamp."""
-
-    position: Position
-    stamp: Stamp
 
 
 class Pipeline:
@@ -42,11 +35,12 @@ class Pipeline:
         publish: Publish,
         store: Store,
         claims: Claims,
-        takeover: Takeover,
+        stream: Stream,
         restore: Restore,
         records: RecordCache,
         identity: Callable[[], str],
         metrics: Metrics,
+        clock: Clock,
         count: Callable[[Sequence[Record], Sequence[RejectedRecord]], None] | None = None,
         part: int = PART,
     ) -> None:
@@ -60,11 +54,12 @@ class Pipeline:
         self._publish = publish
         self._store = store
         self._claims = claims
-        self._takeover = takeover
+        self._stream = stream
         self._restore = restore
         self._records = records
         self._identity = identity
         self._metrics = metrics
+        self._clock = clock
         self._count = count
         self._part = part
         self.owned: dict[int, Owned] = {}
@@ -97,7 +92,7 @@ class Pipeline:
         After an exception `owned` says what is committed; the rest is to be read again. CacheLost
         and CacheUnavailable may come before or after the commit: either way, a restore follows.
         """
-        since = monotonic()
+        since = self._clock.monotonic()
         while records:
             records = records[self._transact(records, membership) :]
             if records and enough(since):
@@ -110,7 +105,7 @@ class Pipeline:
         Part by part, up to the commit: what a part is made of stays in the processor's caches, and
         the brokers take its snapshots while the next one is folded.
         """
-        start = perf_counter()
+        start = self._clock.monotonic()
         batch = _Batch()
         self._publish.begin()
         while batch.taken < len(records):
@@ -125,8 +120,9 @@ class Pipeline:
 
         def offsets(ends: Mapping[int, int]) -> dict[int, Committed]:
             positions.update(self._positions(records, ends))
+            identity = self._identity()
             return {
-                partition: Committed(position.offset, self._takeover.metadata(position))
+                partition: Committed(position.offset, position.metadata(self._stream, identity))
                 for partition, position in positions.items()
             }
 
@@ -134,13 +130,13 @@ class Pipeline:
             if batch.claimed and not self._claims.is_current(batch.generation):
                 raise ClaimsNotReady("the claims were lost while the batch was published")
 
-        before_commit = perf_counter()
+        before_commit = self._clock.monotonic()
         self._publish.commit(offsets, membership, claims_are_current)
-        committed = perf_counter()
+        committed = self._clock.monotonic()
         if self._count is not None:
             self._count(records, batch.letters)
         self._keep(batch.changed, positions)
-        self._tell(batch, perf_counter() - start, committed - before_commit)
+        self._tell(batch, self._clock.monotonic() - start, committed - before_commit)
         return batch.taken
 
     def _folded(self, records: Sequence[Record], batch: "_Batch") -> Folded:

@@ -1,14 +1,14 @@
 """The loop: polling, batches, what follows a fault, and the end."""
 
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from threading import Event
 from typing import Final
 
-from processor.dead_letters.halts import HaltedPartitions
+from processor.dead_letters.limits import HaltedPartitions
 from processor.errors import TooManyDeadLetters
 from processor.ports.claims import Claims, ClaimsNotReady
+from processor.ports.clock import Clock
 from processor.ports.log import (
     BatchAborted,
     LogUnavailable,
@@ -55,6 +55,7 @@ class Runner:
         pacing: Pacing,
         halts: HaltedPartitions,
         stopping: Event,
+        clock: Clock,
         observer: Observer,
         max_batch: int,
         until_end: UntilEnd | None = None,
@@ -70,6 +71,7 @@ class Runner:
         self._pacing = pacing
         self._halts = halts
         self._stopping = stopping
+        self._clock = clock
         self._observer = observer
         self._max_batch = max_batch
         self._until_end = until_end
@@ -129,8 +131,8 @@ class Runner:
             self._process(self._admitted(records), taken.membership)
         if self._halts.any_unpaused():
             self._subscription.pause(self._halts.take_unpaused())
-        if time.monotonic() >= self._check_at and not self._stopping.is_set():
-            self._check_at = time.monotonic() + CHECK_S
+        if self._clock.monotonic() >= self._check_at and not self._stopping.is_set():
+            self._check_at = self._clock.monotonic() + CHECK_S
             self._check()
 
     def _wait(self, *, progress: bool) -> float:
@@ -164,7 +166,7 @@ class Runner:
 
         They have taken so long that the group must be polled first, or a partition has halted.
         """
-        late = time.monotonic() - since > _BATCH_S
+        late = self._clock.monotonic() - since > _BATCH_S
         return late or self._halts.any_unpaused() or self._stopping.is_set()
 
     def _process(self, records: Sequence[Record], membership: Membership) -> None:
@@ -228,7 +230,7 @@ class Runner:
         self._observer.away(server, str(fault), retry_in=self._pacing.backoff)
         if server == "redis":
             # The same turn does not wait for it again: the group is to be polled, too.
-            self._check_at = time.monotonic() + CHECK_S
+            self._check_at = self._clock.monotonic() + CHECK_S
         self._rest()
 
     def _rest(self) -> None:

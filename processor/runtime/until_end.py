@@ -1,9 +1,9 @@
 """`run --until-end`: when the end offsets frozen at the start are reached."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from processor.ports.clock import Clock
 from processor.ports.log import Coordination, Record, Scan, Subscription, Topic
 
 _ASK_EVERY_S: Final = 1.0
@@ -38,13 +38,15 @@ class UntilEnd:
         ends: Mapping[int, int],
         subscription: Subscription,
         committed: Callable[[int], int],
+        clock: Clock,
     ) -> None:
         """Take the ends; `committed` returns up to where the group has come in a partition."""
         self._left = set(ends)
         self._ends = dict(ends)
         self._subscription = subscription
         self._committed = committed
-        self._ask_at = time.monotonic() + _ASSIGN_S
+        self._clock = clock
+        self._ask_at = self._clock.monotonic() + _ASSIGN_S
 
     def cut(self, records: Sequence[Record]) -> Sequence[Record]:
         """Return the records below the ends."""
@@ -62,8 +64,8 @@ class UntilEnd:
         for partition, offset in running.items():
             if max(offset, positions.get(partition, 0)) >= self._ends[partition]:
                 self._left.discard(partition)
-        if time.monotonic() >= self._ask_at:
-            self._ask_at = time.monotonic() + _ASK_EVERY_S
+        if self._clock.monotonic() >= self._ask_at:
+            self._ask_at = self._clock.monotonic() + _ASK_EVERY_S
             for partition in self._left.difference(running, coming):
                 if self._committed(partition) >= self._ends[partition]:
                     self._left.discard(partition)

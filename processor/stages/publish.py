@@ -14,7 +14,6 @@ ERROR_HEADERS: Final = tuple(
 """KIP-1034's headers, in the order in which a dead letter carries them."""
 CUT_HEADER: Final = "session-processor.value-bytes"
 """Tells the length of a value that was too long to be kept in a dead letter."""
-MAX_LETTER: Final = 1_048_588
 _OVERHEAD: Final = 1_024
 """What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
@@ -25,9 +24,7 @@ _NO_TIMESTAMP: Final = -1
 class Publish:
     """Publishes batches of one topic's updates."""
 
-    def __init__(
-        self, publication: Publication, updates_topic: str, max_letter: int = MAX_LETTER
-    ) -> None:
+    def __init__(self, publication: Publication, updates_topic: str, max_letter: int) -> None:
         """Take the largest size of a dead letter, in bytes before compression."""
         self._publication = publication
         self._updates_topic = updates_topic

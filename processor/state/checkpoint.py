@@ -8,6 +8,8 @@ whose `readable` is at most N, and ignores keys that it does not know.
 import json
 from typing import Any, Final, NamedTuple
 
+from processor.ports.sessions import Stamp
+
 FORMAT: Final = 1
 """The format of the commit metadata, the checkpoint and the claims that this code writes."""
 
@@ -96,6 +98,30 @@ class CommitMetadata(NamedTuple):
             )
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
+
+
+class Position(NamedTuple):
+    """How far a partition is by what is committed: next input and output offset, and epoch."""
+
+    offset: int
+    output: int
+    epoch: int
+    promoted: Promoted | None = None
+    seeding: int | None = None
+    """As in `CommitMetadata`."""
+
+    def metadata(self, stream: Stream, identity: str) -> str:
+        """Return the text to commit with this position under a producer's transactional id."""
+        return CommitMetadata(
+            identity, self.output, stream, self.epoch, self.promoted, self.seeding
+        ).encode()
+
+
+class Owned(NamedTuple):
+    """A partition that is taken over and restored: its position, and its cache's stamp."""
+
+    position: Position
+    stamp: Stamp
 
 
 class Checkpoint(NamedTuple):

@@ -3,14 +3,13 @@
 Generators, as in `processor.partitions.takeover`: True is progress, False is waiting.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator
 from typing import Final, NamedTuple, Protocol
 
-from processor.partitions.takeover import Position
-from processor.ports.claims import Claims
-from processor.ports.log import Coordination, Scan, Topic
+from processor.ports.clock import Clock
+from processor.ports.log import Scan, Topic
 from processor.ports.sessions import SessionCache, Stamp, Write
-from processor.state.checkpoint import Checkpoint, ForeignText, Stream
+from processor.state.checkpoint import Checkpoint, ForeignText, Position, Stream
 
 AT_ONCE: Final = 4
 """Partitions restored at the same time: each has a consumer with its own fetch queue."""
@@ -49,14 +48,14 @@ class Restore:
         cache: SessionCache,
         scan: Scan,
         progress: RestoreProgress,
-        now_ms: Callable[[], int],
+        clock: Clock,
         tombstones_kept_ms: int,
     ) -> None:
         self._stream = stream
         self._cache = cache
         self._scan = scan
         self._progress = progress
-        self._now_ms = now_ms
+        self._clock = clock
         self._tombstones_kept_ms = tombstones_kept_ms
         self._active = 0
 
@@ -70,7 +69,7 @@ class Restore:
             owner=owner,
             offset=position.offset,
             output=position.output,
-            written=self._now_ms(),
+            written=self._clock.now_ms(),
             filled=filled,
         )
 
@@ -110,7 +109,7 @@ class Restore:
         )
         ahead = found.offset > position.offset or found.output > position.output
         # A tombstone that compaction has removed would leave its session in the cache.
-        young = self._now_ms() - found.written < self._tombstones_kept_ms // 2
+        young = self._clock.now_ms() - found.written < self._tombstones_kept_ms // 2
         whole = found.filled < 0
         if same and whole and not ahead and (young or found.output == position.output):
             return found
@@ -183,61 +182,3 @@ class Restore:
         write = Write(stamp, checkpoint.encode(), snapshots)
         self._cache.write({partition: write})
         return Stamp(stamp.generation, write.checkpoint)
-
-
-class ClaimsSource(NamedTuple):
-    """A claims topic, read to its ends."""
-
-    scan: Scan
-    ends: Mapping[int, int]
-
-
-def claims_stream(stream: Stream, inherited: ClaimsSource | None = None) -> str:
-    """Return what the claims of a stream are known by: with more inherited, others stand."""
-    own = f"{stream.cluster}/{stream.claims}"
-    return own if inherited is None else f"{own}+{sum(inherited.ends.values())}"
-
-
-def rebuild_claims(
-    stream: Stream,
-    claims: Claims,
-    coordination: Coordination,
-    scan: Scan,
-    inherited: ClaimsSource | None = None,
-) -> Generator[bool, None, None]:
-    """Bring the claims in Redis to what their topic says (docs/adr/0004-profile-claims.md).
-
-    In a replay the live claims are `inherited`; its own are of other profiles. The generation is
-    flipped first; then each partition is read to its end as it was after that, open transactions
-    waited out: an owner that flushed a claim before sees its generation stand, and its claim is
-    below that end; one that flushes later sees it gone, and folds again.
-    """
-    name = claims_stream(stream, inherited)
-    while (generation := claims.begin(name)) is None:
-        yield False
-        if claims.stream() == name:
-            return
-    ends = {
-        partition: coordination.extent(Topic.CLAIMS, partition).end
-        for partition in range(coordination.partitions(Topic.CLAIMS))
-    }
-    for source in (inherited, ClaimsSource(scan, ends)):
-        if source is not None:
-            yield from _fill_claims(claims, generation, source)
-    claims.finish(generation)
-
-
-def _fill_claims(
-    claims: Claims, generation: str, source: ClaimsSource
-) -> Generator[bool, None, None]:
-    for partition, end in source.ends.items():
-        for records in source.scan.read(Topic.CLAIMS, partition, 0, end):
-            claims.fill(
-                generation,
-                {
-                    record.key.decode(): record.value.decode()
-                    for record in records
-                    if record.key and record.value
-                },
-            )
-            yield bool(records)

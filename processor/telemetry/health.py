@@ -1,9 +1,9 @@
 """Whether the process is live (its loop turns) and ready (what it was assigned is restored)."""
 
-import time
-from collections.abc import Callable
 from threading import Lock
 from typing import Final, NamedTuple
+
+from processor.ports.clock import SYSTEM_CLOCK, Clock
 
 LIVE_WITHIN: Final = 60.0
 """Seconds within which the loop must have turned."""
@@ -26,16 +26,16 @@ class Health:
     about, such as `partition 3` or `redis`.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
-        self._turned = clock()
+        self._turned = clock.monotonic()
         self._lock = Lock()
         self._reasons: dict[str, str] = {STARTUP: "starting"}
         self._warnings: dict[str, str] = {}
 
     def turned(self) -> None:
         """Say that the loop turned; owed within the time that live allows, whatever is awaited."""
-        self._turned = self._clock()
+        self._turned = self._clock.monotonic()
 
     def hold(self, subject: str, reason: str) -> None:
         """Be not ready until `clear(subject)`; to hold a subject again replaces its reason."""
@@ -55,7 +55,7 @@ class Health:
 
     def live(self) -> HealthVerdict:
         """Whether the loop turned lately; a server that is away or a restore changes nothing."""
-        ago = self._clock() - self._turned
+        ago = self._clock.monotonic() - self._turned
         live = ago <= LIVE_WITHIN
         body: dict[str, object] = {"live": live, "seconds_since_turn": round(ago, 1)}
         if not live:

@@ -1,12 +1,11 @@
 """What the loop tells of itself: each event once, to the log, the metrics and the probes."""
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
 
-from processor.dead_letters.limits import Excess
+from processor.ports.clock import Clock
 from processor.ports.log import Rebalance, Record, Subscription
 from processor.telemetry.health import STARTUP, Health
 from processor.telemetry.metrics import Lag, Metrics
@@ -23,9 +22,10 @@ _log: Final = structlog.get_logger("processor")
 class Observer:
     """Called by the loop's thread; never raises, never blocks."""
 
-    def __init__(self, health: Health, metrics: Metrics) -> None:
+    def __init__(self, health: Health, metrics: Metrics, clock: Clock) -> None:
         self._health = health
         self._metrics = metrics
+        self._clock = clock
         self._away: set[str] = set()
         self._restores: dict[int, tuple[float, float]] = {}
         self._last_timestamps: dict[int, int] = {}
@@ -100,16 +100,16 @@ class Observer:
         self._health.clear(_subject(partition))
         _log.info("partition ready", partition=partition, offset=offset)
 
-    def halted(self, partition: int, excess: Excess) -> None:
+    def halted(self, partition: int, limit: str, why: str) -> None:
         """Tell that a partition's dead letters passed a limit, so that it is held back."""
         self._halted.add(partition)
         self._metrics.halted(partition, halted=True)
-        self._metrics.limit_passed(excess.limit)
-        self._health.hold(_flood(partition), f"halted: {excess.text}; {WHAT_TO_DO}")
+        self._metrics.limit_passed(limit)
+        self._health.hold(_flood(partition), f"halted: {why}; {WHAT_TO_DO}")
         _log.error(
             "partition halted, the others go on",
             partition=partition,
-            why=excess.text,
+            why=why,
             hint=WHAT_TO_DO,
         )
 
@@ -133,7 +133,7 @@ class Observer:
 
     def restoring(self, partition: int, done: int, total: int) -> None:
         """Tell how far a restore is, in offsets; to the log every few seconds."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._metrics.restore(partition, done, total)
         begun, said = self._restores.get(partition, (now, now))
         if done == 0:
@@ -183,7 +183,7 @@ class Observer:
             behind = max(0, end - max(running[partition], positions.get(partition, 0)))
             age = 0.0
             if behind and partition in self._last_timestamps:
-                age = max(0.0, time.time() - self._last_timestamps[partition] / 1000)
+                age = max(0.0, (self._clock.now_ms() - self._last_timestamps[partition]) / 1000)
             lags[partition] = Lag(behind, age)
         self._metrics.lag(lags)
         connection_error = subscription.connection_error()

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from fakes.service import PARTITIONS, Limits, Service, World, partition_of
+from fakes.service import LIMITS, PARTITIONS, Service, World, partition_of
 from structlog.testing import capture_logs
 
+from processor.bootstrap.wiring import Limits
 from processor.dead_letters.limits import FloodLimits
 from processor.demo.traffic import DemoUpdate, Mix, updates
 from processor.errors import TooManyDeadLetters
@@ -15,7 +16,7 @@ IN_A_ROW = 5
 FLOODED = 1
 OTHERS = [each for each in range(PARTITIONS) if each != FLOODED]
 ORDINARY = Mix(rejects=0.0, duplicates=0.0, too_large_every=10**9)
-LIMITED = Limits(max_batch=20, flood=FloodLimits(consecutive=IN_A_ROW))
+LIMITED = LIMITS._replace(max_batch=20, flood=FloodLimits(consecutive=IN_A_ROW))
 
 
 def ordinary(count: int, seed: int) -> Iterator[DemoUpdate]:
@@ -52,8 +53,8 @@ def assert_goes_on_without_it(world: World, service: Service, seed: int = 9) -> 
     """See that the others process what comes, and that the halted one does not move."""
     stood = at(world, FLOODED)
     world.feed(ordinary(120, seed=seed))
-    later = world.broker.now + 10
-    service.run_until(lambda: others_processed(world) and world.broker.now > later)
+    later = world.clock.now + 10
+    service.run_until(lambda: others_processed(world) and world.clock.now > later)
     assert at(world, FLOODED) == stood < end(world, FLOODED)
     assert list(service.halts.partitions) == [FLOODED]
     assert service.subscription._paused == {FLOODED}
@@ -101,7 +102,7 @@ def test_without_limits_nothing_is_counted(world: World) -> None:
 
 def test_the_rest_of_a_poll_is_left_where_a_partition_halts(world: World) -> None:
     """A poll that takes several transactions: none follows the one that passed the limit."""
-    service = world.service(Limits(max_batch=4_000, fold=2_000, flood=LIMITED.flood))
+    service = world.service(LIMITS._replace(max_batch=4_000, fold=2_000, flood=LIMITED.flood))
     service.run_until_processed()
     for some in zip(ordinary(200, seed=1), garbage(200), strict=True):
         world.feed(some)
@@ -116,11 +117,11 @@ def test_the_rest_of_a_poll_is_left_where_a_partition_halts(world: World) -> Non
 
 def test_the_ratio_halts_too_and_a_quiet_window_forgets(world: World) -> None:
     limits = FloodLimits(ratio=0.5, window=60.0, minimum=30)
-    service = world.service(Limits(flood=limits))
+    service = world.service(LIMITS._replace(flood=limits))
     world.feed(garbage(20))
     service.run_until_processed()
-    later = world.broker.now + 61
-    service.run_until(lambda: world.broker.now > later)
+    later = world.clock.now + 61
+    service.run_until(lambda: world.clock.now > later)
     world.feed(garbage(20))
     service.run_until_processed()
     assert not service.halts.partitions
@@ -133,7 +134,9 @@ def test_the_ratio_halts_too_and_a_quiet_window_forgets(world: World) -> None:
 
 @pytest.mark.parametrize("fold", [2_000, 10**9])
 def test_each_record_is_counted_once_as_what_it_became(world: World, fold: int) -> None:
-    service = world.service(Limits(max_batch=4_000, fold=fold, flood=FloodLimits(ratio=1.0)))
+    service = world.service(
+        LIMITS._replace(max_batch=4_000, fold=fold, flood=FloodLimits(ratio=1.0))
+    )
     world.feed_harsh(600, seed=3)
     service.run_until_processed()
     for partition, wanted in world.assert_exact().items():
@@ -144,7 +147,7 @@ def test_each_record_is_counted_once_as_what_it_became(world: World, fold: int) 
 
 def test_duplicates_are_good_records(world: World) -> None:
     """An endless repetition of what was accepted is no flood, and ends a run of dead letters."""
-    service = world.service(Limits(flood=FloodLimits(ratio=0.2, minimum=0, consecutive=3)))
+    service = world.service(LIMITS._replace(flood=FloodLimits(ratio=0.2, minimum=0, consecutive=3)))
     (first,) = ordinary(1, seed=1)
     flood = first.partition
     assert flood is not None
@@ -214,12 +217,12 @@ def restart_redis(world: World, _: Service) -> None:
 
 def redis_away(world: World, _: Service) -> None:
     world.server.available = False
-    world.broker.after(9.0, lambda: setattr(world.server, "available", True))
+    world.clock.after(9.0, lambda: setattr(world.server, "available", True))
 
 
 def kafka_away(world: World, _: Service) -> None:
     world.broker.available = False
-    world.broker.after(9.0, lambda: setattr(world.broker, "available", True))
+    world.clock.after(9.0, lambda: setattr(world.broker, "available", True))
 
 
 def lose_producer(world: World, _: Service) -> None:
@@ -359,7 +362,7 @@ def test_until_end_ends_with_an_error_once_all_else_is_done(world: World) -> Non
 def test_until_end_ends_well_where_the_last_batch_passes_the_limit(world: World) -> None:
     world.feed(ordinary(40, seed=1))
     world.feed(garbage(IN_A_ROW + 1))
-    service = world.service(Limits(flood=LIMITED.flood), until_end=True)
+    service = world.service(LIMITS._replace(flood=LIMITED.flood), until_end=True)
     service.run_until(lambda: False)
     assert list(service.halts.partitions) == [FLOODED]
     assert world.processed()

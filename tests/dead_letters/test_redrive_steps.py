@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from fakes.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,7 +82,7 @@ class Letters:
             to=TO,
             positions=positions,
             deliver=self.deliver,
-            pace=RateLimit(rate, lambda: 0.0, lambda _: None),
+            pace=RateLimit(rate, FakeClock()),
             on_progress=self._told,
         )
         tally = drive.run()
@@ -147,18 +148,13 @@ def test_letters_that_came_later_are_another_redrives() -> None:
 
 
 def test_a_rate_is_kept_by_waiting() -> None:
-    now, waits = [0.0], list[float]()
-
-    def wait(seconds: float) -> None:
-        waits.append(seconds)
-        now[0] += seconds
-
-    pace = RateLimit(10, lambda: now[0], wait)
+    clock = FakeClock()
+    pace = RateLimit(10, clock)
     for _ in range(5):
         pace.delivered(10)
-    assert sum(waits) == pytest.approx(5)
-    assert RateLimit(0.5, lambda: 0.0, wait).batch == 1
-    assert RateLimit(None, lambda: 0.0, wait).batch == 500
+    assert clock.now == pytest.approx(5)
+    assert RateLimit(0.5, clock).batch == 1
+    assert RateLimit(None, clock).batch == 500
 
 
 def test_a_name_is_one_selections() -> None:

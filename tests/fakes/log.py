@@ -1,4 +1,4 @@
-"""The log's protocols in memory: any number of processes on one `FakeBroker`, and its clock."""
+"""The log's protocols in memory: any number of processes on one `FakeBroker`."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -6,6 +6,7 @@ from itertools import count
 from typing import NamedTuple
 from zlib import crc32
 
+from fakes.clock import FakeClock
 from processor.errors import FailClosed, TopicError
 from processor.ports.log import (
     BatchAborted,
@@ -62,8 +63,8 @@ class FakeBroker:
 
     STEPS = ("begin", "flush", "commit", "committed", "abort", "take")
 
-    def __init__(self, partitions: int = 4) -> None:
-        self.now = 0.0
+    def __init__(self, partitions: int = 4, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
         self.available = True
         self.chunk = 100
         self.logs = {topic: [Partition() for _ in range(partitions)] for topic in Topic}
@@ -74,23 +75,8 @@ class FakeBroker:
         self.names = count(1)
         self.group = Group(partitions)
         self._steps: dict[str, list[Callable[[], None]]] = defaultdict(list)
-        self._timers: list[tuple[float, Callable[[], None]]] = []
 
-    # Time and faults
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass, and what is due happen."""
-        self.now += seconds
-        due = [timer for timer in self._timers if timer[0] <= self.now]
-        self._timers = [timer for timer in self._timers if timer[0] > self.now]
-        for _, action in due:
-            action()
-
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
-        self._timers.append((self.now + seconds, action))
+    # Faults
 
     def at(self, step: str, action: Callable[[], None], times: int = 1) -> None:
         assert step in self.STEPS
@@ -114,7 +100,7 @@ class FakeBroker:
         if partition is None:
             partition = crc32(outgoing.key or b"") % len(log)
         offset = len(log[partition].entries)
-        timestamp = int(self.now * 1000) if outgoing.timestamp < 0 else outgoing.timestamp
+        timestamp = self.clock.now_ms() if outgoing.timestamp < 0 else outgoing.timestamp
         record = Record(partition, offset, timestamp, *outgoing[3:5], list(outgoing.headers) or ())
         log[partition].entries.append(Entry(record, transaction))
         if transaction is not None:
@@ -222,7 +208,7 @@ class FakeSubscription:
             self._meet_group()
         records = self._fetch(limit)
         if not records:
-            self._broker.wait(wait)
+            self._broker.clock.wait(wait)
             records = self._fetch(limit)
         return records
 
@@ -443,5 +429,5 @@ class FakeScan:
                 found = found[: self._broker.chunk]
                 position = max(position, later[0].offset if later else stable)
             if not found:
-                self._broker.wait(0.1)
+                self._broker.clock.wait(0.1)
             yield [record for record in found if record.offset < end]

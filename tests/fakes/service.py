@@ -1,52 +1,48 @@
-"""The service on the fakes, wired as `bootstrap` wires it, driven by the fake broker's clock."""
+"""The service on the fakes: wired as it always is, driven by the fake clock."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
-import pytest
-from avro_bytes import FAST, SNAPSHOTS, decode_and_fold
+from avro_bytes import FAST, SCHEMAS
 from first_sessions import not_exactly_one_first, winners
 from oracle import DeadLetter, Entry, Expected, Snapshot, expected
 
+from fakes.clock import FakeClock
 from fakes.log import FakeBroker, FakeCoordination, FakePublication, FakeScan, FakeSubscription
-from fakes.redis import FakeClaims, FakeSessionCache
+from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
 from fakes.redis_server import FakeServer
-from processor.dead_letters.halts import HaltedPartitions
-from processor.dead_letters.limits import FloodLimits
+from processor.bootstrap.adapters import Adapters, Log
+from processor.bootstrap.codecs import Codecs, running_codecs
+from processor.bootstrap.runs import Run, live_run, replay_run
+from processor.bootstrap.wiring import Limits, wire
 from processor.demo.traffic import DemoUpdate, Mix, updates
-from processor.partitions.takeover import Start, Takeover, first_position
+from processor.kafka.topics import TopicFacts
+from processor.partitions.takeover import Start
 from processor.ports.log import Membership, Outgoing, Record, Topic
 from processor.ports.registry import Registry
 from processor.redis.keys import CHECKPOINT, Keys
-from processor.registry.gate import SchemaWait
-from processor.registry.ids import RegisteredIds
-from processor.replay import seed
 from processor.replay.plan import Plan
-from processor.runtime import assignment, pacing, runner, until_end
-from processor.runtime.assignment import Assignment
-from processor.runtime.pacing import Pacing
-from processor.runtime.pipeline import Owned, Pipeline
-from processor.runtime.runner import Runner
-from processor.runtime.until_end import UntilEnd, frozen_ends, group_position
-from processor.stages.fold import FOLD_LIMIT
-from processor.stages.load import LOAD_LIMIT, Load
-from processor.stages.publish import ERROR_HEADERS, Publish
-from processor.stages.store import Store
+from processor.runtime.until_end import frozen_ends
+from processor.stages.publish import ERROR_HEADERS
 from processor.state.checkpoint import Stream
-from processor.state.record_cache import RecordCache
-from processor.state.restore import ClaimsSource, Restore, claims_stream, rebuild_claims
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import PREFIX, Metrics
 from processor.telemetry.observer import Observer
 
 PARTITIONS = 4
-NO_FLOOD_LIMITS = FloodLimits()
 SNAPSHOT_LIMIT = 6_000
 DAY_MS = 86_400_000
+LIMITS = Limits(max_batch=50, max_snapshot=SNAPSHOT_LIMIT, cache=1 << 20, part=20)
+FACTS = TopicFacts(
+    PARTITIONS,
+    tombstones_kept_ms=DAY_MS,
+    max_record_bytes=1_048_588,
+    max_letter_bytes=1_048_588,
+)
 HARSH = Mix(
     rejects=0.15,
     duplicates=0.1,
@@ -69,38 +65,23 @@ def partition_of(key: bytes | None) -> int:
     return crc32(key or b"") % PARTITIONS
 
 
-@dataclass
-class Limits:
-    """What bounds a service's batches and memory."""
-
-    max_batch: int = 50
-    part: int = 20
-    compiled: bool = True
-    """Whether the compiled codec folds, where it is installed."""
-    cache_bytes: int = 1 << 20
-    load: int = LOAD_LIMIT
-    fold: int = FOLD_LIMIT
-    min_commit_interval: float = 0.0
-    flood: FloodLimits = NO_FLOOD_LIMITS
-
-
 class Until(Event):
     """Is set once a condition holds; fails where the loop turns on and on without it."""
 
-    def __init__(self, broker: FakeBroker, holds: Callable[[], bool], turns: int) -> None:
+    def __init__(self, clock: FakeClock) -> None:
         super().__init__()
-        self._broker = broker
-        self._holds = holds
-        self._turns = turns
+        self._clock = clock
+        self.holds: Callable[[], bool] = lambda: False
+        self.turns = 0
 
     def is_set(self) -> bool:
-        self._turns -= 1
-        assert self._turns >= 0, "it does not come about"
-        return self._holds()
+        self.turns -= 1
+        assert self.turns >= 0, "it does not come about"
+        return self.holds()
 
     def wait(self, timeout: float | None = None) -> bool:
-        self._broker.wait(timeout or 0.0)
-        return self._holds()
+        self._clock.wait(timeout or 0.0)
+        return self.holds()
 
 
 class Replay(NamedTuple):
@@ -114,30 +95,37 @@ class Replay(NamedTuple):
 class World:
     """A broker, a Redis, and the services that run there."""
 
-    broker: FakeBroker = field(default_factory=lambda: FakeBroker(PARTITIONS))
+    clock: FakeClock = field(default_factory=FakeClock)
     server: FakeServer = field(default_factory=FakeServer)
     keys: Keys = field(default_factory=lambda: Keys("fake"))
-    services: int = 0
+
+    def __post_init__(self) -> None:
+        self.broker = FakeBroker(PARTITIONS, self.clock)
 
     def service(
         self,
-        limits: Limits | None = None,
+        limits: Limits = LIMITS,
         *,
         start: Start = "earliest",
         until_end: bool = False,
         claims: FakeClaims | None = None,
-        replay: "Replay | None" = None,
+        replay: Replay | None = None,
         registry: Registry | None = None,
+        compiled: bool = True,
     ) -> "Service":
-        return Service(
-            self,
-            limits or Limits(),
-            start,
-            claims,
-            replay,
-            registry=registry,
-            until_end=until_end,
-        )
+        """Return one more process; with `compiled` that codec folds, where it is installed."""
+
+        def run_of(adapters: Adapters, codecs: Codecs) -> Run:
+            if replay is not None:
+                live = FakeScan(replay.live)
+                return replay_run(adapters, replay.plan, live, codecs.input_offset)
+            ends = frozen_ends(adapters.log.coordination, PARTITIONS) if until_end else None
+            return live_run(adapters, start, ends)
+
+        fast = FAST if compiled else None
+        codecs = running_codecs(SCHEMAS, fast, registry, None, self.clock)
+        claims = claims or FakeClaims(self.server, self.keys)
+        return Service(self, codecs, limits, run_of, claims=claims, registry=registry)
 
     def feed(self, stream: Iterable[DemoUpdate]) -> None:
         for key, value, headers, timestamp, partition in stream:
@@ -216,144 +204,62 @@ class Service:
     def __init__(
         self,
         world: World,
+        codecs: Codecs,
         limits: Limits,
-        start: Start,
-        claims: FakeClaims | None,
-        replay: Replay | None,
+        run_of: Callable[[Adapters, Codecs], Run],
         *,
+        claims: FakeClaims,
         registry: Registry | None,
-        until_end: bool,
     ) -> None:
         broker = world.broker
         self.world = world
-        self.replay = replay
-        self.health = Health()
+        self.health = Health(world.clock)
         self.metrics = Metrics("fastavro")
         self.subscription = FakeSubscription(broker)
         self.publication = FakePublication(broker)
         self.coordination = FakeCoordination(broker)
-        self.scan = FakeScan(broker)
         self.cache = FakeSessionCache(world.server, world.keys)
-        self.claims = claims or FakeClaims(world.server, world.keys)
-        self.records = RecordCache(limits.cache_bytes)
-        self.takeover = Takeover(
-            stream=STREAM,
-            topics=lambda topic: topic.value,
-            first=seed.first_position(replay.plan, self.coordination)
-            if replay
-            else first_position(start, self.coordination),
-            subscription=self.subscription,
-            publication=self.publication,
-            coordination=self.coordination,
-            scan=self.scan,
-            clock=broker.monotonic,
-        )
-        observer = Observer(self.health, self.metrics)
-        self.restore = Restore(
-            stream=STREAM,
-            cache=self.cache,
-            scan=self.scan,
-            progress=observer,
-            now_ms=lambda: int(broker.now * 1000),
-            tombstones_kept_ms=DAY_MS,
-        )
-        self.halts = HaltedPartitions(limits.flood, broker.monotonic, observer)
-        ids = RegisteredIds(registry, broker.monotonic) if registry else None
-        self.gate = SchemaWait(ids, broker.monotonic, observer) if ids else None
-        compiled = FAST if limits.compiled else None
-        decode, fold = decode_and_fold(compiled, SNAPSHOT_LIMIT, limit=limits.fold, ids=ids)
-        self.pipeline = Pipeline(
-            decode=decode,
-            load=Load(self.records, self.cache, limits.load),
-            fold=fold,
-            publish=Publish(self.publication, "updates"),
-            store=Store(self.cache, self.records),
-            claims=self.claims,
-            takeover=self.takeover,
-            restore=self.restore,
-            records=self.records,
-            identity=self.publication.identity,
-            metrics=self.metrics,
-            count=self.halts.count if limits.flood.on else None,
-            part=limits.part,
-        )
-        pacing = Pacing(limits.min_commit_interval)
-        self._parts: dict[str, Any] = {
-            "subscription": self.subscription,
-            "publication": self.publication,
-            "pipeline": self.pipeline,
-            "cache": self.cache,
-            "claims": self.claims,
-            "claims_stream": claims_stream(STREAM),
-            "assignment": self._assignment(observer, pacing),
-            "pacing": pacing,
-            "halts": self.halts,
-            "observer": observer,
-            "max_batch": limits.max_batch,
-            "until_end": self._until_end() if until_end else None,
-            "gate": self.gate,
-        }
-        self._runner: Runner | None = None
-
-    def take_over(self, partition: int) -> Generator[bool, None, Owned]:
-        position = yield from self.takeover.take_over(partition)
-        if self.replay is not None:
-            copied = seed.Seed(
-                plan=self.replay.plan,
-                input_offset=lambda value: SNAPSHOTS.read(value).input_offset,
-                live=FakeScan(self.replay.live),
-                subscription=self.subscription,
-                publication=self.publication,
-                takeover=self.takeover,
-            )
-            position = yield from copied(partition, position)
-        stamp = yield from self.restore(partition, position, self.publication.identity())
-        return Owned(position, stamp)
-
-    def _assignment(self, observer: Observer, pacing: Pacing) -> Assignment:
-        return Assignment(
-            subscription=self.subscription,
-            publication=self.publication,
-            pipeline=self.pipeline,
-            take_over=self.take_over,
-            rebuild_claims=lambda: rebuild_claims(
-                STREAM, self.claims, self.coordination, self.scan, self._inherited()
+        self.claims = claims
+        adapters = Adapters(
+            Log(
+                STREAM,
+                FACTS,
+                lambda topic: topic.value,
+                self.subscription,
+                self.publication,
+                self.coordination,
+                FakeScan(broker),
             ),
-            observer=observer,
-            pacing=pacing,
-            halts=self.halts,
-            held_back=lambda: self.gate.partitions if self.gate else (),
+            self.cache,
+            claims,
+            FakeDirectory(world.server, world.keys),
+            registry,
+            None,
+            world.clock,
         )
-
-    def _inherited(self) -> ClaimsSource | None:
-        if self.replay is None:
-            return None
-        return ClaimsSource(FakeScan(self.replay.live), self.replay.plan.claims_ends)
-
-    def _until_end(self) -> UntilEnd:
-        if self.replay is None:
-            ends = frozen_ends(self.coordination, PARTITIONS)
-        else:
-            ends = {each: range_.end for each, range_ in self.replay.plan.ranges.items()}
-        return UntilEnd(
-            ends,
-            self.subscription,
-            lambda each: group_position(each, ends[each], self.coordination, self.scan),
+        self._stopping = Until(world.clock)
+        wired = wire(
+            adapters,
+            codecs,
+            limits,
+            run_of(adapters, codecs),
+            stopping=self._stopping,
+            observer=Observer(self.health, self.metrics, world.clock),
+            metrics=self.metrics,
         )
+        self._runner = wired.runner
+        self.pipeline, self.takeover, self.restore = wired.pipeline, wired.takeover, wired.restore
+        self.halts, self.gate, self.records = wired.halts, wired.gate, wired.records
 
     def run_until(self, holds: Callable[[], bool], turns: int = 3_000) -> None:
         """Run the loop; what it keeps from one run to the next, it keeps here too."""
-        self._runner_until(Until(self.world.broker, holds, turns)).run()
+        self._stopping.holds, self._stopping.turns = holds, turns
+        self._runner.run()
 
     def turn(self) -> None:
         """Let the loop turn once, beside another's."""
-        self._runner_until(Until(self.world.broker, lambda: False, turns=10))._turn()
-
-    def _runner_until(self, stopping: Until) -> Runner:
-        if self._runner is None:
-            self._runner = Runner(stopping=stopping, **self._parts)
-        self._runner._stopping = stopping
-        return self._runner
+        self._stopping.holds, self._stopping.turns = lambda: False, 10
+        self._runner._turn()
 
     def run_until_processed(self) -> None:
         self.run_until(self.at_rest)
@@ -375,12 +281,6 @@ class Service:
         while (membership := self.subscription.confirmed()) is None:
             self.subscription.take(1, 0)
         return membership
-
-
-def loop_in_time_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the loop's time that of the world's broker."""
-    for module in (pacing, runner, assignment, until_end):
-        monkeypatch.setattr(module, "time", world.broker)
 
 
 def outcomes(results: Mapping[int, Expected]) -> Counter[str]:

@@ -9,9 +9,8 @@ from fakes.service import PARTITIONS, STREAM, Service, World
 
 from processor.errors import FailClosed
 from processor.partitions.fencing import OPEN_TOO_LONG_S
-from processor.partitions.takeover import Position
 from processor.ports.log import Committed, LogUnavailable, Outgoing, Topic
-from processor.state.checkpoint import CommitMetadata, Stream
+from processor.state.checkpoint import CommitMetadata, Position, Stream
 
 Answer = TypeVar("Answer")
 NOON = 1_700_000_000_000
@@ -19,11 +18,11 @@ NOON = 1_700_000_000_000
 
 def done(world: World, task: Generator[bool, None, Answer], patience: float = 60.0) -> Answer:
     """Step a task to its end; time passes while it waits."""
-    until = world.broker.now + patience
-    while world.broker.now < until:
+    until = world.clock.now + patience
+    while world.clock.now < until:
         try:
             if not next(task):
-                world.broker.wait(0.05)
+                world.clock.wait(0.05)
         except StopIteration as stop:
             answer: Answer = stop.value
             return answer
@@ -127,7 +126,7 @@ def test_a_dead_owners_transaction_is_fenced_after_a_second(world: World, *, off
     leave_open(world, "earlier", offsets=offsets)
     assert take_over(world) == Position(0, 0, 0)
     assert world.broker.epochs["earlier"] == 1
-    assert OPEN_TOO_LONG_S < world.broker.now < OPEN_TOO_LONG_S + 0.5
+    assert OPEN_TOO_LONG_S < world.clock.now < OPEN_TOO_LONG_S + 0.5
 
 
 def test_a_live_owners_transaction_is_waited_for(world: World) -> None:
@@ -137,7 +136,7 @@ def test_a_live_owners_transaction_is_waited_for(world: World) -> None:
     leave_open(world, "earlier")
     metadata = CommitMetadata("earlier", 2, STREAM, 0).encode()
     world.broker.open["earlier"].offsets[0] = Committed(4, metadata)
-    world.broker.after(0.5, lambda: world.broker.end("earlier", commit=True))
+    world.clock.after(0.5, lambda: world.broker.end("earlier", commit=True))
     assert take_over(world) == Position(4, 2, 0)
     assert world.broker.epochs["earlier"] == 0
 
@@ -149,13 +148,13 @@ def test_a_transaction_of_an_owner_without_a_name_ends_by_itself(
     leave_open(world, "nameless")
     if text is not None:
         world.broker.committed[0] = Committed(0, text)
-    world.broker.after(15.0, lambda: world.broker.end("nameless", commit=False))
+    world.clock.after(15.0, lambda: world.broker.end("nameless", commit=False))
     if text is None:
         assert take_over(world) == Position(0, 0, 0)
     else:
         with pytest.raises(FailClosed, match="somebody reset it"):
             take_over(world)
-    assert world.broker.now > 15.0
+    assert world.clock.now > 15.0
     assert world.broker.epochs["nameless"] == 0
 
 
@@ -171,7 +170,7 @@ def test_a_fence_that_is_not_done_is_asked_for_again_and_once_done_no_more(world
         return len(asked) == 3
 
     service.coordination.fence = fence  # type: ignore[method-assign]
-    world.broker.after(9.0, lambda: world.broker.end("another", commit=False))
+    world.clock.after(9.0, lambda: world.broker.end("another", commit=False))
     take_over(world, service)
     assert asked == ["earlier"] * 3
 

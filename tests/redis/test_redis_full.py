@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.clock import FakeClock
 from fakes.service import STREAM
 from valkeys import awaited
 
-from processor.partitions.takeover import Position
 from processor.ports.log import Record, Topic
 from processor.ports.sessions import CacheUnavailable, Stamp, Want, Write
 from processor.reader import SessionReader
-from processor.state.checkpoint import Checkpoint
+from processor.state.checkpoint import Checkpoint, Position
 from processor.state.restore import AT_ONCE, Restore
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_a_rebuild_ends_with_room_for_a_fifth_more_than_the_data(
         cache=cache,
         scan=output,
         progress=Untold(),
-        now_ms=lambda: 0,
+        clock=FakeClock(),
         tombstones_kept_ms=1_000,
     )
     restore_all(restore, partitions, Position(10, output.each, 0))

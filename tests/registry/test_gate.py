@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from avro_bytes import SCHEMAS
+from fakes.clock import FakeClock
 from fakes.registry import FakeRegistry
 
 from processor.avro.framing import SCHEMA_ID_HEADER, confluent
@@ -17,23 +18,15 @@ from processor.telemetry.observer import Observer
 TEXT = SCHEMAS.updates.reader.text
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class World:
     """A gate, its registry, and the log of each partition as the gate lets it through."""
 
     def __init__(self) -> None:
         self.fake = FakeRegistry()
         self.fake.texts[1] = TEXT
-        self.clock = Clock()
+        self.clock = FakeClock(100.0)
         self.health = Health()
-        observer = Observer(self.health, Metrics("fastavro"))
+        observer = Observer(self.health, Metrics("fastavro"), self.clock)
         self.ids = RegisteredIds(self.fake, self.clock)
         self.gate = SchemaWait(self.ids, self.clock, observer)
         self.logs: dict[int, list[Record]] = {}

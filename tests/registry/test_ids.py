@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 from avro_bytes import SCHEMAS
+from fakes.clock import FakeClock
 from fakes.registry import FakeRegistry
 
 from processor.avro.framing import DecodeError
@@ -14,26 +15,18 @@ from processor.registry.ids import PATIENCE_S, RegisteredIds
 TEXT = SCHEMAS.updates.reader.text
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def fake() -> FakeRegistry:
     return FakeRegistry()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock(100.0)
 
 
 @pytest.fixture
-def ids(fake: FakeRegistry, clock: Clock) -> RegisteredIds:
+def ids(fake: FakeRegistry, clock: FakeClock) -> RegisteredIds:
     return RegisteredIds(fake, clock, capacity=8)
 
 
@@ -48,7 +41,7 @@ def test_a_schema_is_asked_for_once(fake: FakeRegistry, ids: RegisteredIds) -> N
     assert ids.known(7)
 
 
-def test_its_own_are_never_asked_for(fake: FakeRegistry, clock: Clock) -> None:
+def test_its_own_are_never_asked_for(fake: FakeRegistry, clock: FakeClock) -> None:
     ids = RegisteredIds(fake, clock, {3: SCHEMAS.snapshots.reader})
     ids.ask([3], 1.0)
     assert ids.schema(3) is SCHEMAS.snapshots.reader
@@ -76,7 +69,7 @@ def test_one_that_is_no_schema_to_read_with_is_told(
 
 
 def test_an_absent_one_is_asked_for_again_and_its_time_counts_from_the_first_answer(
-    fake: FakeRegistry, ids: RegisteredIds, clock: Clock
+    fake: FakeRegistry, ids: RegisteredIds, clock: FakeClock
 ) -> None:
     ids.ask([7], 1.0)
     assert ids.absent_for(7) == 0
@@ -95,7 +88,9 @@ def test_an_absent_one_is_asked_for_again_and_its_time_counts_from_the_first_ans
     assert ids.absent_for(7) is None
 
 
-def test_an_old_answer_is_no_answer(fake: FakeRegistry, ids: RegisteredIds, clock: Clock) -> None:
+def test_an_old_answer_is_no_answer(
+    fake: FakeRegistry, ids: RegisteredIds, clock: FakeClock
+) -> None:
     """While the registry is away nothing is given up on what it said before."""
     ids.ask([7], 1.0)
     fake.gone()
@@ -105,7 +100,7 @@ def test_an_old_answer_is_no_answer(fake: FakeRegistry, ids: RegisteredIds, cloc
 
 
 def test_a_registry_away_is_left_alone_for_a_while_that_doubles(
-    fake: FakeRegistry, ids: RegisteredIds, clock: Clock
+    fake: FakeRegistry, ids: RegisteredIds, clock: FakeClock
 ) -> None:
     fake.gone()
     for _ in range(1_000):
@@ -130,7 +125,7 @@ def test_a_refusal_is_raised(fake: FakeRegistry, ids: RegisteredIds) -> None:
 
 
 def test_made_up_ids_cost_no_memory_and_do_not_begin_again(
-    ids: RegisteredIds, clock: Clock
+    ids: RegisteredIds, clock: FakeClock
 ) -> None:
     """What is waited for stays, though thousands of others come."""
     ids.ask([1, 2], 1.0)
@@ -142,7 +137,7 @@ def test_made_up_ids_cost_no_memory_and_do_not_begin_again(
     assert ids.absent_for(1) == pytest.approx(clock.now - begun, abs=6.0)
 
 
-def test_asking_ends_in_time(fake: FakeRegistry, ids: RegisteredIds, clock: Clock) -> None:
+def test_asking_ends_in_time(fake: FakeRegistry, ids: RegisteredIds, clock: FakeClock) -> None:
     plain = fake.text
 
     def slow(schema_id: object) -> str | None:

@@ -5,12 +5,11 @@ from random import Random
 import pytest
 from fakes.service import (
     HARSH,
+    LIMITS,
     PARTITIONS,
     STREAM,
-    Limits,
     Replay,
     World,
-    loop_in_time_of,
     partition_of,
 )
 
@@ -82,7 +81,7 @@ def test_a_replay_from_anywhere_publishes_what_was_published(seed: int) -> None:
     world = live()
     plan = planned(world, random_starts(world, seed))
     other = isolated(world)
-    other.service(replay=Replay(plan, world.broker), until_end=True).run_until(lambda: False)
+    other.service(replay=Replay(plan, world.broker)).run_until(lambda: False)
     assert_same(world, other, plan)
 
 
@@ -90,22 +89,29 @@ def test_from_nothing_nothing_is_copied() -> None:
     world = live()
     plan = planned(world, dict.fromkeys(range(PARTITIONS), 0))
     other = isolated(world)
-    other.service(replay=Replay(plan, world.broker), until_end=True).run_until(lambda: False)
+    other.service(replay=Replay(plan, world.broker)).run_until(lambda: False)
     assert_same(world, other, plan)
     for partition in range(PARTITIONS):
         again = [each.value for each in other.records(Topic.SESSIONS, partition)]
         assert again == [each.value for each in world.records(Topic.SESSIONS, partition)]
 
 
+def test_a_partition_that_is_left_out_is_left_alone() -> None:
+    world = live()
+    plan = planned(world, random_starts(world, 3))
+    plan = plan._replace(ranges={each: plan.ranges[each] for each in (0, 2)})
+    other = isolated(world)
+    other.service(replay=Replay(plan, world.broker)).run_until(lambda: False)
+    assert_same(world, other, plan)
+    assert [other.records(Topic.SESSIONS, each) for each in (1, 3)] == [[], []]
+
+
 @pytest.mark.parametrize("step", ["flush", "commit", "committed"])
 @pytest.mark.parametrize("time", range(4))
-def test_whoever_loses_its_producer_is_followed_by_one_that_goes_on(
-    step: str, time: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_loses_its_producer_is_followed_by_one_that_goes_on(step: str, time: int) -> None:
     world = live()
     plan = planned(world, random_starts(world, 9))
     other = isolated(world)
-    loop_in_time_of(other, monkeypatch)
 
     def lost() -> None:
         raise ProducerLost("it is lost")
@@ -113,7 +119,7 @@ def test_whoever_loses_its_producer_is_followed_by_one_that_goes_on(
     for _ in range(time):
         other.broker.at(step, lambda: None)
     other.broker.at(step, lost)
-    service = other.service(Limits(max_batch=20), replay=Replay(plan, world.broker), until_end=True)
+    service = other.service(LIMITS._replace(max_batch=20), replay=Replay(plan, world.broker))
     service.run_until(lambda: False)
     assert_same(world, other, plan)
     for committed in other.broker.committed.values():

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 import pytest
-from fakes.service import HARSH, PARTITIONS, Limits, Service, World, partition_of
+from fakes.service import HARSH, LIMITS, PARTITIONS, Service, World, partition_of
 
+from processor.bootstrap.wiring import Limits
 from processor.demo.traffic import updates
 from processor.ports.log import BatchAborted, Record, Topic
 from processor.ports.sessions import Want
+
+LARGE = LIMITS._replace(max_batch=500)
 
 
 def batches(service: Service) -> float:
@@ -23,17 +26,20 @@ def ready(world: World, limits: Limits) -> Service:
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(max_batch=500, cache_bytes=0, load=1),
-        Limits(max_batch=500, cache_bytes=0, load=2_000),
-        Limits(max_batch=500, fold=1),
-        Limits(max_batch=500, fold=3_000),
-        Limits(max_batch=500, cache_bytes=0, load=2_000, fold=3_000),
-        Limits(max_batch=500, cache_bytes=0, load=2_000, fold=3_000, compiled=False),
+        LARGE._replace(cache=0, load=1),
+        LARGE._replace(cache=0, load=2_000),
+        LARGE._replace(fold=1),
+        LARGE._replace(fold=3_000),
+        LARGE._replace(cache=0, load=2_000, fold=3_000),
     ],
     ids=str,
 )
-def test_a_batch_that_is_large_is_cut_into_transactions(world: World, limits: Limits) -> None:
-    service = ready(world, limits)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_batch_that_is_large_is_cut_into_transactions(
+    world: World, limits: Limits, *, compiled: bool
+) -> None:
+    service = world.service(limits, compiled=compiled)
+    service.run_until_processed()
     world.feed_harsh(200, seed=1)
     service.run_until_processed()
     world.feed_harsh(200, seed=1)  # the same sessions again, now from Redis
@@ -43,7 +49,7 @@ def test_a_batch_that_is_large_is_cut_into_transactions(world: World, limits: Li
 
 
 def test_a_batch_within_its_limits_is_one_transaction(world: World) -> None:
-    service = ready(world, Limits(max_batch=500))
+    service = ready(world, LARGE)
     world.feed_harsh(200, seed=1)
     service.run_until_processed()
     assert batches(service) == 1
@@ -51,7 +57,7 @@ def test_a_batch_within_its_limits_is_one_transaction(world: World) -> None:
 
 
 def test_no_record_is_read_again_for_a_cut(world: World) -> None:
-    service = ready(world, Limits(max_batch=500, fold=1))
+    service = ready(world, LARGE._replace(fold=1))
     world.feed_harsh(100, seed=1)
     took: list[Record] = []
     take = service.subscription.take
@@ -67,7 +73,7 @@ def test_no_record_is_read_again_for_a_cut(world: World) -> None:
 
 
 def test_an_abort_within_a_cut_batch_keeps_what_was_committed(world: World) -> None:
-    service = ready(world, Limits(max_batch=500, fold=1))
+    service = ready(world, LARGE._replace(fold=1))
     world.feed_harsh(100, seed=1)
     passes: list[int] = []
 
@@ -84,7 +90,7 @@ def test_an_abort_within_a_cut_batch_keeps_what_was_committed(world: World) -> N
 
 
 def test_a_session_in_the_cache_is_not_asked_of_redis(world: World) -> None:
-    service = ready(world, Limits(max_batch=500))
+    service = ready(world, LARGE)
     world.feed_harsh(100, seed=1)
     service.run_until_processed()
     asked: list[bytes] = []
@@ -108,7 +114,7 @@ def test_a_session_in_the_cache_is_not_asked_of_redis(world: World) -> None:
 
 
 def test_an_aborted_batch_leaves_no_trace_in_the_cache(world: World) -> None:
-    service = ready(world, Limits(max_batch=500))
+    service = ready(world, LARGE)
     world.feed_harsh(50, seed=1)
     service.run_until_processed()
     before = service.records.size
@@ -127,7 +133,7 @@ def test_an_aborted_batch_leaves_no_trace_in_the_cache(world: World) -> None:
 
 
 def test_only_rejects_ask_redis_for_nothing_and_move_the_offset(world: World) -> None:
-    service = ready(world, Limits())
+    service = ready(world, LIMITS)
     before = world.server.text(world.keys.current(0))
     for partition in range(PARTITIONS):
         world.feed(

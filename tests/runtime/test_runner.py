@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
 import pytest
+from avro_bytes import SCHEMAS
 from fakes.redis import FakeClaims
-from fakes.service import PARTITIONS, STREAM, Limits, Service, World, outcomes
+from fakes.service import LIMITS, PARTITIONS, STREAM, Service, World, outcomes
 
 from processor.core.outcome import Reason
 from processor.errors import FailClosed, UnpublishableError
@@ -13,9 +14,9 @@ from processor.ports.claims import ClaimsNotReady
 from processor.ports.log import BatchAborted, LogUnavailable, ProducerLost, Topic
 from processor.ports.sessions import CacheUnavailable, Write
 from processor.state.checkpoint import CommitMetadata
-from processor.state.restore import claims_stream
+from processor.state.claims import claims_stream
 
-NO_CACHE = Limits(cache_bytes=0)
+NO_CACHE = LIMITS._replace(cache=0)
 """Each batch asks Redis for its sessions."""
 
 Arm = Callable[[Service], None]
@@ -33,6 +34,14 @@ def test_every_kind_of_outcome_is_as_the_oracle_has_it(world: World) -> None:
         assert service.counted("rejected_total", {"reason": reason}) == found[reason]
     assert service.counted("aborts_total") == 0
     assert service.counted("cache_hits_total") > 0
+
+
+def test_a_reader_finds_how_to_read_what_is_stored(world: World) -> None:
+    world.feed_harsh(50, seed=1)
+    world.service().run_until_processed()
+    assert world.server.hashes[world.keys.meta()][b"partitions"] == b"%d" % PARTITIONS
+    texts = {name.encode(): text.encode() for name, text in SCHEMAS.snapshots.texts().items()}
+    assert world.server.hashes[world.keys.schemas()] == texts
 
 
 def test_what_a_process_leaves_the_next_one_goes_on_from(world: World) -> None:
@@ -116,12 +125,12 @@ def refuse_once(world: World) -> None:
 
 def redis_away(world: World) -> None:
     world.server.available = False
-    world.broker.after(9.0, lambda: setattr(world.server, "available", True))
+    world.clock.after(9.0, lambda: setattr(world.server, "available", True))
 
 
 def kafka_away(world: World) -> None:
     world.broker.available = False
-    world.broker.after(9.0, lambda: setattr(world.broker, "available", True))
+    world.clock.after(9.0, lambda: setattr(world.broker, "available", True))
 
 
 def fence(service: Service) -> None:
@@ -202,7 +211,7 @@ def test_after_a_fault_all_is_as_a_plain_fold_has_it(world: World, fault: str) -
 @pytest.mark.parametrize("seed", range(6))
 def test_many_faults_one_after_another(world: World, seed: int) -> None:
     names = sorted(FAULTS)
-    service = world.service(Limits(max_batch=23, cache_bytes=[0, 1 << 16][seed % 2]))
+    service = world.service(LIMITS._replace(max_batch=23, cache=[0, 1 << 16][seed % 2]))
     for turn in range(8):
         FAULTS[names[(seed * 5 + turn * 7) % len(names)]][0](service)
         world.feed_harsh(50, seed=100 * seed + turn)
@@ -307,7 +316,7 @@ def test_a_server_that_is_away_is_waited_for_and_not_asked_without_end(world: Wo
     world.server.available = False
     world.feed_harsh(20, seed=1)
     service = world.service()
-    service.run_until(lambda: world.broker.now > 60, turns=5_000)
+    service.run_until(lambda: world.clock.now > 60, turns=5_000)
     assert world.server.calls < 120
     ready, body = service.health.ready()
     assert not ready
@@ -353,15 +362,15 @@ def test_a_producer_is_waited_for(world: World) -> None:
 def test_a_quiet_stream_commits_no_oftener_than_the_least_interval(
     world: World, interval: float
 ) -> None:
-    service = world.service(Limits(min_commit_interval=interval))
+    service = world.service(LIMITS._replace(min_commit_interval=interval))
     service.run_until_processed()
     times: list[float] = []
 
     def arrive() -> None:
         world.feed_harsh(1, seed=len(times))
-        world.broker.after(0.05, arrive)
+        world.clock.after(0.05, arrive)
 
-    world.broker.at("committed", lambda: times.append(world.broker.now), times=5)
+    world.broker.at("committed", lambda: times.append(world.clock.now), times=5)
     arrive()
     service.run_until(lambda: len(times) == 5)
     gaps = [later - earlier for earlier, later in pairwise(times)]
@@ -372,18 +381,18 @@ def test_a_quiet_stream_commits_no_oftener_than_the_least_interval(
 def test_without_an_interval_each_arrival_is_committed_at_once(world: World) -> None:
     service = world.service()
     service.run_until_processed()
-    begun = world.broker.now
+    begun = world.clock.now
     world.feed_harsh(1, seed=1)
     service.run_until_processed()
-    assert world.broker.now == begun
+    assert world.clock.now == begun
 
 
 def test_lag_is_told(world: World) -> None:
     world.feed_harsh(100, seed=1)
     service = world.service()
     service.run_until_processed()
-    begun = world.broker.now
-    service.run_until(lambda: world.broker.now > begun + 4)
+    begun = world.clock.now
+    service.run_until(lambda: world.clock.now > begun + 4)
     labels = {"partition": "0"}
     assert service.counted("lag_records", labels) == 0
 
@@ -446,7 +455,7 @@ def test_while_another_process_rebuilds_the_claims_they_are_waited_for(world: Wo
     assert generation is not None
     world.feed_harsh(100, seed=1)
     service = world.service()
-    service.run_until(lambda: world.broker.now > 5)
+    service.run_until(lambda: world.clock.now > 5)
     assert not service.health.ready().good
     assert sum(each.offset for each in world.broker.committed.values()) == 0
     other.finish(generation)

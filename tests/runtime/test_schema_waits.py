@@ -7,7 +7,7 @@ from typing import Any
 import oracle
 import pytest
 from fakes.registry import FakeRegistry
-from fakes.service import HARSH, PARTITIONS, Limits, Service, World, partition_of
+from fakes.service import HARSH, LIMITS, PARTITIONS, Service, World, partition_of
 from runtime.test_runner import FAULTS
 
 from processor.avro.framing import confluent, single_object
@@ -60,8 +60,8 @@ def by_ids(count: int, seed: int, ids: range) -> Iterator[DemoUpdate]:
         yield update
 
 
-def service_with(world: World, registry: FakeRegistry, limits: Limits | None = None) -> Service:
-    return world.service(limits or Limits(max_batch=23), registry=registry)
+def service_with(world: World, registry: FakeRegistry) -> Service:
+    return world.service(LIMITS._replace(max_batch=23), registry=registry)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -114,10 +114,10 @@ def test_until_end_does_not_end_while_a_partition_waits(world: World) -> None:
     registry.gone()
     registry.texts |= dict.fromkeys(range(FIRST, FIRST + 20), READER.text)
     service = world.service(registry=registry, until_end=True)
-    begin = world.broker.now
-    world.broker.after(10.0, lambda: setattr(registry, "away", None))
+    begin = world.clock.now
+    world.clock.after(10.0, lambda: setattr(registry, "away", None))
     service.run_until(lambda: False)
-    assert world.broker.now > begin + 10.0
+    assert world.clock.now > begin + 10.0
     assert world.processed()
     world.assert_exact()
 
@@ -127,8 +127,8 @@ def test_a_lag_is_told_of_what_waits(world: World) -> None:
     registry.gone()
     service = service_with(world, registry)
     world.feed(by_ids(200, 4, range(FIRST, FIRST + 20)))
-    later = world.broker.now + 10
-    service.run_until(lambda: world.broker.now > later)
+    later = world.clock.now + 10
+    service.run_until(lambda: world.clock.now > later)
     lags = [
         world.broker.extent(Topic.UPDATES, each).end - world.broker.committed[each].offset
         for each in range(PARTITIONS)

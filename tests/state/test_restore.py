@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 import pytest
 from fakes.service import DAY_MS, Service, World
 
-from processor.partitions.takeover import Position
 from processor.ports.log import Outgoing, Topic
 from processor.ports.sessions import CacheLost, Stamp, Write
 from processor.state import restore as restoring
-from processor.state.checkpoint import Checkpoint
+from processor.state.checkpoint import Checkpoint, Position
 from processor.state.restore import AT_ONCE
 
 Answer = TypeVar("Answer")
@@ -204,7 +203,7 @@ def test_an_old_checkpoint_may_have_missed_tombstones(
     world: World, service: Service, age: int, output: int, *, rebuilt: bool
 ) -> None:
     """Unless nothing was published since."""
-    world.broker.now = age / 1000
+    world.clock.now = age / 1000
     restore(service, Position(12, output, 0))
     assert (rebuilds(service) == 2) == rebuilt
 

@@ -1,18 +1,12 @@
 """When a process is live, and when it is ready."""
 
+from fakes.clock import FakeClock
+
 from processor.telemetry.health import LIVE_WITHIN, STARTUP, Health
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_it_is_live_while_the_loop_turns_and_not_when_it_stands() -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
     health = Health(clock)
     clock.now += LIVE_WITHIN
     assert health.live().good

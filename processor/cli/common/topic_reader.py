@@ -14,14 +14,10 @@ class TopicReader:
     """Reads what was committed in a topic. Raises what `Scan` and `Coordination` do."""
 
     def __init__(self, settings: Settings, topic: Topic) -> None:
-        from processor.bootstrap.adapters import cluster_of
-        from processor.kafka.coordination import KafkaCoordination
-        from processor.kafka.scan import KafkaScan
+        from processor.bootstrap.adapters import readers_of
 
-        cluster = cluster_of(settings)
         self._topic = topic
-        self._coordination = KafkaCoordination(cluster)
-        self._scan = KafkaScan(cluster)
+        _, self._coordination, self._scan = readers_of(settings)
 
     def extents(self, asked: Sequence[int] = ()) -> dict[int, tuple[int, int]]:
         """Return where each partition that is asked for begins, and where it ends for now.

@@ -1,7 +1,6 @@
 """`dead-letters redrive`: dead letters back to the input, each once."""
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
@@ -33,6 +32,7 @@ from processor.dead_letters.progress import (
 from processor.dead_letters.redrive import Deliver, RateLimit, Redrive, RedriveCounts
 from processor.dead_letters.selection import digest
 from processor.errors import InputError
+from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Committed, Outgoing, Topic
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _drive(
             to=to,
             positions=positions,
             deliver=deliver,
-            pace=RateLimit(asked.max_rate if asked.send else None, time.monotonic, time.sleep),
+            pace=RateLimit(asked.max_rate if asked.send else None, SYSTEM_CLOCK),
             on_progress=lambda passed: bar.advance(task, passed),
         )
         with _telling_what_was_sent(drive.tally, asked):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from processor.cli.common.documents import json_document
-from processor.cli.sessions.commands import ask
+from processor.cli.sessions.cached import ask
 from processor.config import Settings
 from processor.errors import ProcessorError
 from processor.ports.log import Record

@@ -162,7 +162,7 @@ def _read(found: DemoTally) -> list[list[Fields]]:
 
 
 def _from_redis(settings: Settings, key: str) -> Fields:
-    from processor.cli.sessions.commands import look_up
+    from processor.cli.sessions.cached import look_up
 
     return next(iter(look_up(settings, key).values()))
 

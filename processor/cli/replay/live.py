@@ -1,21 +1,16 @@
 """What the `replay` commands ask of the servers."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
-from processor.bootstrap.adapters import cluster_of, stream_of
+from processor.bootstrap.adapters import cluster_of, readers_of, remove_cache, stream_of
 from processor.bootstrap.codecs import codecs_of, snapshot_writer
 from processor.config import Settings
 from processor.errors import NotFound
-from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.offsets import KafkaOffsets
 from processor.kafka.replays import KafkaReplays
-from processor.kafka.scan import KafkaScan
+from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Record, Topic
-from processor.redis.connection import Server
-from processor.redis.keys import Keys
-from processor.redis.removal import remove
 from processor.replay.exact import Seen
 from processor.replay.live_state import LiveState
 from processor.replay.names import replayed, valid
@@ -36,9 +31,7 @@ class Live:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        cluster = cluster_of(settings)
-        self._coordination = KafkaCoordination(cluster)
-        self._scan = KafkaScan(cluster)
+        cluster, self._coordination, self._scan = readers_of(settings)
         self._stream = stream_of(self._coordination, settings)
         self._snapshots = codecs_of(settings).snapshots
         self._writer: SnapshotCodec | None = None
@@ -78,15 +71,15 @@ class Live:
         self, own: Settings, partition: int
     ) -> tuple[Iterator[Sequence[Record]], int]:
         """Return what a replay published, in such chunks, and where it ends."""
-        cluster = cluster_of(own)
-        end = KafkaCoordination(cluster).extent(Topic.SESSIONS, partition).stable_end
-        return KafkaScan(cluster).read(Topic.SESSIONS, partition, 0, end), end
+        replay = readers_of(own)
+        end = replay.coordination.extent(Topic.SESSIONS, partition).stable_end
+        return replay.scan.read(Topic.SESSIONS, partition, 0, end), end
 
     def begin(self, name: str, ranges: Mapping[int, Range], outputs: Mapping[int, int]) -> Plan:
         """Write a new replay's plan; return what stands."""
         plan = Plan(
             name=name,
-            created=time.time_ns() // 1_000_000,
+            created=SYSTEM_CLOCK.now_ms(),
             stream=self._stream,
             ranges=ranges,
             output_ends=outputs,
@@ -100,7 +93,7 @@ class Live:
 
     def places(self, plan: Plan, own: Settings) -> dict[int, int | None]:
         """Return up to where the replay has come in each of its partitions, None: not begun."""
-        coordination = KafkaCoordination(cluster_of(own))
+        coordination = readers_of(own).coordination
         found = {
             partition: group_position(partition, each.end, coordination, self._scan)
             for partition, each in plan.ranges.items()
@@ -113,11 +106,7 @@ class Live:
 
     def drop(self, name: str, own: Settings) -> list[str]:
         """Remove what the replay made; return its topics."""
-        server = Server.from_url(own.redis_url)
-        try:
-            remove(server, Keys(own.redis_prefix), self._stream.partitions)
-        finally:
-            server.close()
+        remove_cache(own, self._stream.partitions)
         return self.replays.drop(name, cluster_of(own))
 
     def _version(self, snapshot: bytes) -> int:

@@ -1,7 +1,6 @@
 """`replay promote`: a replay's last state of each session becomes the live one."""
 
 import sys
-import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -14,6 +13,7 @@ from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
 from processor.config import Settings
 from processor.errors import FailClosed, Unavailable
+from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.log import BatchAborted, LogUnavailable, Subscription
 from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan
@@ -148,63 +148,46 @@ def _refuse_vanishing(staged: list[Staged]) -> None:
 
 def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: bool) -> None:
     """Join the live group as its only member, and publish."""
-    from processor.bootstrap.adapters import cluster_of, stream_of
-    from processor.kafka.coordination import KafkaCoordination
-    from processor.kafka.framing import HeadersPublication
+    from processor.bootstrap.adapters import member_of, readers_of, stream_of, takeover_of
     from processor.kafka.offsets import KafkaOffsets
-    from processor.kafka.publication import KafkaPublication
-    from processor.kafka.scan import KafkaScan
-    from processor.kafka.subscription import KafkaSubscription
     from processor.kafka.topics import require
-    from processor.partitions.takeover import Takeover, first_position
+    from processor.partitions.takeover import first_position
 
-    cluster = cluster_of(settings)
-    facts = require(cluster, settings.max_snapshot_bytes)
-    KafkaOffsets(cluster).require_stopped()
-    coordination = KafkaCoordination(cluster)
+    readers = readers_of(settings)
+    facts = require(readers.cluster, settings.max_snapshot_bytes)
+    KafkaOffsets(readers.cluster).require_stopped()
+    stream = stream_of(readers.coordination, settings)
     with ExitStack() as closing:
-        subscription = KafkaSubscription(cluster)
-        closing.callback(subscription.close)
-        in_headers = settings.schema_id_location == "headers"
-        publication = (HeadersPublication if in_headers else KafkaPublication)(
-            cluster, lambda: False, facts.max_record_bytes
-        )
-        closing.callback(publication.close)
-        publication.replace()
-        takeover = Takeover(
-            stream=stream_of(coordination, settings),
-            topics=cluster.topics.__getitem__,
-            first=first_position("earliest", coordination),
-            subscription=subscription,
-            publication=publication,
-            coordination=coordination,
-            scan=KafkaScan(cluster),
-            clock=time.monotonic,
-        )
-        _join(subscription, plan.stream.partitions)
+        log = member_of(settings, readers, facts, stream, lambda: False)
+        closing.callback(log.subscription.close)
+        closing.callback(log.publication.close)
+        log.publication.replace()
+        takeover = takeover_of(log, first_position("earliest", log.coordination), SYSTEM_CLOCK)
+        _join(log.subscription, plan.stream.partitions, SYSTEM_CLOCK)
         with progress_bar(as_json=as_json) as bar:
             task = bar.add_task("partitions published", total=len(staged))
             for each in staged:
                 promote = Promote(
                     Promoted(plan.name, plan.ranges[each.partition].end),
-                    subscription=subscription,
-                    publication=publication,
+                    stream=stream,
+                    subscription=log.subscription,
+                    publication=log.publication,
                     takeover=takeover,
                 )
-                _drive(subscription, promote(each))
+                _drive(log.subscription, promote(each))
                 bar.advance(task)
 
 
-def _join(subscription: Subscription, partitions: int) -> None:
+def _join(subscription: Subscription, partitions: int, clock: Clock) -> None:
     """Poll until every partition is this member's."""
-    start = time.monotonic()
+    start = clock.monotonic()
     assigned: set[int] = set()
     while len(assigned) < partitions:
         subscription.take(1, 0.1)
         change = subscription.rebalance()
         if change is not None:
             assigned = (assigned - change.revoked) | change.assigned
-        if time.monotonic() - start > _JOIN_S:
+        if clock.monotonic() - start > _JOIN_S:
             raise Unavailable(
                 f"the group gave {len(assigned)} of {partitions} partitions in {_JOIN_S:.0f} s",
                 hint=_HINT,

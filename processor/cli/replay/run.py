@@ -116,10 +116,9 @@ def _folded(
     plan: Plan, live: Settings, own: Settings, max_rate: float | None, *, as_json: bool
 ) -> bool:
     from processor.bootstrap.service import fold_again
-    from processor.bootstrap.wiring import Replaying
 
     with _watching(plan, live, own, as_json=as_json):
-        return fold_again(own, Replaying(plan, live, max_rate))
+        return fold_again(own, live, plan, max_rate)
 
 
 @contextmanager

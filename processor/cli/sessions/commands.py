@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -14,8 +14,9 @@ from processor.cli.common.reach import answering
 from processor.cli.common.session_view import line, page, printable
 from processor.cli.common.topic_reader import TopicReader
 from processor.cli.sessions import export
+from processor.cli.sessions.cached import look_up
 from processor.config import Settings
-from processor.errors import InputError, NotFound
+from processor.errors import InputError
 from processor.ports.log import Record, Topic
 
 app = typer.Typer(
@@ -56,47 +57,6 @@ def get(
             print_text(json_document(fields))
         else:
             out().print(page(fields))
-
-
-def look_up(settings: Settings, key: str) -> Mapping[int, Mapping[str, Any]]:
-    """Return the session's fields by partition, of which there is at least one."""
-    places, absent = ask(settings, key)
-    if not places:
-        missing = ", ".join(map(str, sorted(absent)))
-        raise NotFound(
-            f"there is no session {key}"
-            + (f" in the cache, which now lacks partitions {missing}" if missing else ""),
-            hint="ask again when the service has restored them" if missing else "",
-        )
-    return places
-
-
-class Cached(NamedTuple):
-    """What the cache has of a session, by partition, and the partitions that it lacks."""
-
-    places: Mapping[int, Mapping[str, Any]]
-    missing: frozenset[int]
-
-
-def ask(settings: Settings, key: str | bytes) -> Cached:
-    """Ask Redis for a session. Raises NotFound where nothing can be read at all."""
-    from processor.reader import SessionReader, UnknownLayout, UnknownSchema
-    from processor.redis.connection import Server
-
-    server = Server.from_url(settings.redis_url)
-    try:
-        with answering():
-            reader = SessionReader(server, settings.redis_prefix)
-            answer = reader.get(key)
-            places = {found.partition: reader.decode(found.snapshot) for found in answer.found}
-    except (UnknownLayout, UnknownSchema) as error:
-        raise NotFound(
-            f"no session can be read: {error}",
-            hint="has the service run with this PROCESSOR_REDIS_URL and PROCESSOR_REDIS_PREFIX?",
-        ) from error
-    finally:
-        server.close()
-    return Cached(places, answer.missing)
 
 
 @app.command()

@@ -1,0 +1,69 @@
+"""Claims in Redis: brought to what their topic says, after Redis lost them.
+
+Generators, as in `processor.partitions.takeover`: True is progress, False is waiting.
+"""
+
+from collections.abc import Generator, Mapping
+from typing import NamedTuple
+
+from processor.ports.claims import Claims
+from processor.ports.log import Coordination, Scan, Topic
+from processor.state.checkpoint import Stream
+
+
+class ClaimsSource(NamedTuple):
+    """A claims topic, read to its ends."""
+
+    scan: Scan
+    ends: Mapping[int, int]
+
+
+def claims_stream(stream: Stream, inherited: ClaimsSource | None = None) -> str:
+    """Return what the claims of a stream are known by: with more inherited, others stand."""
+    own = f"{stream.cluster}/{stream.claims}"
+    return own if inherited is None else f"{own}+{sum(inherited.ends.values())}"
+
+
+def rebuild_claims(
+    stream: Stream,
+    claims: Claims,
+    coordination: Coordination,
+    scan: Scan,
+    inherited: ClaimsSource | None = None,
+) -> Generator[bool, None, None]:
+    """Bring the claims in Redis to what their topic says (docs/adr/0004-profile-claims.md).
+
+    In a replay the live claims are `inherited`; its own are of other profiles. The generation is
+    flipped first; then each partition is read to its end as it was after that, open transactions
+    waited out: an owner that flushed a claim before sees its generation stand, and its claim is
+    below that end; one that flushes later sees it gone, and folds again.
+    """
+    name = claims_stream(stream, inherited)
+    while (generation := claims.begin(name)) is None:
+        yield False
+        if claims.stream() == name:
+            return
+    ends = {
+        partition: coordination.extent(Topic.CLAIMS, partition).end
+        for partition in range(coordination.partitions(Topic.CLAIMS))
+    }
+    for source in (inherited, ClaimsSource(scan, ends)):
+        if source is not None:
+            yield from _fill_claims(claims, generation, source)
+    claims.finish(generation)
+
+
+def _fill_claims(
+    claims: Claims, generation: str, source: ClaimsSource
+) -> Generator[bool, None, None]:
+    for partition, end in source.ends.items():
+        for records in source.scan.read(Topic.CLAIMS, partition, 0, end):
+            claims.fill(
+                generation,
+                {
+                    record.key.decode(): record.value.decode()
+                    for record in records
+                    if record.key and record.value
+                },
+            )
+            yield bool(records)

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_the_core_imports_itself_and_what_is_pure(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", of("processor.ports"))
-def test_ports_import_no_implementation(module: str) -> None:
+def test_the_ports_import_the_core_and_errors_at_most(module: str) -> None:
     allowed = {"processor.ports", "processor.core", "processor.errors"}
     foreign = {name for name in IMPORTS[module] if not within(name, *allowed)}
     assert {name for name in foreign if name.split(".")[0] not in sys.stdlib_module_names} == set()
@@ -116,6 +117,33 @@ def test_a_stage_imports_no_implementation_of_a_port(module: str) -> None:
     packages = ("kafka", "redis", "registry", "cli", "bootstrap", "runtime")
     implementations = [f"processor.{each}" for each in packages]
     assert [name for name in IMPORTS[module] if within(name, *implementations)] == []
+
+
+def test_kafka_and_redis_meet_in_bootstrap_only() -> None:
+    both = [
+        module
+        for module, names in IMPORTS.items()
+        if all(
+            within(module, package) or any(within(name, package) for name in names)
+            for package in ("processor.kafka", "processor.redis")
+        )
+    ]
+    assert both
+    assert [module for module in both if not within(module, "processor.bootstrap")] == []
+
+
+def test_the_folders_import_each_other_in_no_circle() -> None:
+    uses = defaultdict[str, set[str]](set)
+    for module, names in IMPORTS.items():
+        if module != "processor":  # its version is everybody's
+            own = module.split(".")[1]
+            found = {
+                name.split(".")[1] for name in names if within(name, "processor") and "." in name
+            }
+            uses[own] |= {name for name in found if f"processor.{name}" in MODULES} - {own}
+    order = TopologicalSorter(uses)
+    order.prepare()  # raises where there is one
+    assert {"core", "ports", "stages", "bootstrap"} <= uses.keys()
 
 
 @pytest.mark.parametrize("module", MODULES)

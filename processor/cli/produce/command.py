@@ -101,11 +101,7 @@ def command(
         as_json=as_json,
     )
     if bad:
-        raise InputError(
-            f"{bad:,} of {source.last:,} lines are bad"
-            + ("; the others were sent" if skip_bad else "; nothing was sent"),
-            hint="mend them and send them alone" if skip_bad else "mend them, or add --skip-bad",
-        )
+        raise _bad_lines(bad, source.last, skipped=skip_bad)
 
 
 class Begin(NamedTuple):
@@ -138,6 +134,14 @@ def _check(source: Source, bar: Progress, *, as_json: bool) -> int:
     if bad > _TOLD:
         note(f"and {bad - _TOLD:,} more", as_json=as_json)
     return bad
+
+
+def _bad_lines(bad: int, lines: int, *, skipped: bool) -> InputError:
+    return InputError(
+        f"{bad:,} of {lines:,} lines are bad"
+        + ("; the others were sent" if skipped else "; nothing was sent"),
+        hint="mend them and send them alone" if skipped else "mend them, or add --skip-bad",
+    )
 
 
 def _send(

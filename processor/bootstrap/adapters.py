@@ -1,6 +1,6 @@
 """What the settings name: the ports, connected to Kafka, Redis and a registry.
 
-Commands that ask Kafka alone do not wait for Redis's client to load: it is imported where needed.
+Commands that ask Kafka alone do not wait for what else the service needs: Redis's client, metrics.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Thread
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -31,17 +31,11 @@ from processor.ports.sessions import Directory, SessionCache
 from processor.registry.own import Own, framing_of, own, registry_of
 from processor.state.checkpoint import Stream
 
+if TYPE_CHECKING:
+    from processor.runtime.startup import WaitForServers
+
 _LEAVE_S: Final = 3.0
 _log: Final = structlog.get_logger(__name__)
-
-Result = TypeVar("Result")
-
-
-class WaitFor(Protocol):
-    """Asks a server, and again where it is away; or once."""
-
-    def __call__(self, action: Callable[[], Result]) -> Result:
-        """Return the action's answer."""
 
 
 class Readers(NamedTuple):
@@ -159,7 +153,7 @@ def connect(
     *,
     closing: ExitStack,
     stopped: Callable[[], bool],
-    wait_for: WaitFor,
+    wait_for: "WaitForServers",
 ) -> Adapters:
     """Return all ports, once the servers answer and are found right; `closing` closes them.
 

@@ -19,18 +19,14 @@ class Codecs(NamedTuple):
     its word.
     """
 
-    schemas: Schemas
+    known: Known
+    """What is known of snapshots."""
     ids: RegisteredIds | None
     updates: UpdateCodec
     snapshots: SnapshotCodec
     texts: dict[str, str]
     """The schemas that snapshots can be read by, by fingerprint or id; more may be found."""
     compiled: Compiled | None = None
-
-    @property
-    def known(self) -> Known:
-        """What is known of snapshots."""
-        return self.schemas.snapshots
 
     def input_offset(self, snapshot: bytes) -> int:
         """Return a snapshot's input offset. Raises FailClosed where there is none."""
@@ -53,12 +49,14 @@ def running_codecs(
         known, header, texts = own.schemas, own.header, texts | own.texts
     ids = None if registry is None else RegisteredIds(registry, clock, known)
     snapshots = SnapshotCodec(schemas.snapshots, ids, header)
-    return Codecs(schemas, ids, UpdateCodec(schemas.updates, ids), snapshots, texts, compiled)
+    updates = UpdateCodec(schemas.updates, ids)
+    return Codecs(schemas.snapshots, ids, updates, snapshots, texts, compiled)
 
 
 def codecs_of(settings: Settings) -> Codecs:
-    """Return the codecs; what they write is in single-object encoding."""
-    return _codecs(settings, registry_of(settings))
+    """Return the codecs of commands; what they write is in single-object encoding."""
+    schemas = load_schemas(settings.schemas_dir)
+    return running_codecs(schemas, None, registry_of(settings), None, SYSTEM_CLOCK)
 
 
 def update_header(settings: Settings) -> bytes | None:
@@ -67,7 +65,8 @@ def update_header(settings: Settings) -> bytes | None:
     Raises ConfigError where a registry is configured and does not have this version's schema.
     """
     writer = load_schemas(settings.schemas_dir).updates.reader
-    return _header(registry_of(settings), settings.updates_topic, writer)
+    found = _own(registry_of(settings), settings.updates_topic, writer)
+    return None if found is None else found.header
 
 
 def snapshot_writer(settings: Settings) -> SnapshotCodec:
@@ -75,15 +74,10 @@ def snapshot_writer(settings: Settings) -> SnapshotCodec:
 
     Raises ConfigError as `update_header` does.
     """
-    registry = registry_of(settings)
-    codecs = _codecs(settings, registry)
-    header = _header(registry, settings.sessions_topic, codecs.known.reader)
-    return SnapshotCodec(codecs.known, codecs.ids, header)
+    schemas, registry = load_schemas(settings.schemas_dir), registry_of(settings)
+    found = _own(registry, settings.sessions_topic, schemas.snapshots.reader)
+    return running_codecs(schemas, None, registry, found, SYSTEM_CLOCK).snapshots
 
 
-def _codecs(settings: Settings, registry: Registry | None) -> Codecs:
-    return running_codecs(load_schemas(settings.schemas_dir), None, registry, None, SYSTEM_CLOCK)
-
-
-def _header(registry: Registry | None, topic: str, writer: Schema) -> bytes | None:
-    return None if registry is None else own(registry, topic, writer).header
+def _own(registry: Registry | None, topic: str, writer: Schema) -> Own | None:
+    return None if registry is None else own(registry, topic, writer)

@@ -3,6 +3,7 @@
 It asks nobody, and knows neither settings nor which servers are behind the ports.
 """
 
+from functools import partial
 from threading import Event
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from processor.bootstrap.adapters import Adapters, takeover_of
 from processor.bootstrap.codecs import Codecs
 from processor.bootstrap.runs import Run
 from processor.dead_letters.limits import FloodLimits, HaltedPartitions
-from processor.partitions.acquire import Acquire
+from processor.partitions.acquire import acquire
 from processor.partitions.takeover import Takeover
 from processor.ports.log import Topic
 from processor.registry.describing import DescribingScan
@@ -86,7 +87,8 @@ def wire(
         subscription=log.subscription,
         publication=log.publication,
         pipeline=pipeline,
-        take_over=Acquire(
+        take_over=partial(
+            acquire,
             takeover=takeover,
             prepare=run.prepare,
             describe=lambda: adapters.directory.describe(log.stream.partitions, codecs.texts),

@@ -13,37 +13,26 @@ Prepare = Callable[[int, Position], Generator[bool, None, Position]]
 """Does what is to be done with a partition between taking it over and restoring it."""
 
 
-class Acquire:
-    """Makes assigned partitions this process's own, one call a partition."""
+def acquire(
+    partition: int,
+    *,
+    takeover: Takeover,
+    prepare: Prepare,
+    describe: Callable[[], None],
+    restore: Restore,
+    identity: Callable[[], str],
+) -> Generator[bool, None, Owned]:
+    """Own an assigned partition; return its position and its cache's stamp.
 
-    def __init__(
-        self,
-        *,
-        takeover: Takeover,
-        prepare: Prepare,
-        describe: Callable[[], None],
-        restore: Restore,
-        identity: Callable[[], str],
-    ) -> None:
-        """Take the steps; `identity` returns the transactional id in use."""
-        self._takeover = takeover
-        self._prepare = prepare
-        self._describe = describe
-        self._restore = restore
-        self._identity = identity
+    1. It is taken over from whoever held it.
+    2. It is prepared: a replay copies its starting state there.
+    3. Redis is told how what will be there is read.
+    4. Its cache is brought to the position, fenced by the transactional `identity` in use.
 
-    def __call__(self, partition: int) -> Generator[bool, None, Owned]:
-        """Own a partition; return its position and its cache's stamp.
-
-        1. It is taken over from whoever held it.
-        2. It is prepared: a replay copies its starting state there.
-        3. Redis is told how to read what will stand there.
-        4. Its cache is brought to the position.
-
-        Raises what these raise; but for FailClosed it is then to be called again.
-        """
-        position = yield from self._takeover.take_over(partition)
-        position = yield from self._prepare(partition, position)
-        self._describe()
-        stamp = yield from self._restore(partition, position, self._identity())
-        return Owned(position, stamp)
+    Raises what these raise; but for FailClosed it is then to be called again.
+    """
+    position = yield from takeover.take_over(partition)
+    position = yield from prepare(partition, position)
+    describe()
+    stamp = yield from restore(partition, position, identity())
+    return Owned(position, stamp)

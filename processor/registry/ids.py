@@ -107,13 +107,10 @@ class RegisteredIds:
         None where it never said so, or not lately: then it is to be asked.
         """
         answer = self._used(schema_id)
-        if (
-            answer is None
-            or answer.absent is None
-            or self._clock.monotonic() - answer.asked > _FRESH_S
-        ):
+        if answer is None or answer.absent is None:
             return None
-        return answer.asked - answer.absent
+        fresh = self._clock.monotonic() - answer.asked <= _FRESH_S
+        return answer.asked - answer.absent if fresh else None
 
     def _due(self, ids: Iterable[SchemaId], now: float) -> list[SchemaId]:
         new, again = list[SchemaId](), list[SchemaId]()

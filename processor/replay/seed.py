@@ -118,10 +118,8 @@ class Seed:
         self._publication.send(batch)
         ends = self._publication.flush()
         after = position._replace(output=ends.get(partition, position.output), seeding=seeding)
-        committed = Committed(
-            after.offset, after.metadata(self._stream, self._publication.identity())
-        )
-        self._publication.commit({partition: committed}, membership)
+        metadata = after.metadata(self._stream, self._publication.identity())
+        self._publication.commit({partition: Committed(after.offset, metadata)}, membership)
         return after
 
 

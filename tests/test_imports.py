@@ -36,6 +36,11 @@ HOMES = {
     "fastavro": ("processor.avro", "processor.reader", "processor.demo"),
     "typer": ("processor.cli",),
 }
+CLOCKED = (
+    *("runtime", "partitions", "stages", "state", "bootstrap"),
+    *("dead_letters", "offsets", "registry", "replay", "telemetry"),
+)
+"""The folders of what runs in a simulation too: each clock there is a parameter."""
 
 
 def imports(source: str, module: str, *, package: bool) -> Iterator[str]:
@@ -117,6 +122,12 @@ def test_a_stage_imports_no_implementation_of_a_port(module: str) -> None:
     packages = ("kafka", "redis", "registry", "cli", "bootstrap", "runtime")
     implementations = [f"processor.{each}" for each in packages]
     assert [name for name in IMPORTS[module] if within(name, *implementations)] == []
+
+
+@pytest.mark.parametrize("module", of(*(f"processor.{each}" for each in CLOCKED)))
+def test_the_service_knows_the_time_and_chance_by_its_parameters_alone(module: str) -> None:
+    hidden = ("time", "random", "secrets", "uuid.uuid4")
+    assert [name for name in IMPORTS[module] if within(name, *hidden)] == []
 
 
 def test_kafka_and_redis_meet_in_bootstrap_only() -> None:

@@ -1,7 +1,7 @@
 """What a replay calls its own: everything live, with `.replay.NAME` after it."""
 
 import re
-import time
+from datetime import UTC, datetime
 from typing import Final
 
 from processor.config import Settings
@@ -24,7 +24,7 @@ def valid(name: str) -> str:
 
 def default_name(now_ms: int) -> str:
     """Return a name made of the time, in UTC: `20260301-120000`."""
-    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ms // 1000))
+    return datetime.fromtimestamp(now_ms // 1000, UTC).strftime("%Y%m%d-%H%M%S")
 
 
 def plan_topic(group: str, name: str) -> str:

@@ -24,6 +24,7 @@ from servers import (
 )
 from shared import run_directory, shared
 
+from processor.local.cluster import LocalCluster
 from processor.local.kafka import LocalKafka
 from processor.local.registry import LocalRegistry
 from processor.local.valkey import LocalValkey
@@ -38,7 +39,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _SHARED_SERVERS = {"kafka", "valkey"}
 _SERVER_FIXTURES = {
     *_SHARED_SERVERS,
-    *("private_kafka", "private_valkey", "private_registry", "registry", "places"),
+    *("private_kafka", "private_cluster", "private_valkey", "private_registry"),
+    *("registry", "places"),
 }
 _CONTAINERS = Path(__file__).parent / "containers"
 
@@ -120,6 +122,17 @@ def private_kafka(places: Places) -> Iterator[LocalKafka]:
     server = LocalKafka.start(places.guarded("private-kafka"))
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="module")
+def private_cluster(places: Places) -> Iterator[LocalCluster]:
+    """Three brokers of this module's own, to stop, kill and pause; each test leaves all up."""
+    cluster = LocalCluster(places.directory("private-cluster") / "kafka")
+    for broker in cluster.brokers.values():
+        places.guard.watch(broker.data_dir)
+    cluster.launch()
+    yield cluster
+    cluster.kill()
 
 
 @pytest.fixture

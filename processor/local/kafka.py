@@ -87,8 +87,9 @@ class LocalKafka(LocalServer):
     the version that it was formatted with: a newer broker may read it, an older one may not.
     """
 
-    name: ClassVar[str] = "Kafka"
+    name = "Kafka"
     listener: ClassVar[str] = "PLAINTEXT"
+    node_id = 1
 
     def __init__(
         self,
@@ -139,33 +140,34 @@ class LocalKafka(LocalServer):
         """Return the properties with which a client may do anything."""
         return {"bootstrap.servers": self.bootstrap_servers}
 
-    def launch(self, progress: Progress = silent) -> None:
-        """Start the broker and return when it answers; see LocalServer."""
-        if not self.running():
+    def begin(self, progress: Progress = silent) -> None:
+        """Start the process; see LocalServer."""
+        if not self.running() and self.node_id == LocalKafka.node_id:  # the others find the same
             progress(f"finding Apache Kafka {self.version} (the first time downloads 45 MB)")
             kafka_classpath(self.version)
-        super().launch(progress)
+        super().begin(progress)
 
     def answers(self, timeout: float) -> bool:
-        """Whether this cluster's metadata names the broker and a controller within `timeout`."""
+        """Whether the broker tells in time that it is in this cluster, and of a controller."""
         client = AdminClient({**self.client(), "reconnect.backoff.max.ms": 200}, logger=_silence)
         try:
             metadata = client.list_topics(timeout=timeout)
         except KafkaException:
             return False
         ours = metadata.cluster_id == self._cluster_id()
-        return ours and bool(metadata.brokers) and metadata.controller_id >= 0
+        return ours and self.node_id in metadata.brokers and metadata.controller_id >= 0
 
     def _prepare(self) -> None:
-        controller, here = free_port(), f"{self.listener}://{self.bootstrap_servers}"
+        here = f"{self.listener}://{self.bootstrap_servers}"
+        controller, quorum = self._quorum()
         settings = {
             "advertised.listeners": here,
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
             "listeners": f"{here},CONTROLLER://127.0.0.1:{controller}",
             "log.dirs": str(self._logs),
-            "node.id": "1",
+            "node.id": str(self.node_id),
             "process.roles": "broker,controller",
+            **quorum,
             **DEVELOPMENT_PROPERTIES,
             **self.properties,
         }
@@ -179,19 +181,30 @@ class LocalKafka(LocalServer):
     def _format(self) -> None:
         # The cluster's name is written last: a format that was cut short is made again.
         shutil.rmtree(self._logs, ignore_errors=True)
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if cluster_id.startswith("-"):  # would be read as an option
-            cluster_id = f"A{cluster_id[1:]}"
+        cluster_id = self._new_cluster_id()
         run_java(
             "kafka.tools.StorageTool",
             [
-                *("format", "-t", cluster_id, "-c", str(self._config), "--standalone"),
+                *("format", "-t", cluster_id, "-c", str(self._config)),
+                *self._founding(),
                 *self._users(),
             ],
             classpath=kafka_classpath(self.version),
             timeout=self.start_timeout,
         )
         self._cluster.write_text(json.dumps({"cluster_id": cluster_id}))
+
+    def _quorum(self) -> tuple[int, Mapping[str, str]]:
+        """Return the port of this node's controller, and the settings that name all controllers."""
+        port = free_port()
+        return port, {"controller.quorum.bootstrap.servers": f"127.0.0.1:{port}"}
+
+    def _founding(self) -> Sequence[str]:
+        """Return what an empty cluster is told of its controllers: this one is all there are."""
+        return ("--standalone",)
+
+    def _new_cluster_id(self) -> str:
+        return new_id()
 
     def _users(self) -> Sequence[str]:
         """Return what an empty cluster is told of users: nothing, since it asks for none."""
@@ -216,6 +229,12 @@ class LocalKafka(LocalServer):
             "kafka.Kafka",
             str(self._config),
         ]
+
+
+def new_id() -> str:
+    """Return a random id in the form that Kafka gives it."""
+    drawn = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return f"A{drawn[1:]}" if drawn.startswith("-") else drawn  # "-" would begin an option
 
 
 def _escaped(value: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Final, Self
 
 from processor.local.java import java, registry_program
 from processor.local.ports import free_port
@@ -16,7 +16,7 @@ _OK: Final = 200
 class LocalRegistry(LocalServer):
     """A registry on 127.0.0.1 that keeps what is registered in its directory."""
 
-    name: ClassVar[str] = "Apicurio"
+    name = "Apicurio"
 
     @classmethod
     def start(cls, data_dir: Path, port: int = 0, *, progress: Progress = silent) -> Self:

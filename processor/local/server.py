@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from processor.errors import LocalStackError
+from processor.local.ports import free_port, is_free
 from processor.local.process import DetachedProcess
 
 Progress = Callable[[str], None]
@@ -28,7 +29,7 @@ class LocalServer(ABC):
     two programs at once; the stack takes a lock for that.
     """
 
-    name: ClassVar[str]
+    name: str
     start_timeout: ClassVar[float] = 90
     stop_timeout: ClassVar[float] = 30
 
@@ -66,25 +67,30 @@ class LocalServer(ABC):
         One that runs already is only waited for. Raises LocalStackError, with the end of its log,
         if it ends or does not answer in time; it is not left behind then.
         """
+        launch_all([self], progress)
+
+    def begin(self, progress: Progress = silent) -> None:
+        """Start the process, unless it runs, and do not wait for its answer."""
         if not self.running():
             self.data_dir.mkdir(parents=True, exist_ok=True)
             self._prepare()
             progress(f"starting {self.name}")
             DetachedProcess.start(self._command(), log=self.log, record=self._record)
-        try:
-            self._await_answer()
-        except BaseException:
-            self.kill()
-            raise
 
     def stop(self) -> None:
         """End the server in an orderly way, by force if that takes too long; keeps its data."""
+        stop_all([self])
+
+    def ask_to_end(self) -> None:
+        """Have the server end in an orderly way, and do not wait for it."""
+        if process := self._process():
+            process.signal(signal.SIGTERM)
+            process.signal(signal.SIGCONT)
+
+    def await_end(self) -> None:
+        """Return when the server is gone, by force if it takes longer than `stop_timeout`."""
         process = self._process()
-        if process is None:
-            return
-        process.signal(signal.SIGTERM)
-        process.signal(signal.SIGCONT)
-        if not process.wait(self.stop_timeout):
+        if process is not None and not process.wait(self.stop_timeout):
             self.kill()
         self._forget()
 
@@ -127,7 +133,11 @@ class LocalServer(ABC):
         with contextlib.suppress(FileNotFoundError):
             self._record.unlink()
 
-    def _await_answer(self) -> None:
+    def await_answer(self) -> None:
+        """Return when the server answers.
+
+        Raises LocalStackError, with the end of its log, if it ends or does not answer in time.
+        """
         deadline = time.monotonic() + self.start_timeout
         while (process := self._process()) is not None:
             if self.answers(1.0):
@@ -139,3 +149,41 @@ class LocalServer(ABC):
         raise LocalStackError(
             f"{self.name} ended while starting; its log {self.log} ends:\n{self.log_tail()}"
         )
+
+
+def launch_all(servers: Sequence[LocalServer], progress: Progress = silent) -> None:
+    """Start servers side by side and return when all answer.
+
+    Raises LocalStackError where one does not. Those that answered before it stay up; it and those
+    behind it do not.
+    """
+    waiting = list(servers)
+    try:
+        for server in servers:
+            server.begin(progress)
+        while waiting:
+            waiting[0].await_answer()
+            waiting.pop(0)
+    except BaseException:
+        for server in waiting:
+            server.kill()
+        raise
+
+
+def stop_all(servers: Sequence[LocalServer]) -> None:
+    """End servers side by side, as `LocalServer.stop` ends one."""
+    for server in servers:
+        server.ask_to_end()
+    for server in servers:
+        server.await_end()
+
+
+def choose_port(server: LocalServer, wanted: int, progress: Progress = silent) -> None:
+    """Give a server that does not run a port that is free: its own, else `wanted`, else any."""
+    preferred = server.port or wanted
+    if preferred and is_free(preferred):
+        server.port = preferred
+        return
+    server.port = free_port()
+    if preferred:
+        progress(f"port {preferred} is taken; {server.name} listens on {server.port}")

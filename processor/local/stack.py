@@ -1,4 +1,4 @@
-"""The local stack: one Kafka and one Valkey that stay up between commands and keep their data.
+"""The local stack: a Kafka and a Valkey that stay up between commands and keep their data.
 
 Everything is in one directory: the data, the logs, the ports and the records of the processes.
 Whatever state an earlier program left it in, `up` makes it whole and `down` ends it.
@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from processor.errors import LocalStackError
+from processor.local.cluster import LocalCluster
 from processor.local.kafka import LocalKafka
-from processor.local.ports import free_port, is_free
-from processor.local.server import LocalServer, Progress, silent
+from processor.local.server import (
+    LocalServer,
+    Progress,
+    choose_port,
+    launch_all,
+    silent,
+    stop_all,
+)
 from processor.local.valkey import LocalValkey
 
 DEFAULT_STATE_DIR = Path(".local")
@@ -45,22 +53,22 @@ class ServerStatus:
 
 @dataclass(frozen=True, slots=True)
 class StackStatus:
-    """Both servers; `started` names those that this very `up` had to start."""
+    """All servers; `started` names those that this very `up` had to start."""
 
     state_dir: Path
-    kafka: ServerStatus
+    brokers: tuple[ServerStatus, ...]
     valkey: ServerStatus
     started: tuple[str, ...] = ()
 
     @property
     def up(self) -> bool:
-        """Whether both servers answer."""
-        return all(each.state is ServerState.UP for each in (self.kafka, self.valkey))
+        """Whether all servers answer."""
+        return all(each.state is ServerState.UP for each in (*self.brokers, self.valkey))
 
     @property
     def bootstrap_servers(self) -> str:
         """The value for `PROCESSOR_BOOTSTRAP_SERVERS`."""
-        return self.kafka.address
+        return ",".join(each.address for each in self.brokers)
 
     @property
     def redis_url(self) -> str:
@@ -71,40 +79,48 @@ class StackStatus:
 def up(
     state_dir: Path = DEFAULT_STATE_DIR,
     *,
+    brokers: int | None = None,
     kafka_port: int = KAFKA_PORT,
     valkey_port: int = VALKEY_PORT,
     progress: Progress = silent,
 ) -> StackStatus:
     """Start what does not run, repair what runs and does not answer, and return when all does.
 
-    A port that the directory remembers is used again; else the one given (0: any) is tried; else a
-    free one is taken. What already answers is left alone: `started` in the answer is empty then.
-    Raises LocalStackError; a server that did answer stays up.
+    `brokers` is 1 or 3: how many Kafka has; None: as many as the directory holds, else one.
+    A port that the directory remembers is used again; else the one given (0: any) is tried, and the
+    two behind it for further brokers; else a free one is taken. What already answers is left alone:
+    `started` in the answer is empty then. Raises LocalStackError; what did answer stays up.
     """
     with _locked(state_dir):
-        kafka, valkey = _servers(state_dir)
-        started = []
-        for server, wanted in ((valkey, valkey_port), (kafka, kafka_port)):
-            if server.running() and server.answers(_STATUS_TIMEOUT):
-                progress(f"{server.name} is up")
+        kafka, valkey = _servers(state_dir, brokers)
+        servers = (valkey, *_brokers(kafka))
+        for server in servers:
+            if not server.running():
                 continue
-            if server.running():
+            if server.answers(_STATUS_TIMEOUT):
+                progress(f"{server.name} is up")
+            else:
                 progress(f"{server.name} does not answer; restarting it")
                 server.stop()
-            server.port = _port(server, wanted, progress)
-            _remember(state_dir, kafka, valkey)
-            server.launch(progress)
-            started.append(server.name)
-        return _status(state_dir, tuple(started))
+        if not valkey.running():
+            choose_port(valkey, valkey_port, progress)
+        if isinstance(kafka, LocalCluster):
+            kafka.choose_ports(kafka_port, progress)
+        elif not kafka.running():
+            choose_port(kafka, kafka_port, progress)
+        _remember(state_dir, kafka, valkey)
+        absent = [server for server in servers if not server.running()]
+        launch_all(absent, progress)
+        return _status(state_dir, tuple(server.name for server in absent))
 
 
 def down(state_dir: Path = DEFAULT_STATE_DIR) -> StackStatus:
-    """End both servers and return when they are gone; their data stays. None running is fine."""
+    """End all servers and return when they are gone; their data stays. None running is fine."""
     if not state_dir.is_dir():
         return _status(state_dir)
     with _locked(state_dir):
-        for server in _servers(state_dir):
-            server.stop()
+        kafka, valkey = _servers(state_dir)
+        stop_all((valkey, *_brokers(kafka)))
         return _status(state_dir)
 
 
@@ -117,7 +133,7 @@ def _status(state_dir: Path, started: tuple[str, ...] = ()) -> StackStatus:
     kafka, valkey = _servers(state_dir)
     return StackStatus(
         state_dir.absolute(),
-        _server_status(kafka, kafka.bootstrap_servers),
+        tuple(_server_status(each, each.bootstrap_servers) for each in _brokers(kafka)),
         _server_status(valkey, valkey.url),
         started,
     )
@@ -132,32 +148,37 @@ def _server_status(server: LocalServer, address: str) -> ServerStatus:
     return ServerStatus(server.name, state, address, pid, server.log)
 
 
-def _servers(state_dir: Path) -> tuple[LocalKafka, LocalValkey]:
-    """Return both servers at the ports that the directory remembers; 0 is none yet."""
+def _servers(
+    state_dir: Path, wanted: int | None = None
+) -> tuple[LocalKafka | LocalCluster, LocalValkey]:
+    """Return the servers at the ports that the directory remembers; 0 is none yet."""
     try:
         ports = json.loads((state_dir / "ports.json").read_text())
         kafka_port, valkey_port = int(ports["kafka"]), int(ports["valkey"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         kafka_port = valkey_port = 0
-    return (
-        LocalKafka(state_dir / "kafka", kafka_port),
-        LocalValkey(state_dir / "valkey", valkey_port),
-    )
+    cluster = LocalCluster(state_dir / "kafka")
+    held = len(cluster.brokers) if cluster.exists() else 1 if kafka_port else None
+    if None not in (held, wanted) and held != wanted:
+        raise LocalStackError(
+            f"{state_dir} holds a Kafka of {held} broker(s), not {wanted}: nothing was changed",
+            hint="Leave --brokers out, or give another --state-dir. A Kafka of another size starts "
+            f"empty: to have it here, run `local down` and remove {state_dir}.",
+        )
+    valkey = LocalValkey(state_dir / "valkey", valkey_port)
+    if (held or wanted) == len(cluster.brokers):
+        return cluster, valkey
+    return LocalKafka(state_dir / "kafka", kafka_port), valkey
 
 
-def _remember(state_dir: Path, kafka: LocalKafka, valkey: LocalValkey) -> None:
-    ports = {"kafka": kafka.port, "valkey": valkey.port}
+def _brokers(kafka: LocalKafka | LocalCluster) -> tuple[LocalKafka, ...]:
+    return tuple(kafka.brokers.values()) if isinstance(kafka, LocalCluster) else (kafka,)
+
+
+def _remember(state_dir: Path, kafka: LocalKafka | LocalCluster, valkey: LocalValkey) -> None:
+    """Keep the ports; a cluster keeps those of its brokers itself, and the first one's is here."""
+    ports = {"kafka": _brokers(kafka)[0].port, "valkey": valkey.port}
     (state_dir / "ports.json").write_text(json.dumps(ports))
-
-
-def _port(server: LocalServer, wanted: int, progress: Progress) -> int:
-    preferred = server.port or wanted
-    if preferred and is_free(preferred):
-        return preferred
-    port = free_port()
-    if preferred:
-        progress(f"port {preferred} is taken; {server.name} listens on {port}")
-    return port
 
 
 @contextmanager

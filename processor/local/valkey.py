@@ -18,7 +18,7 @@ class LocalValkey(LocalServer):
     `properties` are directives of `valkey.conf`; they win over those given here.
     """
 
-    name: ClassVar[str] = "Valkey"
+    name = "Valkey"
     start_timeout: ClassVar[float] = 30
     stop_timeout: ClassVar[float] = 15
 

@@ -1,15 +1,10 @@
 """The four topics: making them, looking at them, and refusing to run on wrong ones."""
 
 from collections.abc import Mapping
-from time import monotonic, sleep
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not by name
-    AdminClient,
-    ConfigResource,
-    NewTopic,
-)
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from processor.errors import TopicError
 from processor.kafka.clients import Cluster, common
@@ -23,11 +18,9 @@ from processor.kafka.topic_needs import (
     USUAL_RECORD_BYTES,
     settings_for,
 )
+from processor.kafka.topic_states import ANSWER_S, topic_states, wait_until_known
 from processor.ports.log import LogUnavailable, Topic
 
-_ANSWER_S: Final = 5.0
-_KNOWN_S: Final = 10.0
-_UNKNOWN: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})  # noqa: SLF001
 _BROKER_DEFAULT: Final = -1
 _DAY_MS: Final = 24 * 3600 * 1000
 
@@ -108,21 +101,21 @@ def create(
     """
     admin, causes = _admin(cluster)
     with causes.explaining(admin.poll):
-        found = _states(admin, cluster)
+        found = topic_states(admin, cluster)
     count = _count(cluster, found, partitions)
     made = []
     for topic, name in cluster.topics.items():
-        if topic not in found:
+        absent = topic not in found
+        if absent:
             # The dead letters' limit follows the input's, which the broker may have chosen.
-            updates = _states(admin, cluster).get(Topic.UPDATES)
+            updates = found.get(Topic.UPDATES)
             limit = (updates.settings if updates else {}).get(RECORD_LIMIT, USUAL_RECORD_BYTES)
             settings = settings_for(topic, max_snapshot_bytes, int(limit))
             if topic is Topic.SESSIONS:
                 settings.update(sessions or {})
             make(admin, cluster.on_topic(topic, "CREATE"), count, settings)
-            _wait_until_known(admin, cluster, topic)
-        there = found.get(topic)
-        made.append(Created(name, there.partitions if there else count, there is None))
+            found[topic] = wait_until_known(admin, cluster, topic)
+        made.append(Created(name, found[topic].partitions, absent))
     return made
 
 
@@ -135,7 +128,7 @@ def states(cluster: Cluster) -> dict[Topic, TopicState]:
     """Return what those of the topics are like that exist."""
     admin, causes = _admin(cluster)
     with causes.explaining(admin.poll):
-        return _states(admin, cluster)
+        return topic_states(admin, cluster)
 
 
 def servers(cluster: Cluster) -> str:
@@ -179,8 +172,8 @@ def make(
     doing = f"creating topic {name}"
     new = NewTopic(name, partitions, _BROKER_DEFAULT, config=settings)
     try:
-        asked = admin.create_topics([new], request_timeout=_ANSWER_S)
-        asked[name].result(_ANSWER_S + 1)
+        asked = admin.create_topics([new], request_timeout=ANSWER_S)
+        asked[name].result(ANSWER_S + 1)
     except TimeoutError:
         raise LogUnavailable(f"{doing}: no answer") from None
     except KafkaException as exception:
@@ -201,52 +194,7 @@ def _is_answer(error: KafkaError) -> bool:
     return error.code() > 0
 
 
-def _wait_until_known(admin: AdminClient, cluster: Cluster, topic: Topic) -> None:
-    start = monotonic()
-    while topic not in _states(admin, cluster):
-        if monotonic() - start > _KNOWN_S:
-            raise LogUnavailable(f"topic {cluster.topics[topic]} was created and cannot be seen")
-        sleep(0.1)
-
-
 def _admin(cluster: Cluster) -> tuple[AdminClient, Causes]:
     causes = Causes()
     with sorting("connecting"):
         return AdminClient({**common(cluster), "error_cb": causes.note}), causes  # type: ignore[dict-item]
-
-
-def _states(admin: AdminClient, cluster: Cluster) -> dict[Topic, TopicState]:
-    doing = "asking for the topics"
-    with sorting(doing):
-        asked = admin.describe_topics(
-            TopicCollection(list(cluster.topics.values())), request_timeout=_ANSWER_S
-        )
-    found: dict[Topic, TopicState] = {}
-    for topic, name in cluster.topics.items():
-        try:
-            description = asked[name].result(_ANSWER_S + 1)
-        except TimeoutError:
-            raise LogUnavailable(f"{doing}: no answer") from None
-        except KafkaException as exception:
-            error: KafkaError = exception.args[0]
-            if error.code() in _UNKNOWN:
-                continue
-            needed = cluster.on_topic(topic, "DESCRIBE")
-            raise sort(error, f"{doing}: {name}", [needed]) from exception
-        replicas = min((len(each.replicas) for each in description.partitions), default=0)
-        settings = _settings(admin, cluster.on_topic(topic, "DESCRIBE_CONFIGS"))
-        found[topic] = TopicState(len(description.partitions), replicas, settings)
-    return found
-
-
-def _settings(admin: AdminClient, needed: Permission) -> dict[str, str]:
-    name = needed.name
-    doing = f"asking for the settings of {name}"
-    resource = ConfigResource(ConfigResource.Type.TOPIC, name)
-    try:
-        with sorting(doing, needed):
-            asked = admin.describe_configs([resource], request_timeout=_ANSWER_S)
-            answer: Mapping[str, Any] = asked[resource].result(_ANSWER_S + 1)
-    except TimeoutError:
-        raise LogUnavailable(f"{doing}: no answer") from None
-    return {entry: each.value for entry, each in answer.items() if each.value is not None}

@@ -143,6 +143,12 @@ def test_kafka_and_redis_meet_in_bootstrap_only() -> None:
     assert [module for module in both if not within(module, "processor.bootstrap")] == []
 
 
+@pytest.mark.parametrize("module", ["processor.bootstrap.wiring", "processor.bootstrap.runs"])
+def test_the_wiring_knows_neither_settings_nor_servers(module: str) -> None:
+    packages = ("processor.config", "processor.kafka", "processor.redis")
+    assert [name for name in IMPORTS[module] if within(name, *packages)] == []
+
+
 def test_the_folders_import_each_other_in_no_circle() -> None:
     uses = defaultdict[str, set[str]](set)
     for module, names in IMPORTS.items():

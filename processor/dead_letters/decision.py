@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from processor.dead_letters.letter import DeadLetter
-from processor.ports.log import HEADERS_UNREADABLE, Headers, Outgoing, Record, Topic
+from processor.ports.log import HEADERS_UNREADABLE, NO_TIMESTAMP, Headers, Outgoing, Record, Topic
 from processor.stages.publish import CUT_HEADER, ERROR_HEADERS
 
 ATTEMPT_HEADER: Final = "session-processor.attempt"
@@ -14,8 +14,6 @@ ATTEMPT_HEADER: Final = "session-processor.attempt"
 _OURS: Final = frozenset({*ERROR_HEADERS, CUT_HEADER, HEADERS_UNREADABLE, ATTEMPT_HEADER})
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,8}")
 _PARTITION: Final = re.compile(r"[0-9]{1,9}")
-_NOW: Final = -1
-"""The brokers' clients stamp a record with the time of its sending."""
 
 
 class Skip(StrEnum):
@@ -79,7 +77,8 @@ def decide(record: Record, letter: DeadLetter, to: Input) -> Redriven | Skip:
         return Skip.ATTEMPTS
     headers = [*stripped(record.headers), (ATTEMPT_HEADER, str(failed + 1).encode())]
     return Redriven(
-        letter, Outgoing(Topic.UPDATES, int(partition), _NOW, record.key, record.value, headers)
+        letter,
+        Outgoing(Topic.UPDATES, int(partition), NO_TIMESTAMP, record.key, record.value, headers),
     )
 
 

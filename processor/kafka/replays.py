@@ -16,14 +16,20 @@ from processor.kafka.permissions import Permission
 from processor.kafka.scan import KafkaScan
 from processor.kafka.topics import create_kept_whole, make
 from processor.kafka.transactions import Transactions
-from processor.ports.log import BatchAborted, LogUnavailable, Outgoing, ProducerLost, Topic
+from processor.ports.log import (
+    NO_TIMESTAMP,
+    BatchAborted,
+    LogUnavailable,
+    Outgoing,
+    ProducerLost,
+    Topic,
+)
 from processor.replay.names import named_by, plan_topic
 from processor.replay.plan import Plan
 
 _ANSWER_S: Final = 10.0
 _ABSENT: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND})
 _KEY: Final = b"plan"
-_NO_TIMESTAMP: Final = -1
 
 
 class KafkaReplays:
@@ -116,7 +122,7 @@ class KafkaReplays:
             stands = self.read(plan.name)
             if new and stands is not None:
                 return stands
-            record = Outgoing(Topic.UPDATES, 0, _NO_TIMESTAMP, _KEY, plan.encode(), ())
+            record = Outgoing(Topic.UPDATES, 0, NO_TIMESTAMP, _KEY, plan.encode(), ())
             writer.transact([record], {})
         except (BatchAborted, ProducerLost) as lost:
             stands = self.read(plan.name)

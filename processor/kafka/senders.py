@@ -1,10 +1,11 @@
-"""Sending updates, none twice: each transaction carries with it how far its source was read."""
+"""Sending to the input, nothing twice: each transaction carries with it how far it has come."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from processor.errors import FailClosed
 from processor.kafka.clients import Cluster
-from processor.kafka.transactions import Place, Transactions
+from processor.kafka.transactions import Superseded, Transactions
 from processor.ports.log import Committed, Outgoing, Topic
 
 _POSITION_AT: Final = 0
@@ -19,16 +20,16 @@ class UpdateSender:
 
     def __init__(self, cluster: Cluster, source: str, partitioner: str) -> None:
         self._source = source
-        self._place: Place = (cluster.topics[Topic.UPDATES], _POSITION_AT)
         self._begun = False
-        self._transactions = Transactions(cluster, f"{cluster.group}.produce.{source}", partitioner)
+        name = f"{cluster.group}.produce.{source}"
+        self._transactions = Transactions(cluster, name, partitioner=partitioner)
 
     def open(self) -> int:
         """Take the source over and return how far it was sent, 0 for one that is new."""
         self._transactions.open()
-        found = self._transactions.positions([self._place])
+        found = self._transactions.positions([_POSITION_AT])
         self._begun = bool(found)
-        return found[self._place].offset if found else 0
+        return found[_POSITION_AT].offset if found else 0
 
     def send(self, records: Sequence[Outgoing], before: int, after: int) -> None:
         """Send records and move the position from `before` to `after`, all or nothing."""
@@ -40,5 +41,32 @@ class UpdateSender:
         """Let go; an open transaction is left to time out or to be fenced."""
         self._transactions.close()
 
-    def _at(self, position: int) -> dict[Place, Committed]:
-        return {self._place: Committed(position, self._source)}
+    def _at(self, position: int) -> dict[int, Committed]:
+        return {_POSITION_AT: Committed(position, self._source)}
+
+
+class RedriveSender(Transactions):
+    """Sends dead letters back, with the positions in their topic.
+
+    One redrive's, under the group and transactional id `{group}.redrive.{name}`.
+    """
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.group = f"{cluster.group}.redrive.{name}"
+        super().__init__(cluster, self.group, Topic.DEAD_LETTERS)
+
+    def send(
+        self,
+        records: Sequence[Outgoing],
+        before: Mapping[int, Committed],
+        after: Mapping[int, Committed],
+    ) -> None:
+        """Send as Transactions do. Raises FailClosed if another process took the redrive over."""
+        try:
+            super().send(records, before, after)
+        except Superseded as superseded:
+            raise FailClosed(
+                f"another process took this redrive over ({self.group}); it goes on where this one"
+                " stood",
+                hint="let it finish, or run the same command again once it has ended",
+            ) from superseded

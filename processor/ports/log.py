@@ -12,6 +12,8 @@ from typing import Final, NamedTuple, Protocol
 Headers = Sequence[tuple[str, bytes | None]]
 HEADERS_UNREADABLE: Final = "session-processor.headers-unreadable"
 """The one header of a record of whose headers one has a name that is not UTF-8."""
+NO_TIMESTAMP: Final = -1
+"""The timestamp of a record without one; one that is published so is stamped as it is sent."""
 Membership = object
 """A member's identity and generation in its group; opaque, fences what is committed with it."""
 
@@ -42,7 +44,7 @@ class Topic(Enum):
 
 
 class Record(NamedTuple):
-    """One record of a topic. `timestamp` is in milliseconds since 1970, -1 when there is none."""
+    """One record of a topic. `timestamp` is in milliseconds since 1970, or `NO_TIMESTAMP`."""
 
     partition: int
     offset: int

@@ -8,6 +8,7 @@ from servers import KafkaAddress, Names
 from system.deployment import eventually
 
 from processor.errors import UnpublishableError
+from processor.kafka import producer
 from processor.kafka.clients import Cluster
 from processor.kafka.publication import KafkaPublication
 from processor.kafka.topics import states
@@ -64,6 +65,10 @@ def test_a_record_of_an_earlier_part_that_is_refused_for_good_is_named(
 class _Hasty:
     """A producer that says of its records that all are delivered, and reports none."""
 
+    def __init__(self, _properties: dict[str, object]) -> None: ...
+
+    def init_transactions(self, _seconds: float) -> None: ...
+
     def begin_transaction(self) -> None: ...
 
     def produce(self, *_arguments: object, **_more: object) -> None: ...
@@ -72,12 +77,15 @@ class _Hasty:
         return 0
 
 
-def test_a_flush_without_each_partitions_report_is_not_believed() -> None:
+def test_a_flush_without_each_partitions_report_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Without it nobody knows the output's next offset, which is committed with the input's."""
+    monkeypatch.setattr(producer, "Producer", _Hasty)
     publication = KafkaPublication(
         Cluster({}, "group", dict.fromkeys(Topic, "topic")), lambda: False
     )
-    publication._producer = _Hasty()  # type: ignore[assignment]
+    publication.replace()
     publication.begin()
     assert publication.flush() == {}
     publication.send([snapshot(b"any", 10)])

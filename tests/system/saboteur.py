@@ -19,11 +19,12 @@ And of a transaction of `dead-letters redrive`:
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from processor.cli.main import main
-from processor.kafka import publication, transactions
+from processor.kafka import producer
+from processor.ports.log import Outgoing
 from processor.redis.claims import RedisClaims
 from processor.redis.sessions import RedisSessionCache
 
@@ -55,9 +56,9 @@ def _around(target: Any, name: str, before: Callable[..., None], after: Callable
 
 
 def _around_redrive(point: str, countdown: Countdown) -> None:
-    module: Any = transactions
+    module: Any = producer
     original = module.persist
-    step = "sending the position" if point == "redrive-before-offsets" else "committing"
+    step = "sending offsets" if point == "redrive-before-offsets" else "committing"
 
     def persist(call: object, doing: str, *rest: object) -> Any:
         if doing == step and point != "redrive-after-commit":
@@ -78,8 +79,8 @@ def sabotage(point: str, times: int) -> None:
     countdown = Countdown(times)
     produced = [False]
 
-    def note_flush() -> None:
-        produced[0] = True
+    def note(_producer: object, records: Sequence[Outgoing]) -> None:
+        produced[0] = produced[0] or bool(records)
 
     def at_step(step: str) -> Callable[..., None]:
         def before(_call: object, doing: str, *_rest: object) -> None:
@@ -94,11 +95,11 @@ def sabotage(point: str, times: int) -> None:
     if point in REDRIVE_POINTS:
         _around_redrive(point, countdown)
         return
-    _around(publication.KafkaPublication, "flush", _nothing, note_flush)
+    _around(producer.TransactionalProducer, "send", note, _nothing)
     now = countdown.pass_by
     places: dict[str, tuple[Any, str, Callable[..., None], Callable[[], None]]] = {
-        "before-offsets": (publication, "persist", at_step("sending offsets"), _nothing),
-        "before-commit": (publication, "persist", at_step("committing"), _nothing),
+        "before-offsets": (producer, "persist", at_step("sending offsets"), _nothing),
+        "before-commit": (producer, "persist", at_step("committing"), _nothing),
         "before-store": (RedisSessionCache, "write", lambda *_: now(), _nothing),
         "after-store": (RedisSessionCache, "write", _nothing, now),
         "after-claims": (RedisClaims, "take", _nothing, now),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
@@ -34,9 +34,6 @@ from processor.dead_letters.selection import digest
 from processor.errors import InputError
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Committed, Outgoing, Topic
-
-if TYPE_CHECKING:
-    pass
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -129,14 +126,14 @@ def _valid(name: str) -> str:
 
 def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
     from processor.bootstrap.adapters import cluster_of
-    from processor.kafka.redrive import RedriveSender
+    from processor.kafka.senders import RedriveSender
 
     letters = Letters(settings)
     sender = RedriveSender(cluster_of(settings), asked.name)
     try:
         partitions = range(letters.partitions(Topic.DEAD_LETTERS))
         fresh = _fresh(letters, asked)
-        known = sender.glance(partitions)
+        known = sender.positions(partitions, stable=False)
         positions = going_on(asked.name, known, fresh)
         if asked.send:
             sender.open()  # not before the name is known to be this selection's

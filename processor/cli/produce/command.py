@@ -22,14 +22,12 @@ from processor.config import Settings
 from processor.core.session import session_key
 from processor.core.update import SessionUpdate
 from processor.errors import InputError
-from processor.ports.log import Outgoing, Topic
+from processor.ports.log import NO_TIMESTAMP, Outgoing, Topic
 
 _CHUNK_LINES: Final = 5_000
 _CHUNK_BYTES: Final = 8 * 1024 * 1024
 _TOLD: Final = 100
 """How many bad lines people are told of; programs are told of all."""
-_NOW: Final = -1
-"""The brokers' clients stamp a record with the time of its sending."""
 
 
 class Partitioner(StrEnum):
@@ -215,4 +213,4 @@ def _chunks(source: Source, done: int, settings: Settings) -> Iterator[_Chunk]:
 
 def _record(update: SessionUpdate, value: bytes) -> Outgoing:
     key = session_key(update.application_id, update.integration_id).encode()
-    return Outgoing(Topic.UPDATES, None, _NOW, key, value, ())
+    return Outgoing(Topic.UPDATES, None, NO_TIMESTAMP, key, value, ())

@@ -11,7 +11,7 @@ from processor.cli.common.new_file import new_file
 from processor.cli.common.output import Json, emit_one, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.common.topic_reader import TopicReader
-from processor.ports.log import Record, Topic
+from processor.ports.log import NO_TIMESTAMP, Record, Topic
 
 _LATEST: Final = (
     "CREATE TABLE latest (key BLOB PRIMARY KEY, partition INTEGER, at INTEGER, value BLOB)"
@@ -86,4 +86,4 @@ def _latest(records: Iterator[Record]) -> Iterator[Record]:
             row = record.key, record.partition, record.offset, record.value
             database.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?)", row)
         for key, partition, at, value in database.execute("SELECT * FROM latest ORDER BY at"):
-            yield Record(partition, at, -1, key, value, ())
+            yield Record(partition, at, NO_TIMESTAMP, key, value, ())

@@ -16,7 +16,6 @@ from system.deployment import Deployment
 from processor.errors import UnpublishableError
 from processor.kafka.clients import Cluster
 from processor.kafka.senders import UpdateSender
-from processor.kafka.transactions import Place
 from processor.ports.log import Committed, LogUnavailable, Outgoing, ProducerLost, Topic
 
 _SCHEMA = fastavro.parse_schema(
@@ -165,8 +164,8 @@ def test_a_sender_that_was_cut_off_is_followed_from_where_it_stood(deployment: D
     assert first.open() == 0
     first.send(records(b"1", b"2"), 0, 2)
     producer = first._transactions.live()
-    producer.begin_transaction()
-    first._transactions.produce(records(b"lost")[0])
+    producer.begin(name_each=True)
+    producer.send(records(b"lost"))
     producer.flush()
     assert second.open() == 2
     second.send(records(b"3"), 2, 3)
@@ -195,7 +194,7 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(
     transactions = one._transactions
     real = transactions.transact
 
-    def transact(records: Sequence[Outgoing], after: dict[Place, Committed]) -> None:
+    def transact(records: Sequence[Outgoing], after: dict[int, Committed]) -> None:
         monkeypatch.setattr(transactions, "transact", real)
         real(records, after)
         raise ProducerLost("no answer to the commit")

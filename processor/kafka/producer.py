@@ -1,0 +1,277 @@
+"""A transactional producer: the steps of a transaction, and what their errors mean.
+
+`processor.kafka.publication` publishes batches with it, `processor.kafka.transactions` sends what
+has a position.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Thread
+from time import monotonic
+from typing import Any, Final, NamedTuple, NoReturn
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from processor.errors import UnpublishableError
+from processor.kafka.authorized import denied
+from processor.kafka.clients import Cluster
+from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
+from processor.kafka.permissions import Permission
+from processor.ports.log import (
+    NO_TIMESTAMP,
+    BatchAborted,
+    Committed,
+    LogUnavailable,
+    Membership,
+    Outgoing,
+    ProducerLost,
+    Topic,
+)
+
+PATIENCE: Final = 30.0
+"""Seconds that the brokers may take over one step of a transaction."""
+_HANGS_S: Final = 3.0
+"""Seconds past its timeout after which a call is not awaited any longer."""
+_ANY: Final = -1
+"""The partition that leaves the choice to the partitioner."""
+
+
+class Role(NamedTuple):
+    """What a producer's transactions consist of, and so what it must be allowed."""
+
+    ids: Permission
+    writes: Sequence[Topic]
+    reads: Topic
+    """The topic whose offsets, in the cluster's group, are committed with the records."""
+
+
+class TransactionalProducer:
+    """A producer under one transactional id, which has one transaction at a time.
+
+    Each step may block for as long as `patience` tells, and raises BatchAborted, ProducerLost,
+    Forbidden or TopicError; UnpublishableError, naming the record, where no attempt can send it.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        properties: dict[str, object],
+        role: Role,
+        patience: Callable[[], float] = lambda: PATIENCE,
+    ) -> None:
+        """Take the id over: what its former holder has open is aborted. Raises LogUnavailable."""
+        self._cluster = cluster
+        self._sessions = cluster.topics.get(Topic.SESSIONS, "")
+        self._role = role
+        self._patience = patience
+        self._transaction: _Transaction | None = None
+        with sorting("making a producer"):
+            self._producer = Producer(properties)
+        try:
+            self._persist(self._producer.init_transactions, "starting a producer")
+        except (BatchAborted, ProducerLost) as lost:
+            raise LogUnavailable(str(lost)) from lost
+
+    def begin(self, *, name_each: bool) -> None:
+        """Open a transaction. With `name_each` an error can name each record, at a higher cost."""
+        self._persist(lambda _: self._producer.begin_transaction(), "beginning")
+        self._transaction = _Transaction(self._sessions, name_each=name_each)
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        """Hand records over, waiting while the queue is full.
+
+        The last snapshot of each partition reports where it was written. A report of each record
+        costs more than the record.
+        """
+        transaction, producer = self._open(), self._producer
+        last = {record.partition: record for record in records if record.topic is Topic.SESSIONS}
+        transaction.awaited.update(last)
+        for record in records:
+            part, partition, timestamp, key, value, headers = record
+            topic = self._sessions if part is Topic.SESSIONS else self._cluster.topics[part]
+            more: dict[str, Any] = {}
+            if timestamp != NO_TIMESTAMP:
+                more["timestamp"] = timestamp
+            if headers:
+                more["headers"] = list(headers)
+            if transaction.name_each or last.get(partition) is record:
+                more["on_delivery"] = transaction.delivered
+            place = _ANY if partition is None else partition
+            try:
+                producer.produce(topic, value, key, place, **more)
+            except BufferError:
+                self._send_when_there_is_room(record, topic, place, more)
+            except KafkaException as exception:
+                self._raise_unsent(exception.args[0], record)
+
+    def flush(self) -> dict[int, int]:
+        """Wait until the brokers have each record; return the next offset of each output partition.
+
+        Only of partitions that the transaction has snapshots of.
+        """
+        transaction, start = self._open(), monotonic()
+        while self._flush_once():
+            if monotonic() - start > self._patience():
+                raise BatchAborted("the brokers did not take the batch in time")
+        return transaction.flushed()
+
+    def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
+        """Add the offsets to the transaction, then commit it."""
+        topic = self._cluster.topics[self._role.reads]
+        positions = [
+            TopicPartition(topic, partition, each.offset, each.metadata)
+            for partition, each in offsets.items()
+        ]
+        self._persist(
+            lambda wait: _send_offsets(self._producer, positions, membership, wait),
+            "sending offsets",
+        )
+        self._persist(self._producer.commit_transaction, "committing")
+        self._transaction = None
+
+    def abort(self) -> None:
+        """Abort the open transaction, if there is one."""
+        if self._transaction is not None:
+            self._transaction = None
+            self._persist(self._producer.abort_transaction, "aborting")
+
+    def close(self) -> None:
+        """Let go; what is in the queue is purged, so that nothing is waited for."""
+        self._producer.purge()
+
+    def _open(self) -> "_Transaction":
+        if self._transaction is None:
+            raise ProducerLost("publishing: no transaction is open")
+        return self._transaction
+
+    def _send_when_there_is_room(
+        self, record: Outgoing, topic: str, place: int, more: dict[str, Any]
+    ) -> None:
+        start = monotonic()
+        while True:
+            with self._sorting("waiting for room"):
+                self._producer.poll(0.05)
+            try:
+                self._producer.produce(topic, record.value, record.key, place, **more)
+            except BufferError:
+                if monotonic() - start > self._patience():
+                    raise BatchAborted("the producer's queue stayed full") from None
+            except KafkaException as exception:
+                self._raise_unsent(exception.args[0], record)
+            else:
+                return
+
+    def _flush_once(self) -> int:
+        """Return how many records are still under way after a second."""
+        with self._sorting("flushing"):
+            return self._producer.flush(1.0)
+
+    def _raise_unsent(self, error: KafkaError, record: Outgoing) -> NoReturn:
+        """Raise why a record was not taken.
+
+        `_STATE` says only that the transaction takes no more records: one that was sent before met
+        an error. A report may name that record, and to begin another transaction is refused with
+        the cause.
+        """
+        if error.code() == KafkaError._STATE:  # noqa: SLF001  librdkafka's own codes have this form
+            self._flush_once()
+            if (refused := self._open().refused) is not None:
+                raise refused
+            with self._sorting("publishing"):
+                self._producer.begin_transaction()
+            raise ProducerLost("publishing: the transaction was not open")
+        topic = self._cluster.topics[record.topic]
+        doing = f"publishing to {topic} the record of key {record.key!r}"
+        raise sort_producer(error, doing, [self._cluster.on_topic(record.topic, "WRITE")])
+
+    def _persist(self, call: Callable[[float], object], doing: str) -> None:
+        with self._sorting(doing):
+            persist(call, doing, self._patience, self._needs())
+
+    @contextmanager
+    def _sorting(self, doing: str) -> Iterator[None]:
+        """Raise what the errors inside mean, also of calls that serve delivery reports."""
+        try:
+            yield
+        except KafkaException as exception:
+            raise sort_producer(exception.args[0], doing, self._needs()) from exception
+        except SystemError as error:
+            # confluent-kafka raises its fatal error where a delivery report returns.
+            raise ProducerLost(f"{doing}: {error.__cause__ or error}") from error
+
+    def _needs(self) -> Iterator[Permission]:
+        """Yield what it must be allowed; of topics, what the brokers do not allow."""
+        cluster, role = self._cluster, self._role
+        yield role.ids
+        yield cluster.on_group("READ")
+        topics = [cluster.on_topic(each, "WRITE") for each in role.writes]
+        yield from denied(cluster, [*topics, cluster.on_topic(role.reads, "READ")])
+
+
+class _Transaction:
+    """What has become of one transaction's records."""
+
+    def __init__(self, output: str, *, name_each: bool) -> None:
+        """Take the topic whose offsets are to be known."""
+        self.name_each = name_each
+        self.awaited: set[int | None] = set()
+        """The output's partitions of which a report has to come."""
+        self.refused: UnpublishableError | None = None
+        self._output = output
+        self._ends: dict[int, int] = {}
+        self._refused_bytes = 0
+        self._failed = False
+
+    def delivered(self, error: KafkaError | None, message: Message) -> None:
+        """Take note of a delivery report."""
+        if error is None:
+            partition, offset = message.partition(), message.offset()
+            if message.topic() == self._output and partition is not None and offset is not None:
+                self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
+            return
+        self._failed = True
+        if is_record_level(error) and len(message) >= self._refused_bytes:
+            # What shares a request with the cause is refused with it; a larger one is likelier.
+            self._refused_bytes = len(message)
+            self.refused = UnpublishableError(
+                f"the broker refuses for good the record of key {message.key()!r} for "
+                f"{message.topic()} partition {message.partition()}: "
+                f"{error.str()} ({error.name()})",
+                hint="Run `session-processor topics check`: its limits must let every record pass. "
+                "An update that is too large for them is to be left out.",
+            )
+
+    def flushed(self) -> dict[int, int]:
+        """Return the output's next offsets, once nothing is under way any more."""
+        if self.refused is not None:
+            raise self.refused
+        if not self._failed and not self.awaited <= self._ends.keys():
+            # Seen after an abort: the client then counts fewer records than it has under way.
+            raise ProducerLost("flushing: it ended before each record was with the brokers")
+        return self._ends
+
+
+def _send_offsets(
+    producer: Producer, positions: list[TopicPartition], membership: Membership, wait: float
+) -> None:
+    """Send offsets, on a thread of its own: raises ProducerLost where the client hangs.
+
+    After a broker's restart it may wait for the group's coordinator for ever, whatever its timeout
+    is (seen with 2.16.1). Such a producer is left behind, thread and all; its transaction, which
+    nobody can commit any more, times out.
+    """
+    errors = list[BaseException]()
+
+    def send() -> None:
+        try:
+            producer.send_offsets_to_transaction(positions, membership, wait)
+        except BaseException as error:  # noqa: BLE001  raised below, on the caller's thread
+            errors.append(error)
+
+    thread = Thread(target=send, name="send-offsets", daemon=True)
+    thread.start()
+    thread.join(wait + _HANGS_S)
+    if thread.is_alive():
+        raise ProducerLost("sending offsets: the client does not return")
+    if errors:
+        raise errors[0]

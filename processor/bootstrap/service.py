@@ -89,11 +89,9 @@ def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: b
         return live_run(adapters, start, ends, mixed_framing=mixed_framing)
 
     registry = process.metrics.registry
-    with (
-        stopped_by_signals(process.stopping),
-        open_endpoint(settings.http_host, settings.http_port, registry, health) as endpoint,
-        ExitStack() as closing,
-    ):
+    with stopped_by_signals(process.stopping), ExitStack() as closing:
+        endpoint = open_endpoint(settings.http_host, settings.http_port, registry, health)
+        closing.callback(endpoint.close)
         _log.info(
             "starting",
             version=__version__,

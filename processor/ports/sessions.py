@@ -103,9 +103,6 @@ class Directory(Protocol):
         To record the same again changes nothing. Schemas are added, never removed.
         """
 
-    def layout(self) -> int | None:
-        """Return the version of the layout that stands, None where nothing does."""
-
     def eviction_policy(self) -> str | None:
         """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell.
 

@@ -24,13 +24,6 @@ class RedisDirectory:
             calls.insert(0, Call([self._keys.schemas()], pairs))
         self._server.run(scripts.DESCRIBE, calls)
 
-    def layout(self) -> int | None:
-        """Return the version of the layout that stands, 0 for one that is not a number."""
-        (version,) = self._server.ask(("HGET", self._keys.meta(), "layout"))
-        if version is None:
-            return None
-        return int(version) if version.isdigit() else 0
-
     def eviction_policy(self) -> str | None:
         """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell.
 

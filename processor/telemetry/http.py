@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterable
 from socketserver import TCPServer, ThreadingMixIn
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -20,7 +20,7 @@ _PATHS: Final = "/livez, /readyz and /metrics are here\n"
 
 
 class Endpoint:
-    """The open port. Made by `open_endpoint`; it answers until `close`, also as a context."""
+    """The open port. Made by `open_endpoint`; it answers until `close`."""
 
     def __init__(self, server: WSGIServer) -> None:
         self._server = server
@@ -33,14 +33,6 @@ class Endpoint:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-    def __enter__(self) -> Self:
-        """Return the endpoint, which is open already."""
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        """Close."""
-        self.close()
 
 
 def open_endpoint(host: str, port: int, registry: CollectorRegistry, health: Health) -> Endpoint:

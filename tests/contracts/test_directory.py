@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor.ports.sessions import CacheUnavailable
-from processor.redis.keys import LAYOUT
 
 if TYPE_CHECKING:
     from fakes.backends import Backend
@@ -15,16 +14,13 @@ if TYPE_CHECKING:
 pytest_plugins = ["fakes.backends"]
 
 
-def test_no_layout_stands_at_first(backend: Backend) -> None:
-    assert backend.directory().layout() is None
-
-
 def test_a_description_stands_and_may_be_repeated(backend: Backend) -> None:
     directory = backend.directory()
+    assert not backend.exists(backend.keys.meta())
     directory.describe(12, {"aa": '{"type": "string"}'})
     directory.describe(12, {"aa": '{"type": "string"}'})
     directory.describe(12, {})
-    assert backend.directory().layout() == LAYOUT
+    assert backend.exists(backend.keys.meta())
     assert backend.exists(backend.keys.schemas())
 
 
@@ -38,8 +34,6 @@ def test_a_server_that_is_away_is_unavailable(backend: Backend) -> None:
     with pytest.raises(CacheUnavailable):
         directory.describe(12, {})
     with pytest.raises(CacheUnavailable):
-        directory.layout()
-    with pytest.raises(CacheUnavailable):
         directory.eviction_policy()
     backend.come_back()
-    assert directory.layout() is None
+    directory.describe(12, {})

@@ -223,11 +223,6 @@ class FakeDirectory:
         meta = {b"layout": str(LAYOUT).encode(), b"partitions": str(partitions).encode()}
         self._server.put(self._keys.meta(), meta)
 
-    def layout(self) -> int | None:
-        self._server.called()
-        version = self._server.text(self._keys.meta(), b"layout")
-        return int(version if version.isdigit() else "0") if version else None
-
     def eviction_policy(self) -> str | None:
         self._server.called()
         return self._server.policy

@@ -108,11 +108,15 @@ def test_nodes_that_hang_are_waited_for_no_longer_than_one(
     cluster, cache = cluster_backend.cluster, cluster_backend.sessions()
     stamps = {partition: standing(cache, partition) for partition in PARTITIONS}
     directory = cluster_backend.directory()
+
+    def known() -> object:
+        return cache.check(stamps)
+
     nodes = [*cluster.primaries, cluster.replica]
     for node in nodes:
         node.pause()
     try:
-        for call in (lambda: cache.check(stamps), lambda: cache.check(stamps), directory.layout):
+        for call in (known, known, lambda: directory.describe(2, {})):
             begin = time.monotonic()
             with pytest.raises(CacheUnavailable, match="Timeout"):
                 call()

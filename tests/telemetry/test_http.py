@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -20,9 +21,13 @@ def health() -> Health:
     return Health()
 
 
+def opened(host: str = "127.0.0.1", port: int = 0, health: Health | None = None) -> Endpoint:
+    return open_endpoint(host, port, Metrics("fastavro").registry, health or Health())
+
+
 @pytest.fixture
 def endpoint(health: Health) -> Iterator[Endpoint]:
-    with open_endpoint("127.0.0.1", 0, Metrics("fastavro").registry, health) as endpoint:
+    with closing(opened(health=health)) as endpoint:
         yield endpoint
 
 
@@ -78,7 +83,7 @@ def test_other_machines_reach_it_only_where_it_is_told_to(
     monkeypatch.delenv("PROCESSOR_HTTP_HOST", raising=False)
     monkeypatch.chdir(tmp_path)
     settings = load({} if host is None else {"http_host": host}).settings
-    with open_endpoint(settings.http_host, 0, Metrics("fastavro").registry, Health()) as endpoint:
+    with closing(opened(settings.http_host)) as endpoint:
         assert ask(endpoint, "/livez")[0] == 200
         with socket.socket() as other:
             assert (other.connect_ex(("127.0.0.2", endpoint.port)) == 0) == (host is not None)
@@ -86,17 +91,17 @@ def test_other_machines_reach_it_only_where_it_is_told_to(
 
 def test_a_port_that_is_taken_is_the_users_to_mend(endpoint: Endpoint) -> None:
     with pytest.raises(ConfigError, match="PROCESSOR_HTTP_PORT") as caught:
-        open_endpoint("127.0.0.1", endpoint.port, Metrics("fastavro").registry, Health())
+        opened(port=endpoint.port)
     assert "another port" in caught.value.hint
 
 
 def test_a_host_that_is_not_ours_is_the_users_to_mend() -> None:
     with pytest.raises(ConfigError, match="cannot listen on"):
-        open_endpoint("192.0.2.1", 0, Metrics("fastavro").registry, Health())
+        opened("192.0.2.1")
 
 
 def test_the_port_is_free_again_after_close(endpoint: Endpoint) -> None:
     ask(endpoint, "/livez")
     endpoint.close()
-    with open_endpoint("127.0.0.1", endpoint.port, Metrics("fastavro").registry, Health()) as next_:
+    with closing(opened(port=endpoint.port)) as next_:
         assert ask(next_, "/livez")[0] == 200

@@ -1,5 +1,7 @@
 """The image's health check, against the real endpoint."""
 
+from contextlib import closing
+
 from prometheus_client import CollectorRegistry
 
 from processor.config import Settings
@@ -10,7 +12,7 @@ from processor.telemetry.probe import PORT, ask
 
 def test_it_says_what_the_endpoint_says() -> None:
     health = Health()
-    with open_endpoint("127.0.0.1", 0, CollectorRegistry(), health) as endpoint:
+    with closing(open_endpoint("127.0.0.1", 0, CollectorRegistry(), health)) as endpoint:
         ready, said = ask(endpoint.port)
         assert not ready
         assert "starting" in said

@@ -20,15 +20,19 @@ from bench.service import Place
 from processor.bootstrap.service import serve
 from processor.config import load
 
-CLOCKED: dict[str, tuple[str, *tuple[str, ...]]] = {
-    "consume": ("processor.runtime.runner", "consume"),
-    "decode": ("processor.stages.decode", "Decode.__call__"),
-    "load": ("processor.stages.load", "Load.__call__"),
-    "fold_and_encode": ("processor.stages.fold", "Fold.__call__"),
-    "publish": ("processor.stages.publish", "Publish.begin", "Publish.send", "Publish.commit"),
-    "store": ("processor.stages.store", "Store.__call__"),
+_PUBLICATION = "processor.kafka.publication:KafkaPublication"
+CLOCKED: dict[str, tuple[str, ...]] = {
+    "consume": ("processor.runtime.runner:consume",),
+    "decode": ("processor.stages.decode:Decode.__call__",),
+    "load": ("processor.stages.load:Load.__call__",),
+    "fold_and_encode": ("processor.stages.fold:Fold.__call__",),
+    "publish": (
+        "processor.stages.publish:Publish.__call__",
+        *(f"{_PUBLICATION}.{each}" for each in ("begin", "flush", "commit")),
+    ),
+    "store": ("processor.stages.store:Store.__call__",),
 }
-"""Where each stage is called through: a module, and the names in it."""
+"""What each stage is called through: names in modules."""
 
 _CALIBRATION = 100_000
 
@@ -83,8 +87,8 @@ def stages(place: Place, size: Size, advance: Advance) -> Figures:
 
 def clock(clocks: Clocks) -> None:
     """Put a clock around every stage. Raises KeyError where a stage is elsewhere by now."""
-    for stage, (module, *names) in CLOCKED.items():
-        for name in names:
+    for stage, names in CLOCKED.items():
+        for module, name in (each.split(":") for each in names):
             *path, last = name.split(".")
             owner: Any = reduce(getattr, path, import_module(module))
             setattr(owner, last, clocks.around(stage, vars(owner)[last]))

@@ -55,9 +55,8 @@ def test_every_option_of_the_page_exists(command: str) -> None:
 
 @pytest.mark.parametrize("stage", list(CLOCKED))
 def test_every_stage_is_where_it_is_clocked(stage: str) -> None:
-    module, *names = CLOCKED[stage]
-    assert names
-    for name in names:
+    assert CLOCKED[stage]
+    for module, name in (each.split(":") for each in CLOCKED[stage]):
         *path, last = name.split(".")
         owner: object = reduce(getattr, path, import_module(module))
         assert last in vars(owner)  # what is inherited, or every class's __call__, is no stage

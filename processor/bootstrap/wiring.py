@@ -173,7 +173,7 @@ def _pipeline(
         stream=log.stream,
         restore=restore,
         records=records,
-        identity=log.publication.identity,
+        publication=log.publication,
         metrics=metrics,
         clock=adapters.clock,
         count=halts.count if limits.flood.on else None,

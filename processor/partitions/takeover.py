@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Literal
 
 from processor.errors import FailClosed
+from processor.partitions.commit import PositionCommit
 from processor.partitions.committed import (
     REPAIR,
     Found,
@@ -58,6 +59,7 @@ class Takeover:
         self._first = first
         self._subscription = subscription
         self._publication = publication
+        self._commit = PositionCommit(stream, subscription, publication)
         self._coordination = coordination
         self._scan = scan
         self._clock = clock
@@ -92,10 +94,7 @@ class Takeover:
         )
         yield True
         position = yield from self._checked(partition, committed)
-        metadata = position.metadata(self._stream, self._publication.identity())
-        self._publication.begin()
-        self._publication.commit({partition: Committed(position.offset, metadata)}, membership)
-        return position
+        return self._commit.under(membership, partition, position)
 
     def _checked(
         self, partition: int, committed: Committed | None

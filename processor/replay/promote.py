@@ -9,10 +9,11 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from processor.errors import FailClosed
+from processor.partitions.commit import PositionCommit
 from processor.partitions.takeover import Takeover
-from processor.ports.log import Committed, Outgoing, Publication, Record, Subscription, Topic
+from processor.ports.log import Outgoing, Publication, Record, Subscription, Topic
 from processor.replay.spill import scratch
-from processor.state.checkpoint import Position, Promoted, Stream
+from processor.state.checkpoint import Promoted, Stream
 
 _BATCH: Final = 2_000
 
@@ -105,9 +106,7 @@ class Promote:
         takeover: Takeover,
     ) -> None:
         self._promoted = promoted
-        self._stream = stream
-        self._subscription = subscription
-        self._publication = publication
+        self._commit = PositionCommit(stream, subscription, publication)
         self._takeover = takeover
 
     def __call__(self, staged: Staged) -> Generator[bool, None, None]:
@@ -131,16 +130,3 @@ class Promote:
             batch = list(islice(changes, _BATCH))
             if not batch:
                 return
-
-    def _commit(
-        self, partition: int, position: Position, batch: Sequence[Outgoing]
-    ) -> Generator[bool, None, Position]:
-        while (membership := self._subscription.confirmed()) is None:
-            yield False
-        self._publication.begin()
-        self._publication.send(batch)
-        ends = self._publication.flush()
-        after = position._replace(output=ends.get(partition, position.output))
-        metadata = after.metadata(self._stream, self._publication.identity())
-        self._publication.commit({partition: Committed(after.offset, metadata)}, membership)
-        return after

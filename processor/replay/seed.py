@@ -6,8 +6,8 @@ A generator, as in `processor.partitions.takeover`: True is progress, False is w
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Final
 
+from processor.partitions.commit import PositionCommit
 from processor.ports.log import (
-    Committed,
     Coordination,
     Outgoing,
     Publication,
@@ -63,9 +63,7 @@ class Seed:
         self._plan = plan
         self._input_offset = input_offset
         self._live = live
-        self._subscription = subscription
-        self._publication = publication
-        self._stream = stream
+        self._commit = PositionCommit(stream, subscription, publication)
 
     def __call__(self, partition: int, position: Position) -> Generator[bool, None, Position]:
         """Copy what is left to copy; return the position after it.
@@ -79,9 +77,10 @@ class Seed:
         records = self._live.read(Topic.SESSIONS, partition, position.seeding, end)
         for done, batch in self._batches(partition, records):
             if batch:
-                position = yield from self._commit(partition, position, batch, done)
+                after = position._replace(seeding=done)
+                position = yield from self._commit(partition, after, batch)
             yield bool(batch)
-        return (yield from self._commit(partition, position, (), None))
+        return (yield from self._commit(partition, position._replace(seeding=None), ()))
 
     def _batches(
         self, partition: int, chunks: Iterator[Sequence[Record]]
@@ -104,23 +103,6 @@ class Seed:
                 yield done, ()
         if batch:
             yield done, [*batch.values()]
-
-    def _commit(
-        self,
-        partition: int,
-        position: Position,
-        batch: Sequence[Outgoing],
-        seeding: int | None,
-    ) -> Generator[bool, None, Position]:
-        while (membership := self._subscription.confirmed()) is None:
-            yield False
-        self._publication.begin()
-        self._publication.send(batch)
-        ends = self._publication.flush()
-        after = position._replace(output=ends.get(partition, position.output), seeding=seeding)
-        metadata = after.metadata(self._stream, self._publication.identity())
-        self._publication.commit({partition: Committed(after.offset, metadata)}, membership)
-        return after
 
 
 def _copy(record: Record) -> Outgoing:

@@ -7,7 +7,7 @@ from typing import Final
 from processor.core.outcome import Reason
 from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.clock import Clock
-from processor.ports.log import Committed, Membership, Record
+from processor.ports.log import Committed, Membership, Publication, Record
 from processor.ports.sessions import Stamp
 from processor.stages.batch import Changed, Decoded, Folded, RejectedRecord, Snapshot
 from processor.stages.fold import Fold, profile_of
@@ -38,7 +38,7 @@ class Pipeline:
         stream: Stream,
         restore: Restore,
         records: RecordCache,
-        identity: Callable[[], str],
+        publication: Publication,
         metrics: Metrics,
         clock: Clock,
         count: Callable[[Sequence[Record], Sequence[RejectedRecord]], None] | None = None,
@@ -57,7 +57,7 @@ class Pipeline:
         self._stream = stream
         self._restore = restore
         self._records = records
-        self._identity = identity
+        self._publication = publication
         self._metrics = metrics
         self._clock = clock
         self._count = count
@@ -102,41 +102,48 @@ class Pipeline:
     def _transact(self, records: Sequence[Record], membership: Membership) -> int:
         """Take a batch through, or as much of it as the limits allow; return how much it was.
 
-        Part by part, up to the commit: what a part is made of stays in the processor's caches, and
-        the brokers take its snapshots while the next one is folded.
+        1. The transaction is opened. Whatever is raised from here on, the caller aborts.
+        2. Part by part is decoded, loaded, folded and sent: what a part is made of stays in the
+           processor's caches, and the brokers take its snapshots while the next one is folded.
+        3. All is flushed: the brokers have each record, and tell where the output's ends are.
+        4. The claims that it was folded upon still hold.
+        5. The input offsets after the batch, with metadata that names the output's ends, are
+           committed with it under the membership that the records were fetched under.
+        6. What is committed is noted, and stored in Redis.
         """
         start = self._clock.monotonic()
         batch = _Batch()
-        self._publish.begin()
+        # 1. Open
+        self._publication.begin()
+        # 2. Fold and send
         while batch.taken < len(records):
             part = records[batch.taken : batch.taken + self._part]
             folded = self._folded(part, batch)
-            self._publish.send(folded)
+            self._publish(folded)
             batch.add(folded)
             if folded.taken < len(part) or batch.size > self._fold.limit:
                 break
         records = records[: batch.taken]
-        positions = dict[int, Position]()
-
-        def offsets(ends: Mapping[int, int]) -> dict[int, Committed]:
-            positions.update(self._positions(records, ends))
-            identity = self._identity()
-            return {
-                partition: Committed(position.offset, position.metadata(self._stream, identity))
-                for partition, position in positions.items()
-            }
-
-        def claims_are_current() -> None:
-            if batch.claimed and not self._claims.is_current(batch.generation):
-                raise ClaimsNotReady("the claims were lost while the batch was published")
-
+        # 3. Flush
         before_commit = self._clock.monotonic()
-        self._publish.commit(offsets, membership, claims_are_current)
-        committed = self._clock.monotonic()
+        ends = self._publication.flush()
+        # 4. Claims
+        if batch.claimed and not self._claims.is_current(batch.generation):
+            raise ClaimsNotReady("the claims were lost while the batch was published")
+        # 5. Commit
+        positions = self._positions(records, ends)
+        identity = self._publication.identity()
+        offsets = {
+            partition: Committed(position.offset, position.metadata(self._stream, identity))
+            for partition, position in positions.items()
+        }
+        self._publication.commit(offsets, membership)
+        commit_seconds = self._clock.monotonic() - before_commit
+        # 6. Store
         if self._count is not None:
             self._count(records, batch.letters)
         self._keep(batch.changed, positions)
-        self._tell(batch, self._clock.monotonic() - start, committed - before_commit)
+        self._tell(batch, self._clock.monotonic() - start, commit_seconds)
         return batch.taken
 
     def _folded(self, records: Sequence[Record], batch: "_Batch") -> Folded:
@@ -180,7 +187,7 @@ class Pipeline:
         for partition, position in positions.items():
             stamp = self.owned[partition].stamp
             self.owned[partition] = Owned(position, stamp)
-            checkpoint = self._restore.checkpoint(position, self._identity())
+            checkpoint = self._restore.checkpoint(position, self._publication.identity())
             checkpoints[partition] = stamp, checkpoint.encode()
         for partition, stamp in self._store(changed, checkpoints).items():
             self.owned[partition] = Owned(positions[partition], stamp)

@@ -1,9 +1,9 @@
-"""Publish: a folded batch and its input offsets, in one transaction. Kafka ends here."""
+"""Publish: what a folded part says, into the open transaction."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from processor.ports.log import Committed, Headers, Membership, Outgoing, Publication, Topic
+from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic
 from processor.stages.batch import Folded, RejectedRecord
 from processor.state.checkpoint import FORMAT
 
@@ -18,11 +18,10 @@ _OVERHEAD: Final = 1_024
 """What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
 _HEADER_LIMIT: Final = 4_096
-_NO_TIMESTAMP: Final = -1
 
 
 class Publish:
-    """Publishes batches of one topic's updates."""
+    """Publishes what became of one topic's updates."""
 
     def __init__(self, publication: Publication, updates_topic: str, max_letter: int) -> None:
         """Take the largest size of a dead letter, in bytes before compression."""
@@ -30,30 +29,9 @@ class Publish:
         self._updates_topic = updates_topic
         self._max_letter = max_letter - _OVERHEAD
 
-    def begin(self) -> None:
-        """Open the transaction. Whatever is raised from here on, the caller aborts."""
-        self._publication.begin()
-
-    def send(self, part: Folded) -> None:
+    def __call__(self, part: Folded) -> None:
         """Send snapshots, dead letters and claims; the brokers take them meanwhile."""
         self._publication.send(self._outgoing(part))
-
-    def commit(
-        self,
-        offsets: Callable[[Mapping[int, int]], Mapping[int, Committed]],
-        membership: Membership,
-        still_holds: Callable[[], None],
-    ) -> None:
-        """Commit what was sent, all or nothing.
-
-        1. All is flushed.
-        2. `still_holds` is asked, and raises if what the batch was folded upon is gone.
-        3. `offsets` makes the input offsets with their metadata out of the next output offsets.
-        4. All is committed under the membership that the records were fetched under.
-        """
-        ends = self._publication.flush()
-        still_holds()
-        self._publication.commit(offsets(ends), membership)
 
     def _outgoing(self, part: Folded) -> list[Outgoing]:
         records = [
@@ -65,7 +43,7 @@ class Publish:
             Outgoing(
                 Topic.CLAIMS,
                 None,
-                _NO_TIMESTAMP,
+                NO_TIMESTAMP,
                 profile.encode(),
                 holder.encode(),
                 ((FORMAT_HEADER, str(FORMAT).encode()),),

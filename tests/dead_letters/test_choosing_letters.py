@@ -1,12 +1,13 @@
 """Which letters a selection means."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.cli.dead_letters.options import Chosen, chosen
+from processor.cli.dead_letters.options import Chosen, LetterOptions
 from processor.dead_letters.letter import DeadLetter
 from processor.dead_letters.selection import Selection, digest, merged
 from processor.errors import InputError, NotFound
@@ -14,11 +15,8 @@ from processor.errors import InputError, NotFound
 LETTER = DeadLetter(3, 17, 1_000, "undecodable", "", ("updates", "3", "5"), "1:a", 9)
 
 
-def asked(**options: object) -> Chosen:
-    none = dict.fromkeys(
-        ("reason", "partition", "from_time", "until_time", "offsets", "offsets_file", "key")
-    )
-    return chosen(**{**none, **options})  # type: ignore[arg-type]
+def asked(**options: Any) -> Chosen:
+    return LetterOptions(**options).chosen()
 
 
 @pytest.mark.parametrize(

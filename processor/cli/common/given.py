@@ -12,6 +12,7 @@ import structlog
 import typer
 
 from processor import __version__
+from processor.cli.common.option_block import declared
 from processor.config import LoadedSettings, Settings, load
 from processor.config.settings import env_name
 from processor.config.sources import CONFIG_VARIABLE, DEFAULT_FILE, FLAG_FIELDS, flag
@@ -46,7 +47,7 @@ class Given:
 def takes_settings(then: Callable[[typer.Context], None]) -> Callable[..., None]:
     """Give a root callback an option for each setting; `ctx.obj` is then what was `Given`."""
 
-    def callback(ctx: typer.Context, **options: Any) -> None:
+    def callback(*, ctx: typer.Context, **options: Any) -> None:
         options.pop("version")
         file = options.pop("config")
         flags = {field: value for field, value in options.items() if value is not None}
@@ -61,10 +62,7 @@ def takes_settings(then: Callable[[typer.Context], None]) -> Callable[..., None]
     context = inspect.Parameter(
         "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
     )
-    callback.__signature__ = inspect.Signature([context, *options])  # type: ignore[attr-defined]
-    callback.__annotations__ = {each.name: each.annotation for each in (context, *options)}
-    callback.__doc__ = then.__doc__
-    return callback
+    return declared(callback, then, [context, *options])
 
 
 _ABOUT_FILE: Final = f"Read settings from a TOML file. ({CONFIG_VARIABLE}; else ./{DEFAULT_FILE})"

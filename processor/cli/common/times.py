@@ -5,6 +5,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Final
 
+from processor.errors import InputError
 from processor.partitions.takeover import Start
 
 FORMS: Final = "a time is ISO 8601 with a zone (2026-03-01T12:00:00Z), a duration ago (90m, 1d12h) \
@@ -39,6 +40,14 @@ def parse_time(text: str, now: int | None = None) -> int:
     if moment < 0:
         raise ValueError(f"{text} is before 1970")
     return moment
+
+
+def time_of(option: str, text: str | None) -> int | None:
+    """Return the time that an option was given, None where it was not. Raises InputError."""
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as error:
+        raise InputError(f"{option}: {error}", hint=FORMS) from None
 
 
 def is_duration(text: str) -> bool:

@@ -1,7 +1,6 @@
 """`dead-letters`: what was rejected, and why."""
 
-from collections import deque
-from functools import partial
+from collections import defaultdict, deque
 from itertools import chain
 from typing import Annotated, Final
 
@@ -13,16 +12,15 @@ from processor.cli.common.output import Json, emit, note, out, progress_bar, set
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import page, printable
 from processor.cli.dead_letters import export, redrive, summary
+from processor.cli.dead_letters.options import LetterOptions, Partitions, Reasons
 from processor.cli.dead_letters.reading import (
     Letters,
     header_rows,
     letter_document,
-    matches,
     short_document,
     update_reader,
 )
 from processor.cli.dead_letters.session_now import session_members, session_now
-from processor.core.outcome import Reason
 from processor.dead_letters.letter import DeadLetter, in_short
 from processor.errors import InputError
 from processor.ports.log import Record
@@ -40,12 +38,8 @@ _HEX_SHOWN: Final = 512
 def list_letters(
     ctx: typer.Context,
     *,
-    partition: Annotated[
-        list[int] | None, typer.Option(min=0, metavar="N", help="Only this partition; repeatable.")
-    ] = None,
-    reason: Annotated[
-        list[Reason] | None, typer.Option(help="Only this reason; repeatable.")
-    ] = None,
+    partition: Partitions = None,
+    reason: Reasons = None,
     limit: Annotated[
         int, typer.Option(min=1, metavar="N", help="The latest so many of each partition.")
     ] = 100,
@@ -58,21 +52,14 @@ def list_letters(
     Example: session-processor dead-letters list --reason invalid-value --limit 20
     """
     settings = settings_from(ctx)
-    found: list[deque[DeadLetter]] = []
+    selection = LetterOptions(reason=reason, partition=partition).chosen().selection
+    latest: dict[int, deque[DeadLetter]] = defaultdict(lambda: deque(maxlen=limit))
     total = 0
     with answering(), progress_bar(as_json=as_json) as bar:
-        letters = Letters(settings)
-        extents = letters.extents(partition or [])
-        task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
-        passed = partial(bar.advance, task)
-        for number, (start, end) in extents.items():
-            latest: deque[DeadLetter] = deque(maxlen=limit)
-            for letter in map(in_short, letters.read(number, start, end, passed)):
-                if matches(letter, reason or []):
-                    total += 1
-                    latest.append(letter)
-            found.append(latest)
-    shown = sorted(chain.from_iterable(found), key=lambda letter: letter.timestamp)
+        for _, letter in Letters(settings).chosen(selection, bar):
+            total += 1
+            latest[letter.partition].append(letter)
+    shown = sorted(chain(*latest.values()), key=lambda letter: letter.timestamp)
     if as_json:
         emit(map(short_document, shown), as_json=True)
         return

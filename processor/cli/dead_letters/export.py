@@ -10,27 +10,23 @@ import typer
 
 from processor.cli.common.documents import print_text
 from processor.cli.common.new_file import new_file
+from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit_one, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
-from processor.cli.dead_letters import options
+from processor.cli.dead_letters.options import LetterOptions
 from processor.cli.dead_letters.reading import Letters, letter_document, update_reader
 
 _STANDARD_OUTPUT: Final = "-"
 
 
+@takes_blocks
 def command(
     ctx: typer.Context,
     file: Annotated[
         str, typer.Argument(metavar="FILE|-", help="A new file; - writes to standard output.")
     ],
     *,
-    reason: options.Reasons = None,
-    partition: options.Partitions = None,
-    from_time: options.FromTime = None,
-    until_time: options.UntilTime = None,
-    offsets: options.Offsets = None,
-    offsets_file: options.OffsetsFile = None,
-    key: options.Keys = None,
+    letters: LetterOptions,
     as_json: Json = False,
 ) -> None:
     """Write dead letters to a file, each as one JSON object in one line.
@@ -44,15 +40,7 @@ def command(
     Example: session-processor dead-letters export letters.jsonl --reason undecodable
     """
     settings = settings_from(ctx)
-    selection = options.chosen(
-        reason=reason,
-        partition=partition,
-        from_time=from_time,
-        until_time=until_time,
-        offsets=offsets,
-        offsets_file=offsets_file,
-        key=key,
-    ).selection
+    selection = letters.chosen().selection
     read = update_reader(settings)
     count = 0
     with answering(), _written(file) as write, progress_bar(as_json=as_json) as bar:

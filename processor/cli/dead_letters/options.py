@@ -3,12 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from processor.cli.common.times import FORMS, is_duration, parse_time
+from processor.cli.common.times import FORMS, is_duration, time_of
 from processor.core.outcome import Reason
 from processor.dead_letters.selection import Ranges, Selection, merged
 from processor.errors import InputError, NotFound
@@ -17,29 +18,6 @@ Reasons = Annotated[list[Reason] | None, typer.Option(help="Only this reason; re
 Partitions = Annotated[
     list[int] | None, typer.Option(min=0, metavar="N", help="Only this partition; repeatable.")
 ]
-FromTime = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help=f"Only letters with this time or a later one; {FORMS}."),
-]
-UntilTime = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Only letters with an earlier time than this.")
-]
-Offsets = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="P:FROM-TO",
-        help="Only these offsets of a partition, both ends included; P:O for one; repeatable.",
-    ),
-]
-OffsetsFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Only the letters of this file, a line P:O for each."),
-]
-Keys = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KEY", help="Only this key, as `list` shows it; repeatable."),
-]
-
 _RANGE: Final = re.compile(r"([0-9]{1,9}):([0-9]{1,18})(?:-([0-9]{1,18}))?")
 _ONE: Final = re.compile(r"([0-9]{1,9}):([0-9]{1,18})")
 _TOLD: Final = 10
@@ -54,40 +32,56 @@ class Chosen(NamedTuple):
     until: str | None
 
 
-def chosen(
-    *,
-    reason: list[Reason] | None,
-    partition: list[int] | None,
-    from_time: str | None,
-    until_time: str | None,
-    offsets: list[str] | None,
-    offsets_file: Path | None,
-    key: list[str] | None,
-) -> Chosen:
-    """Return the selection that the options mean. Raises InputError and NotFound."""
-    since = _time("--from-time", from_time)
-    until = _time("--until-time", until_time)
-    if since is not None and until is not None and since >= until:
-        raise InputError(
-            "--from-time is not before --until-time: no letter is meant",
-            hint="a letter is meant from the first to before the second",
+@dataclass(frozen=True, slots=True)
+class LetterOptions:
+    """The options that choose letters; they stand in this order in a command's help."""
+
+    reason: Reasons = None
+    partition: Partitions = None
+    from_time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help=f"Only letters with this time or a later one; {FORMS}."),
+    ] = None
+    until_time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only letters with an earlier time than this."),
+    ] = None
+    offsets: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="P:FROM-TO",
+            help="Only these offsets of a partition, both ends included; P:O for one; repeatable.",
+        ),
+    ] = None
+    offsets_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Only the letters of this file, a line P:O for each."),
+    ] = None
+    key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Only this key, as `list` shows it; repeatable."),
+    ] = None
+
+    def chosen(self) -> Chosen:
+        """Return the selection that the options mean. Raises InputError and NotFound."""
+        since = time_of("--from-time", self.from_time)
+        until = time_of("--until-time", self.until_time)
+        if since is not None and until is not None and since >= until:
+            raise InputError(
+                "--from-time is not before --until-time: no letter is meant",
+                hint="a letter is meant from the first to before the second",
+            )
+        selection = Selection(
+            frozenset(map(str, self.reason or ())),
+            frozenset(self.partition or ()),
+            since,
+            until,
+            frozenset(self.key or ()),
+            _places(self.offsets, self.offsets_file),
         )
-    selection = Selection(
-        frozenset(map(str, reason or ())),
-        frozenset(partition or ()),
-        since,
-        until,
-        frozenset(key or ()),
-        _places(offsets, offsets_file),
-    )
-    return Chosen(selection, _as_asked(from_time, since), _as_asked(until_time, until))
-
-
-def _time(option: str, text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_time(text)
-    except ValueError as error:
-        raise InputError(f"{option}: {error}", hint=FORMS) from None
+        return Chosen(
+            selection, _as_asked(self.from_time, since), _as_asked(self.until_time, until)
+        )
 
 
 def _as_asked(text: str | None, moment: int | None) -> str | None:

@@ -1,7 +1,7 @@
 """Dead letters, read: why each was rejected, and what it says as far as it can be read."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,16 +10,10 @@ from rich.progress import Progress
 from processor.cli.common.documents import json_document
 from processor.cli.common.topic_reader import TopicReader
 from processor.config import Settings
-from processor.core.outcome import Reason
 from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.dead_letters.selection import Selection
 from processor.errors import NotFound
 from processor.ports.log import Headers, Record, Topic
-
-
-def matches(letter: DeadLetter, reasons: Sequence[Reason]) -> bool:
-    """Whether the letter has one of the reasons; none given is any."""
-    return not reasons or letter.reason in reasons
 
 
 class Letters(TopicReader):

@@ -7,6 +7,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import (
     Json,
     emit,
@@ -18,7 +19,7 @@ from processor.cli.common.output import (
 )
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
-from processor.cli.dead_letters import options
+from processor.cli.dead_letters.options import Chosen, LetterOptions
 from processor.cli.dead_letters.reading import Letters
 from processor.config import Settings
 from processor.dead_letters.decision import Input
@@ -41,7 +42,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class RedriveRequest(NamedTuple):
     """What the command line says."""
 
-    chosen: options.Chosen
+    chosen: Chosen
     name: str
     digest: str
     max_attempts: int
@@ -59,16 +60,11 @@ class RedriveOutcome(NamedTuple):
     was_done: bool
 
 
+@takes_blocks
 def command(
     ctx: typer.Context,
     *,
-    reason: options.Reasons = None,
-    partition: options.Partitions = None,
-    from_time: options.FromTime = None,
-    until_time: options.UntilTime = None,
-    offsets: options.Offsets = None,
-    offsets_file: options.OffsetsFile = None,
-    key: options.Keys = None,
+    letters: LetterOptions,
     max_attempts: Annotated[
         int,
         typer.Option(min=1, metavar="N", help="Leave alone what has failed so many times."),
@@ -98,15 +94,7 @@ def command(
     Example: session-processor dead-letters redrive --reason undecodable --from-time 2h --yes
     """
     settings = settings_from(ctx)
-    chosen = options.chosen(
-        reason=reason,
-        partition=partition,
-        from_time=from_time,
-        until_time=until_time,
-        offsets=offsets,
-        offsets_file=offsets_file,
-        key=key,
-    )
+    chosen = letters.chosen()
     short = digest(*chosen, max_attempts)
     name = short if name is None else _valid(name)
     asked = RedriveRequest(chosen, name, short, max_attempts, max_rate, yes, as_json)

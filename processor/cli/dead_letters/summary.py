@@ -7,10 +7,11 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from processor.cli.common.documents import iso_time
+from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
-from processor.cli.dead_letters import options
+from processor.cli.dead_letters.options import LetterOptions
 from processor.cli.dead_letters.reading import Letters
 from processor.dead_letters.letter import DeadLetter
 
@@ -75,17 +76,12 @@ class Summary:
             }
 
 
+@takes_blocks
 def command(
     ctx: typer.Context,
     *,
     by: Annotated[Bucket, typer.Option(help="How long a time is counted together.")] = Bucket.DAY,
-    reason: options.Reasons = None,
-    partition: options.Partitions = None,
-    from_time: options.FromTime = None,
-    until_time: options.UntilTime = None,
-    offsets: options.Offsets = None,
-    offsets_file: options.OffsetsFile = None,
-    key: options.Keys = None,
+    letters: LetterOptions,
     as_json: Json = False,
 ) -> None:
     """Count dead letters by day or hour (UTC), reason and partition, with the first and last time.
@@ -95,15 +91,7 @@ def command(
     Example: session-processor dead-letters summary --by hour --from-time 1d
     """
     settings = settings_from(ctx)
-    selection = options.chosen(
-        reason=reason,
-        partition=partition,
-        from_time=from_time,
-        until_time=until_time,
-        offsets=offsets,
-        offsets_file=offsets_file,
-        key=key,
-    ).selection
+    selection = letters.chosen().selection
     summary = Summary(by)
     with answering(), progress_bar(as_json=as_json) as bar:
         for _, letter in Letters(settings).chosen(selection, bar):

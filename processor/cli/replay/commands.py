@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit, emit_one, note, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.replay import diff, options, promote, run
-from processor.cli.replay.start import asked_of, bounds, reach, refusal
+from processor.cli.replay.start import bounds, reach, refusal
 from processor.config import Settings
 from processor.errors import InputError
 from processor.replay.bounds import Point
@@ -25,20 +26,15 @@ app = typer.Typer(
     help="Fold the input again, beside the live service, from any offset or time.",
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The replay's name, as `list` shows it.")]
 _USUAL_RATE: Final = 10_000
 
 
 @app.command()
+@takes_blocks
 def plan(
     ctx: typer.Context,
     *,
-    from_offset: options.FromOffset = None,
-    from_time: options.FromTime = None,
-    from_earliest: options.FromEarliest = False,
-    from_file: options.FromFile = None,
-    until_time: options.UntilTime = None,
-    until_offset: options.UntilOffset = None,
+    bounded: options.BoundOptions,
     max_rate: options.MaxRate = None,
     as_json: Json = False,
 ) -> None:
@@ -50,15 +46,7 @@ def plan(
     Example: session-processor replay plan --from-time 2h
     """
     settings = settings_from(ctx)
-    wanted = asked_of(
-        settings,
-        from_offset=from_offset,
-        from_time=from_time,
-        from_earliest=from_earliest,
-        from_file=from_file,
-        until_time=until_time,
-        until_offset=until_offset,
-    )
+    wanted = bounded.asked(settings.updates_topic)
     if wanted is None:
         raise InputError("it is not said from where", hint="give one of the --from options")
     with answering():
@@ -71,7 +59,7 @@ def plan(
 
 
 @app.command()
-def status(ctx: typer.Context, name: Name, *, as_json: Json = False) -> None:
+def status(ctx: typer.Context, name: options.Name, *, as_json: Json = False) -> None:
     """Show how far a replay has come in each partition.
 
     Example: session-processor replay status wrong-totals
@@ -112,7 +100,7 @@ def list_(ctx: typer.Context, *, as_json: Json = False) -> None:
 @app.command()
 def drop(
     ctx: typer.Context,
-    name: Name,
+    name: options.Name,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Drop it without asking.")] = False,
     as_json: Json = False,

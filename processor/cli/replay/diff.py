@@ -9,6 +9,7 @@ import typer
 from processor.cli.common.output import Json, emit, note, print_json, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
+from processor.cli.replay.options import Name
 from processor.replay.compare import Comparison, Difference, DifferenceKind
 from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan, Range
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
 def command(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The replay's name, as `list` shows it.")
-    ],
+    name: Name,
     *,
     examples: Annotated[
         int, typer.Option(min=0, metavar="N", help="Show so many differences; --json shows all.")

@@ -3,37 +3,17 @@
 import csv
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
 
-from processor.cli.common.times import FORMS, parse_time
+from processor.cli.common.times import FORMS, time_of
 from processor.errors import InputError, NotFound
 from processor.replay.bounds import RequestedBounds
 
-FromOffset = Annotated[
-    str | None,
-    typer.Option(metavar="P:O,…", help="Start at these offsets; other partitions are left out."),
-]
-FromTime = Annotated[
-    str | None, typer.Option(metavar="TIME", help=f"Start at the records of this time; {FORMS}.")
-]
-FromEarliest = Annotated[
-    bool, typer.Option("--from-earliest", help="Start where the input's log begins.")
-]
-FromFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Start at the offsets of a CSV of `kafka-consumer-groups --export`.",
-    ),
-]
-UntilTime = Annotated[
-    str | None, typer.Option(metavar="TIME", help="End before the first record of this time.")
-]
-UntilOffset = Annotated[str | None, typer.Option(metavar="P:O,…", help="End before these offsets.")]
-
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The replay's name, as `list` shows it.")]
 MaxRate = Annotated[
     float | None,
     typer.Option(
@@ -46,46 +26,61 @@ _WITHOUT_GROUP: Final = 3
 _WITH_GROUP: Final = 4
 
 
-def asked(
-    *,
-    topic: str,
-    from_offset: str | None,
-    from_time: str | None,
-    from_earliest: bool,
-    from_file: Path | None,
-    until_time: str | None,
-    until_offset: str | None,
-) -> RequestedBounds | None:
-    """Return what the options ask for, None where they say nothing. Raises InputError."""
-    starts = [from_offset, from_time, from_earliest or None, from_file]
-    given = sum(each is not None for each in starts)
-    if until_time is not None and until_offset is not None:
-        raise InputError("both --until-time and --until-offset are given", hint="give one")
-    if given > 1:
-        raise InputError("more than one start is given", hint="give one of the --from options")
-    if given == 0:
-        if until_time is not None or until_offset is not None:
+@dataclass(frozen=True, slots=True)
+class BoundOptions:
+    """The options that bound a replay; they stand in this order in a command's help."""
+
+    from_offset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P:O,…", help="Start at these offsets; other partitions are left out."
+        ),
+    ] = None
+    from_time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help=f"Start at the records of this time; {FORMS}."),
+    ] = None
+    from_earliest: Annotated[
+        bool, typer.Option("--from-earliest", help="Start where the input's log begins.")
+    ] = False
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Start at the offsets of a CSV of `kafka-consumer-groups --export`.",
+        ),
+    ] = None
+    until_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End before the first record of this time.")
+    ] = None
+    until_offset: Annotated[
+        str | None, typer.Option(metavar="P:O,…", help="End before these offsets.")
+    ] = None
+
+    def asked(self, topic: str) -> RequestedBounds | None:
+        """Return what the options ask for, None where they say nothing. Raises InputError."""
+        if self.until_time is not None and self.until_offset is not None:
+            raise InputError("both --until-time and --until-offset are given", hint="give one")
+        start = self._start(topic)
+        until = time_of("--until-time", self.until_time)
+        end = (
+            _places("--until-offset", self.until_offset) if self.until_offset is not None else until
+        )
+        if start is not None:
+            return RequestedBounds(start, end)
+        if end is not None:
             raise InputError("an end is given and no start", hint="give one of the --from options")
         return None
-    start: Literal["earliest"] | int | dict[int, int] = "earliest"
-    if from_offset is not None:
-        start = _places("--from-offset", from_offset)
-    elif from_time is not None:
-        start = _time("--from-time", from_time)
-    elif from_file is not None:
-        start = _file(from_file, topic)
-    if until_time is not None:
-        return RequestedBounds(start, _time("--until-time", until_time))
-    return RequestedBounds(
-        start, None if until_offset is None else _places("--until-offset", until_offset)
-    )
 
-
-def _time(option: str, text: str) -> int:
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise InputError(f"{option}: {error}") from None
+    def _start(self, topic: str) -> Literal["earliest"] | int | dict[int, int] | None:
+        given = (self.from_offset, self.from_time, self.from_earliest or None, self.from_file)
+        if sum(each is not None for each in given) > 1:
+            raise InputError("more than one start is given", hint="give one of the --from options")
+        if self.from_offset is not None:
+            return _places("--from-offset", self.from_offset)
+        if self.from_file is not None:
+            return _file(self.from_file, topic)
+        return "earliest" if self.from_earliest else time_of("--from-time", self.from_time)
 
 
 def _places(option: str, text: str) -> dict[int, int]:

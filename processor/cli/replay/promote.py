@@ -11,6 +11,7 @@ import typer
 from processor.cli.common.output import Json, emit, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
+from processor.cli.replay.options import Name
 from processor.config import Settings
 from processor.errors import FailClosed, Unavailable
 from processor.ports.clock import SYSTEM_CLOCK, Clock
@@ -30,9 +31,7 @@ _HINT: Final = "Stop every `session-processor run` of the group, then promote ag
 
 def command(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The replay's name, as `list` shows it.")
-    ],
+    name: Name,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Publish without asking.")] = False,
     as_json: Json = False,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, given_to, note, print_json, progress_bar
 from processor.cli.common.reach import answering
 from processor.cli.replay import options
-from processor.cli.replay.start import asked_of, bounds, reach, refusal
+from processor.cli.replay.start import bounds, reach, refusal
 from processor.config import Settings
 from processor.config.settings import env_name
 from processor.errors import InputError, ProcessorError
@@ -29,6 +30,7 @@ _ASK_EVERY_S: Final = 1.0
 _INTERRUPTED: Final = 130
 
 
+@takes_blocks
 def command(
     ctx: typer.Context,
     *,
@@ -36,12 +38,7 @@ def command(
         str | None,
         typer.Option(metavar="NAME", help="Names the replay; a new one's is the time by default."),
     ] = None,
-    from_offset: options.FromOffset = None,
-    from_time: options.FromTime = None,
-    from_earliest: options.FromEarliest = False,
-    from_file: options.FromFile = None,
-    until_time: options.UntilTime = None,
-    until_offset: options.UntilOffset = None,
+    bounded: options.BoundOptions,
     extend: Annotated[
         bool,
         typer.Option("--extend", help="Go on to where the live service has come to since."),
@@ -63,15 +60,7 @@ def command(
     elif sys.stderr.isatty() and env_name("log_level") not in os.environ:
         given.flags.setdefault("log_level", "warning")  # the bar is what is looked at
     settings = given.load().settings
-    wanted = asked_of(
-        settings,
-        from_offset=from_offset,
-        from_time=from_time,
-        from_earliest=from_earliest,
-        from_file=from_file,
-        until_time=until_time,
-        until_offset=until_offset,
-    )
+    wanted = bounded.asked(settings.updates_topic)
     if name is None and wanted is None:
         raise InputError(
             "it is neither said from where, nor which replay is to go on",

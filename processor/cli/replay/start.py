@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from processor.cli.common.output import progress_bar
-from processor.cli.replay.options import asked
 from processor.config import Settings
 from processor.errors import InputError
 from processor.replay.bounds import Point, RequestedBounds, bound
@@ -12,11 +11,6 @@ from processor.replay.plan import Range
 
 if TYPE_CHECKING:
     from processor.cli.replay.live import Live
-
-
-def asked_of(settings: Settings, **options: object) -> RequestedBounds | None:
-    """Return what the options ask for, None where they say nothing. Raises InputError."""
-    return asked(topic=settings.updates_topic, **options)  # type: ignore[arg-type]
 
 
 def reach(settings: Settings) -> "Live":

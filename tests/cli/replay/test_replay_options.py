@@ -5,23 +5,13 @@ from typing import Any
 
 import pytest
 
-from processor.cli.replay.options import asked
+from processor.cli.replay.options import BoundOptions
 from processor.errors import InputError, NotFound
 from processor.replay.bounds import RequestedBounds
 
-NONE: dict[str, Any] = {
-    "topic": "session-updates",
-    "from_offset": None,
-    "from_time": None,
-    "from_earliest": False,
-    "from_file": None,
-    "until_time": None,
-    "until_offset": None,
-}
 
-
-def of(**options: object) -> RequestedBounds | None:
-    return asked(**{**NONE, **options})
+def of(**options: Any) -> RequestedBounds | None:
+    return BoundOptions(**options).asked("session-updates")
 
 
 def test_each_start_and_end() -> None:

@@ -31,6 +31,7 @@ from processor.local.valkey import LocalValkey
 
 # How long an example takes hangs on what else the machine does.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("any"), max_examples=20)
 settings.load_profile("any")
 
 # A shell that runs the tests in the background has them, and so what they start, ignore Ctrl-C.

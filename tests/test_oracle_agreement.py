@@ -26,6 +26,7 @@ PARTITIONS = 4
 SMALL = 6_000
 """A limit of snapshots that ordinary carts reach too."""
 
+REALISTIC = Mix(too_large_every=2_500)
 HARSH = Mix(rejects=0.15, duplicates=0.1, too_large_every=300, snapshot_limit=SMALL)
 
 Log = dict[int, list[Record]]
@@ -116,7 +117,7 @@ def reasons(results: Sequence[Expected]) -> Counter[str]:
 
 @cache
 def realistic(seed: int) -> tuple[DemoUpdate, ...]:
-    return tuple(updates(5_000, seed=seed, partition=partition_of))
+    return tuple(updates(3_000, seed=seed, mix=REALISTIC, partition=partition_of))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -124,34 +125,32 @@ def test_a_realistic_stream(seed: int) -> None:
     found = agree(realistic(seed), 900_000)
     assert set(reasons(found)) == set(Reason)
     assert sum(result.duplicates for result in found) > 50
-
-
-@pytest.mark.parametrize("seed", [4, 5, 6, 7])
-def test_a_harsh_stream_with_a_small_limit(seed: int) -> None:
-    stream = tuple(updates(6_000, seed=seed, mix=HARSH, partition=partition_of))
-    found = agree(stream, SMALL, batch=97)
-    assert set(reasons(found)) == set(Reason)
-    assert sum(result.duplicates for result in found) > 100
-
-
-def test_batches_make_no_difference() -> None:
-    stream = tuple(updates(1_500, seed=8, mix=HARSH, partition=partition_of))
-    assert agree(stream, SMALL, batch=1) == agree(stream, SMALL, batch=1_500)
-
-
-def test_profiles_have_sessions_in_several_partitions() -> None:
-    found = agree(realistic(1), 900_000)
     where: dict[str, set[int]] = {}
     for partition, result in enumerate(found):
         for session in result.sessions.values():
             where.setdefault(session["profileId"], set()).add(partition)
     del where[""]
     assert len(where) > 30
-    assert sum(len(partitions) > 1 for partitions in where.values()) > 15
+    assert sum(len(partitions) > 1 for partitions in where.values()) > 15, (
+        "profiles meet too seldom"
+    )
+
+
+@pytest.mark.parametrize("seed", [4, 5, 6, 7])
+def test_a_harsh_stream_with_a_small_limit(seed: int) -> None:
+    stream = tuple(updates(2_500, seed=seed, mix=HARSH, partition=partition_of))
+    found = agree(stream, SMALL, batch=97)
+    assert set(reasons(found)) == set(Reason)
+    assert sum(result.duplicates for result in found) > 100
+
+
+def test_batches_make_no_difference() -> None:
+    stream = tuple(updates(800, seed=8, mix=HARSH, partition=partition_of))
+    assert agree(stream, SMALL, batch=1) == agree(stream, SMALL, batch=800)
 
 
 def test_every_lean_update_is_accepted() -> None:
-    stream = tuple(lean_updates(4_000, seed=1, sessions_at_once=100, partition=partition_of))
+    stream = tuple(lean_updates(2_000, seed=1, sessions_at_once=100, partition=partition_of))
     found = agree(stream, 900_000)
     snapshots = sum(len(result.snapshots) for result in found)
     sizes = [len(update.value or b"") for update in stream]
@@ -160,13 +159,13 @@ def test_every_lean_update_is_accepted() -> None:
 
 
 def test_a_stream_is_the_same_for_a_seed() -> None:
-    assert tuple(updates(5_000, seed=1, partition=partition_of)) == realistic(1)
+    assert tuple(updates(3_000, seed=1, mix=REALISTIC, partition=partition_of)) == realistic(1)
     assert realistic(2) != realistic(1)
 
 
 def test_a_stream_has_every_reason_early() -> None:
-    """Twenty thousand updates, what the demo folds, have each reason several times."""
-    stream = tuple(updates(20_000, seed=11, partition=partition_of))
+    """Three quarters of what the demo folds have each reason several times."""
+    stream = tuple(updates(15_000, seed=11, partition=partition_of))
     found = reasons(demanded(as_log(stream), {}, 900_000))
     assert set(found) == set(Reason)
     assert min(found.values()) >= 2

@@ -67,6 +67,7 @@ def _log_of_a_start(codec: str) -> list[Any]:
     return lines
 
 
+@pytest.mark.servers  # a whole process, as slow as one
 def test_a_start_without_the_compiled_codec_warns_of_its_cost_and_tells_how_to_get_it() -> None:
     starting, warning = _log_of_a_start("auto")[:2]
     assert (starting["event"], starting["codec"]) == ("starting", "fastavro")
@@ -77,6 +78,7 @@ def test_a_start_without_the_compiled_codec_warns_of_its_cost_and_tells_how_to_g
     assert "pip install ./codec" in warning["hint"]
 
 
+@pytest.mark.servers
 def test_a_start_with_fastavro_by_choice_warns_of_nothing() -> None:
     log = _log_of_a_start("fastavro")
     assert log[0]["codec"] == "fastavro"

@@ -207,7 +207,7 @@ def test_damaged_updates_are_rejected_or_valid_as_the_oracle_says(
     decode = Decode(UPDATES, compiled)
     chance = random.Random(0)
     whole, seen = UPDATES.write(FULL), Counter[str]()
-    for _ in range(20_000):
+    for _ in range(8_000):
         value = mutated(whole, chance)
         (outcome,) = decode([record(value)])
         named = outcome.reason.value if isinstance(outcome, Rejected) else "valid"

@@ -262,7 +262,7 @@ def test_its_sessions_are_restored_though_it_stands(world: World) -> None:
 def test_an_incident_in_the_batch_that_floods_loses_nothing(
     world: World, step: str, happen: Callable[[World, Service], None]
 ) -> None:
-    world.feed(ordinary(200, seed=1))
+    world.feed(ordinary(100, seed=1))
     service = world.service(LIMITED)
     service.run_until_processed()
     world.feed(garbage(100))

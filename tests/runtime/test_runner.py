@@ -193,11 +193,11 @@ FAULTS: Mapping[str, tuple[Arm, Iterable[str]]] = {
 def test_after_a_fault_all_is_as_a_plain_fold_has_it(world: World, fault: str) -> None:
     arm, counters = FAULTS[fault]
     service = world.service(NO_CACHE)
-    world.feed_harsh(160, seed=5)
+    world.feed_harsh(80, seed=5)
     service.run_until_processed()
     before = {counter: service.counted(counter) for counter in counters}
     arm(service)
-    world.feed_harsh(160, seed=6)
+    world.feed_harsh(80, seed=6)
     service.run_until_processed()
     assert not any(world.broker._steps.values()), "the fault was not met"
     world.assert_exact()

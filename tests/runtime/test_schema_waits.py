@@ -81,7 +81,7 @@ def test_faults_of_the_others_while_partitions_wait(world: World, seed: int) -> 
     for turn in range(6):
         FAULTS[names[(seed * 5 + turn * 7) % len(names)]][0](service)
         begin = FIRST + 100 * turn
-        world.feed(by_ids(60, 100 * seed + turn, range(begin, begin + 20)))
+        world.feed(by_ids(30, 100 * seed + turn, range(begin, begin + 10)))
         service.run_until_processed()
     world.assert_exact()
 

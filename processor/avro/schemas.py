@@ -85,10 +85,10 @@ def load_schemas(extra: Path | None = None) -> Schemas:
     is neither of the two records, or has the fingerprint of another schema.
     """
     shipped = shipped_schemas()
-    readers = {name: _load(shipped / f"{name}.avsc") for name in (UPDATE, SNAPSHOT)}
+    readers = {name: read_schema_file(shipped / f"{name}.avsc") for name in (UPDATE, SNAPSHOT)}
     known = {name: {reader.fingerprint: reader} for name, reader in readers.items()}
     for path in _files(shipped / "history", extra):
-        schema = _load(path)
+        schema = read_schema_file(path)
         writers = known.get(schema.name.rpartition(".")[2])
         if writers is None:
             raise ConfigError(
@@ -127,10 +127,6 @@ def _files(history: Path, extra: Path | None) -> Iterator[Path]:
 
 def read_schema_file(path: Path) -> Schema:
     """Return the schema of a record that a file defines. Raises ConfigError, naming the file."""
-    return _load(path)
-
-
-def _load(path: Path) -> Schema:
     try:
         return read_schema(path.read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
 from processor.dead_letters.decision import Input, Redriven, Skip, decide
@@ -10,7 +11,7 @@ from processor.dead_letters.progress import RedrivePositions, committed
 from processor.dead_letters.selection import Selection
 from processor.errors import UnpublishableError
 from processor.ports.clock import Clock
-from processor.ports.log import Committed, Outgoing, Record
+from processor.ports.log import Committed, Outgoing, Record, chunks_in
 
 _BATCH: Final = 500
 _BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -117,13 +118,8 @@ class Redrive:
     def _records(self, partition: int) -> Iterator[Record]:
         offset, mark = self._positions[partition]
         meant = self._selection.within(partition, offset, mark.end)
-        passed = offset
-        for chunk in self._read(partition, *meant) if meant else ():
-            yield from chunk
-            if chunk:
-                self._on_progress(chunk[-1].offset + 1 - passed)
-                passed = chunk[-1].offset + 1
-        self._on_progress(mark.end - passed)
+        chunks = self._read(partition, *meant) if meant else ()
+        return chain.from_iterable(chunks_in(chunks, offset, mark.end, self._on_progress))
 
     def _send(self, partition: int, batch: Sequence[Redriven], offset: int) -> None:
         """Send a batch and move the position to the offset.

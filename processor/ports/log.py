@@ -5,7 +5,7 @@ may be retried was retried for a bounded time, and what remains is one of the ex
 `ProcessorError`. A question blocks for a few seconds at most, a step of a transaction for 30.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ HEADERS_UNREADABLE: Final = "session-processor.headers-unreadable"
 """The one header of a record of whose headers one has a name that is not UTF-8."""
 NO_TIMESTAMP: Final = -1
 """The timestamp of a record without one; one that is published so is stamped as it is sent."""
+
 Membership = object
 """A member's identity and generation in its group; opaque, fences what is committed with it."""
 
@@ -202,6 +203,22 @@ class Coordination(Protocol):
 
     def cluster_id(self) -> str:
         """Return the cluster's id."""
+
+
+def chunks_in(
+    chunks: Iterable[Sequence[Record]], start: int, end: int, passed: Callable[[int], object]
+) -> Iterator[Sequence[Record]]:
+    """Yield those chunks of a partition that are not empty.
+
+    After each, `passed` is told how many offsets that was; all told, it is told of `end - start`.
+    """
+    at = start
+    for chunk in chunks:
+        if chunk:
+            yield chunk
+            passed(chunk[-1].offset + 1 - at)
+            at = chunk[-1].offset + 1
+    passed(end - at)
 
 
 class Scan(Protocol):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from processor.config import Settings
-from processor.errors import InputError
+from processor.errors import InputError, NotFound
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _LONGEST_TOPIC: Final = 249
@@ -20,6 +20,13 @@ def valid(name: str) -> str:
             hint="lower-case letters, digits and dashes, at most 40, no dash at an end",
         )
     return name
+
+
+def unknown(name: str) -> NotFound:
+    """Return what is raised for a name that no replay has."""
+    return NotFound(
+        f"there is no replay {name!r}", hint="`session-processor replay list` lists those there are"
+    )
 
 
 def default_name(now_ms: int) -> str:

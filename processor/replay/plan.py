@@ -21,6 +21,10 @@ class Range(NamedTuple):
         """How many there are; markers are among them."""
         return self.end - self.start
 
+    def left(self, at: int | None) -> int:
+        """How many are left for who has come up to there; None is not begun."""
+        return max(0, self.end - (at or self.start))
+
 
 class Plan(NamedTuple):
     """A replay's bounds, frozen when it was begun, and what they were taken of."""
@@ -43,6 +47,10 @@ class Plan(NamedTuple):
         """How many input offsets are to be passed."""
         return sum(each.offsets for each in self.ranges.values())
 
+    def left(self, places: Mapping[int, int | None]) -> int:
+        """Return how many are left where each partition has come up to its place."""
+        return sum(each.left(places[partition]) for partition, each in self.ranges.items())
+
     def ends(self, partitions: int) -> dict[int, int]:
         """Return up to where each partition of the input goes; one that is left out, to nowhere."""
         return {
@@ -52,11 +60,7 @@ class Plan(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the plan as JSON."""
-        fields = {
-            "format": FORMAT,
-            **self._asdict(),
-            "stream": self.stream._asdict(),
-        }
+        fields = {"format": FORMAT, **self._asdict(), "stream": self.stream._asdict()}
         return json.dumps(fields, separators=(",", ":")).encode()
 
     @classmethod

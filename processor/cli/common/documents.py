@@ -5,7 +5,6 @@ change it (`1e999`, a repeated key); the result is valid JSON, in one line.
 """
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from math import isfinite
@@ -34,12 +33,6 @@ def members(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             continue
         texts = name == _ATTRIBUTES and isinstance(value, Mapping)
         yield name, _attributes(value) if texts else _text(value)
-
-
-def print_text(text: str) -> None:
-    """Print a JSON text as one line, at once, so that a reader of a pipe sees it."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def epoch_ms(value: int | datetime) -> int:

@@ -1,12 +1,15 @@
 """How commands answer: tables for people, JSON for programs; and what both are asked with."""
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import PaddingDimensions
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -78,18 +81,46 @@ def emit_one(thing: Mapping[str, object], *, as_json: bool, title: str = "") -> 
     if as_json:
         print_json(thing)
         return
-    table = Table(title=title or None, title_justify="left", show_header=False, box=None)
+    rows = ((name, _text(value)) for name, value in thing.items())
+    out().print(fields_table(rows, title=title, padding=(0, 1)))
+
+
+def fields_table(
+    rows: Iterable[tuple[str, RenderableType]],
+    *,
+    title: str = "",
+    padding: PaddingDimensions = (0, 2, 0, 0),
+) -> Table:
+    """Return a table with a line for each name and value."""
+    table = Table(
+        title=title or None, title_justify="left", show_header=False, box=None, padding=padding
+    )
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, value in thing.items():
-        table.add_row(name, _text(value))
-    out().print(table)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def print_json(value: object) -> None:
     """Print one JSON value as one line, at once, so that a reader of a pipe sees it."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    print_text(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def print_text(text: str) -> None:
+    """Print a JSON text in the same way."""
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def while_read() -> Iterator[None]:
+    """Go on for as long as somebody reads what is printed; a pipe that is closed ends it."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Who read the pipe has seen enough; nothing more can be flushed into it at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str, *, as_json: bool = False) -> None:

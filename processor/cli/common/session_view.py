@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.cli.common.documents import iso_time
+from processor.cli.common.output import fields_table
 
 _STYLES: Mapping[str, str] = {"open": "green", "closed": "blue", "cancelled": "red"}
 _PLACED: Final = {
@@ -20,11 +21,7 @@ _PLACED: Final = {
 
 def page(fields: Mapping[str, Any]) -> RenderableType:
     """Return all that a session says, its cart as a table."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in _rows(fields):
-        table.add_row(name, value)
+    table = fields_table(_rows(fields))
     cart = fields["cartItems"]
     return Group(table, _cart(cart)) if cart else table
 

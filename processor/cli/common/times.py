@@ -5,6 +5,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Final
 
+from processor.cli.common.documents import epoch_ms
 from processor.errors import InputError
 from processor.partitions.takeover import Start
 
@@ -21,8 +22,6 @@ _UNITS: Final = {
 }
 _PART = re.compile(r"([0-9]{1,9})(w|d|h|ms|m|s)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def parse_time(text: str, now: int | None = None) -> int:
@@ -34,7 +33,9 @@ def parse_time(text: str, now: int | None = None) -> int:
         return int(text)
     if _DURATION.fullmatch(text):
         ago = sum((int(n) * _UNITS[unit] for n, unit in _PART.findall(text)), timedelta())
-        moment = (time.time_ns() // 1_000_000 if now is None else now) - ago // _MILLISECOND
+        moment = (time.time_ns() // 1_000_000 if now is None else now) - ago // timedelta(
+            milliseconds=1
+        )
     else:
         moment = _from_iso(text)
     if moment < 0:
@@ -71,4 +72,4 @@ def _from_iso(text: str) -> int:
         raise ValueError(f"{text!r} is no time: {FORMS}") from None
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no zone; add Z for UTC, or an offset such as +02:00")
-    return (moment - _EPOCH) // _MILLISECOND
+    return epoch_ms(moment)

@@ -1,10 +1,11 @@
 """One topic of the settings, read by a command up to the ends that it has for now."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from processor.config import Settings
 from processor.errors import NotFound
-from processor.ports.log import Record, Topic
+from processor.ports.log import Record, Topic, chunks_in
 
 Passed = Callable[[int], object]
 """Told how many offsets were passed."""
@@ -17,14 +18,14 @@ class TopicReader:
         from processor.bootstrap.adapters import readers_of
 
         self._topic = topic
-        _, self._coordination, self._scan = readers_of(settings)
+        _, self.coordination, self._scan = readers_of(settings)
 
     def extents(self, asked: Sequence[int] = ()) -> dict[int, tuple[int, int]]:
         """Return where each partition that is asked for begins, and where it ends for now.
 
         All are asked for where none is. Raises NotFound.
         """
-        count = self._coordination.partitions(self._topic)
+        count = self.coordination.partitions(self._topic)
         for partition in asked:
             if partition >= count:
                 raise NotFound(
@@ -33,7 +34,7 @@ class TopicReader:
                 )
         extents = {}
         for partition in asked or range(count):
-            extent = self._coordination.extent(self._topic, partition)
+            extent = self.coordination.extent(self._topic, partition)
             extents[partition] = extent.start, extent.stable_end
         return extents
 
@@ -43,10 +44,11 @@ class TopicReader:
 
     def read(self, partition: int, start: int, end: int, passed: Passed) -> Iterator[Record]:
         """Yield what was committed there; `passed` is told of `end - start` offsets all told."""
-        at = start
-        for chunk in self.chunks(partition, start, end):
-            yield from chunk
-            if chunk:
-                passed(chunk[-1].offset + 1 - at)
-                at = chunk[-1].offset + 1
-        passed(end - at)
+        return chain.from_iterable(
+            chunks_in(self.chunks(partition, start, end), start, end, passed)
+        )
+
+    def all(self) -> Iterator[Record]:
+        """Yield all that was committed, by partition and offset."""
+        for partition, (start, end) in self.extents().items():
+            yield from chain.from_iterable(self.chunks(partition, start, end))

@@ -7,21 +7,29 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
-from processor.cli.common.documents import iso_time, members, print_text
-from processor.cli.common.output import Json, emit, note, out, progress_bar, settings_from
+from processor.cli.common.documents import iso_time, members
+from processor.cli.common.output import (
+    Json,
+    emit,
+    fields_table,
+    note,
+    out,
+    print_text,
+    progress_bar,
+    settings_from,
+)
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import page, printable
 from processor.cli.dead_letters import export, redrive, summary
 from processor.cli.dead_letters.options import LetterOptions, Partitions, Reasons
 from processor.cli.dead_letters.reading import (
     Letters,
-    header_rows,
     letter_document,
     short_document,
     update_reader,
 )
 from processor.cli.dead_letters.session_now import session_members, session_now
-from processor.dead_letters.letter import DeadLetter, in_short
+from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.errors import InputError
 from processor.ports.log import Record
 
@@ -111,13 +119,13 @@ def show(
     out().print(letter_page(record))
     if isinstance(update, str):
         out().print(f"\nThe value cannot be read: {printable(update)}. Its bytes:")
-        value = record.value or b""
-        rest = f" … and {len(value) - _HEX_SHOWN:,} more" if len(value) > _HEX_SHOWN else ""
-        out().print(value[:_HEX_SHOWN].hex(" ", -4) + rest)
+        given = record.value or b""
+        rest = f" … and {len(given) - _HEX_SHOWN:,} more" if len(given) > _HEX_SHOWN else ""
+        out().print(given[:_HEX_SHOWN].hex(" ", -4) + rest)
     else:
         out().print("\nThe update:")
-        for name, text in members(update):
-            out().print(f"  {name}: {printable(text)}")
+        for name, value in members(update):
+            out().print(f"  {name}: {printable(value)}")
     out().print("\nThe session now:")
     match session:
         case None:
@@ -132,19 +140,19 @@ def letter_page(record: Record) -> Table:
     """Return all of a letter but its value, for people."""
     letter = in_short(record)
     topic, partition, offset = letter.source
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    table.add_row("letter", letter.place)
-    table.add_row("reason", letter.reason)
-    table.add_row("message", printable(letter.message))
-    table.add_row("came from", f"{topic} partition {partition} offset {offset}")
-    table.add_row("time", iso_time(letter.timestamp))
-    table.add_row("key", "none" if record.key is None else printable(letter.key))
-    table.add_row("value", "none" if record.value is None else f"{letter.size:,} bytes")
-    for name, value in header_rows(record.headers):
-        table.add_row(f"header {printable(name)}", printable(value))
-    return table
+    rows = [
+        ("letter", letter.place),
+        ("reason", letter.reason),
+        ("message", printable(letter.message)),
+        ("came from", f"{topic} partition {partition} offset {offset}"),
+        ("time", iso_time(letter.timestamp)),
+        ("key", "none" if record.key is None else printable(letter.key)),
+        ("value", "none" if record.value is None else f"{letter.size:,} bytes"),
+    ]
+    for name, value in record.headers:
+        shown = "null" if value is None else printable(text(value))
+        rows.append((f"header {printable(name)}", shown))
+    return fields_table(rows)
 
 
 app.command("summary")(summary.command)

@@ -1,17 +1,22 @@
 """`dead-letters export`: dead letters as JSON lines."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
 
-from processor.cli.common.documents import print_text
 from processor.cli.common.new_file import new_file
 from processor.cli.common.option_block import takes_blocks
-from processor.cli.common.output import Json, emit_one, note, progress_bar, settings_from
+from processor.cli.common.output import (
+    Json,
+    emit_one,
+    note,
+    print_text,
+    progress_bar,
+    settings_from,
+    while_read,
+)
 from processor.cli.common.reach import answering
 from processor.cli.dead_letters.options import LetterOptions
 from processor.cli.dead_letters.reading import Letters, letter_document, update_reader
@@ -57,11 +62,8 @@ def command(
 def _written(file: str) -> Iterator[Callable[[str], object]]:
     """Give what writes a line; the file has its name only if all went well."""
     if file == _STANDARD_OUTPUT:
-        try:
+        with while_read():
             yield print_text
-        except BrokenPipeError:
-            # Who read the pipe has seen enough; nothing more can be flushed into it at the exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     with new_file(file) as lines:
         yield lambda text: lines.write(f"{text}\n".encode())

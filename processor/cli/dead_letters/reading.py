@@ -13,7 +13,7 @@ from processor.config import Settings
 from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.dead_letters.selection import Selection
 from processor.errors import NotFound
-from processor.ports.log import Headers, Record, Topic
+from processor.ports.log import Record, Topic
 
 
 class Letters(TopicReader):
@@ -21,14 +21,6 @@ class Letters(TopicReader):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, Topic.DEAD_LETTERS)
-
-    def partitions(self, topic: Topic) -> int:
-        """Return how many partitions a topic has."""
-        return self._coordination.partitions(topic)
-
-    def topic_ids(self) -> Mapping[Topic, str]:
-        """Return the ids of the topics."""
-        return self._coordination.topic_ids()
 
     def chosen(self, selection: Selection, bar: Progress) -> Iterator[tuple[Record, DeadLetter]]:
         """Yield the letters that are chosen, up to the ends of now, and show how far it is."""
@@ -108,12 +100,6 @@ def short_document(letter: DeadLetter) -> dict[str, object]:
         "bytes": letter.size,
         "source": {"topic": topic, "partition": _number(partition), "offset": _number(offset)},
     }
-
-
-def header_rows(headers: Headers) -> Iterator[tuple[str, str]]:
-    """Yield the headers as people read them."""
-    for name, value in headers:
-        yield name, "null" if value is None else text(value)
 
 
 def _header(name: str, value: bytes | None) -> dict[str, object]:

@@ -119,7 +119,7 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
     letters = Letters(settings)
     sender = RedriveSender(cluster_of(settings), asked.name)
     try:
-        partitions = range(letters.partitions(Topic.DEAD_LETTERS))
+        partitions = range(letters.coordination.partitions(Topic.DEAD_LETTERS))
         fresh = _fresh(letters, asked)
         known = sender.positions(partitions, stable=False)
         positions = going_on(asked.name, known, fresh)
@@ -134,7 +134,11 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
                 sender.send((), {}, committed(positions))
         before = sum(each.mark.sent for each in positions.values())
         done = bool(known) and not any(each.left for each in positions.values())
-        to = Input(settings.updates_topic, letters.partitions(Topic.UPDATES), asked.max_attempts)
+        to = Input(
+            settings.updates_topic,
+            letters.coordination.partitions(Topic.UPDATES),
+            asked.max_attempts,
+        )
         return RedriveOutcome(
             sender.group, _drive(letters, asked, positions, to, deliver), before, done
         )
@@ -146,7 +150,7 @@ def _fresh(letters: Letters, asked: RedriveRequest) -> RedrivePositions:
     """Return where a redrive begins that is new."""
     selection = asked.chosen.selection
     extents = letters.extents(sorted(selection.named()))
-    topics = letters.topic_ids()
+    topics = letters.coordination.topic_ids()
     ids = topics[Topic.DEAD_LETTERS], topics[Topic.UPDATES]
     return {
         partition: RedrivePosition(

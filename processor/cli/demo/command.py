@@ -82,7 +82,7 @@ def command(
             produce(cluster, updates, seed, bar)
             pace = process(settings, cluster, state_dir / "service.log", updates, bar)
         tell("reading back what was committed")
-        found = tally(cluster, PARTITIONS, updates)
+        found = tally(settings, updates)
         if as_json:
             print_json(_summary(found, pace))
         else:

@@ -1,16 +1,15 @@
 """What became of the demo's updates, as a reader of the topics sees it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from processor.cli.common.topic_reader import TopicReader
+from processor.config import Settings
 from processor.core.outcome import Reason
 from processor.dead_letters.letter import in_short
 from processor.ports.log import Record, Topic
-
-if TYPE_CHECKING:
-    from processor.kafka.clients import Cluster
 
 Fields = Mapping[str, Any]
 
@@ -38,23 +37,23 @@ class DemoTally:
         return self.updates - self.snapshots - self.rejected.total()
 
 
-def tally(cluster: "Cluster", partitions: int, updates: int) -> DemoTally:
+def tally(settings: Settings, updates: int) -> DemoTally:
     """Read all topics from end to end, read_committed."""
     found = DemoTally(updates)
     keys: set[bytes] = set()
-    for record in _all(cluster, Topic.SESSIONS, partitions):
+    for record in TopicReader(settings, Topic.SESSIONS).all():
         found.snapshots += 1
         key = record.key or b""
         keys.add(key)
         if record.value is not None and (key in found.histories or len(found.histories) < _KEPT):
             found.histories.setdefault(key, []).append(record.value)
     found.sessions = len(keys)
-    for record in _all(cluster, Topic.DEAD_LETTERS, partitions):
+    for record in TopicReader(settings, Topic.DEAD_LETTERS).all():
         reason = in_short(record).reason
         found.rejected[reason] += 1
         if found.letter is None and reason == Reason.TRANSITION_NOT_ALLOWED:
             found.letter = record
-    claims = _all(cluster, Topic.CLAIMS, partitions)
+    claims = TopicReader(settings, Topic.CLAIMS).all()
     found.profiles = len({record.key for record in claims})
     return found
 
@@ -76,14 +75,3 @@ def worth_showing(histories: Sequence[Sequence[Fields]]) -> list[Sequence[Fields
         fitting = (each for each in readable if test(each[-1]) and each not in chosen)
         chosen.extend(list(fitting)[:1])
     return chosen or list(histories[:1])
-
-
-def _all(cluster: "Cluster", topic: Topic, partitions: int) -> Iterator[Record]:
-    from processor.kafka.coordination import KafkaCoordination
-    from processor.kafka.scan import KafkaScan
-
-    coordination, scan = KafkaCoordination(cluster), KafkaScan(cluster)
-    for partition in range(partitions):
-        extent = coordination.extent(topic, partition)
-        for chunk in scan.read(topic, partition, extent.start, extent.stable_end):
-            yield from chunk

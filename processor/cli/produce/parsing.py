@@ -11,7 +11,7 @@ import re
 import time
 from collections import abc
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from types import GenericAlias, NoneType, UnionType
@@ -29,12 +29,11 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from processor.cli.common.documents import epoch_ms
 from processor.core.session import CartItem, State
 from processor.core.update import SessionUpdate
 from processor.core.validate import MAX_EVENT_TIME, MAX_INT, validate
 
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _LONGEST_LONG: Final = 20
 
@@ -65,7 +64,7 @@ def _moment(value: object) -> object:
         raise ValueError("is neither ISO 8601 nor milliseconds since 1970") from None
     if moment.tzinfo is None:
         raise ValueError("has no zone; add Z for UTC, or an offset such as +02:00")
-    return (moment - _EPOCH) // _MILLISECOND
+    return epoch_ms(moment)
 
 
 def _encodable(text: str) -> str:

@@ -14,7 +14,7 @@ from processor.cli.replay.start import bounds, reach, refusal
 from processor.config import Settings
 from processor.errors import InputError
 from processor.replay.bounds import Point
-from processor.replay.names import replayed, valid
+from processor.replay.names import replayed, unknown, valid
 from processor.replay.plan import Range
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def status(ctx: typer.Context, name: options.Name, *, as_json: Json = False) -> 
                 "start": each.start,
                 "at": places[partition],
                 "end": each.end,
-                "left": max(0, each.end - (places[partition] or each.start)),
+                "left": each.left(places[partition]),
             }
             for partition, each in plan.ranges.items()
         ),
@@ -116,8 +116,6 @@ def drop(
     with answering():
         live = reach(settings)
         if name not in live.replays.names():
-            from processor.cli.replay.live import unknown
-
             raise unknown(name)
         live.require_stopped(own)
     confirmed = yes or (not as_json and typer.confirm(f"Drop replay {name}?", err=True))
@@ -166,8 +164,5 @@ def _listed(live: "Live", settings: Settings, name: str) -> dict[str, object]:
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(found.created // 1000)),
         "partitions": len(found.ranges),
         "offsets": found.offsets,
-        "left": sum(
-            max(0, each.end - (places[partition] or each.start))
-            for partition, each in found.ranges.items()
-        ),
+        "left": found.left(places),
     }

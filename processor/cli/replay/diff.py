@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,8 @@ from processor.cli.common.output import Json, emit, note, print_json, progress_b
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
 from processor.cli.replay.options import Name
+from processor.cli.replay.start import reach
+from processor.ports.log import Topic, chunks_in
 from processor.replay.compare import Comparison, Difference, DifferenceKind
 from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan, Range
@@ -38,15 +41,13 @@ def command(
 
     Example: session-processor replay diff wrong-totals --examples 20
     """
-    from processor.cli.replay.live import Live
-
     settings = settings_from(ctx)
     own = replayed(settings, valid(name))
     rows = []
     shown: list[tuple[int, Difference]] = []
     total: Counter[DifferenceKind] = Counter()
     with answering():
-        live = Live(settings)
+        live = reach(settings)
         plan = live.known(name)
         live.state.require_same(plan)
         ends = _ends(live, plan, own)
@@ -95,17 +96,16 @@ def _fill(  # noqa: PLR0917  two sides, and where to show it
     partition: int,
     bar: "Progress",
 ) -> None:
-    end = live.output_end(partition) if plan.promoted else plan.output_ends[partition]
+    end = plan.output_ends[partition]
+    if plan.promoted:
+        end = live.coordination.extent(Topic.SESSIONS, partition).stable_end
     for doing, take, records, total in (
         ("live", comparison.live, live.snapshots(partition, end), end),
         ("replay", comparison.again, *live.replayed_snapshots(own, partition)),
     ):
         task = bar.add_task(f"partition {partition}, {doing}", total=total)
-        for chunk in records:
-            if chunk:
-                take(chunk)
-                bar.update(task, completed=chunk[-1].offset + 1)
-        bar.update(task, completed=total)
+        for chunk in chunks_in(records, 0, total, partial(bar.advance, task)):
+            take(chunk)
 
 
 def _counted(counts: Counter[DifferenceKind]) -> Mapping[str, int]:

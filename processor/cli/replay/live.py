@@ -6,24 +6,16 @@ from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
 from processor.bootstrap.adapters import cluster_of, readers_of, remove_cache, stream_of
 from processor.bootstrap.codecs import codecs_of, snapshot_writer
 from processor.config import Settings
-from processor.errors import NotFound
 from processor.kafka.offsets import KafkaOffsets
 from processor.kafka.replays import KafkaReplays
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Record, Topic
 from processor.replay.exact import Seen
 from processor.replay.live_state import LiveState
-from processor.replay.names import replayed, valid
+from processor.replay.names import replayed, unknown, valid
 from processor.replay.plan import Plan, Range
 from processor.replay.promote import Numbering
 from processor.runtime.until_end import group_position
-
-
-def unknown(name: str) -> NotFound:
-    """Return what is raised for a name that no replay has."""
-    return NotFound(
-        f"there is no replay {name!r}", hint="`session-processor replay list` lists those there are"
-    )
 
 
 class Live:
@@ -31,17 +23,13 @@ class Live:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        cluster, self._coordination, self._scan = readers_of(settings)
-        self._stream = stream_of(self._coordination, settings)
+        cluster, self.coordination, self._scan = readers_of(settings)
+        self._stream = stream_of(self.coordination, settings)
         self._snapshots = codecs_of(settings).snapshots
         self._writer: SnapshotCodec | None = None
         self.numbering = Numbering(self._version, self._renumbered)
-        self.state = LiveState(self._stream, self._coordination, self._scan)
+        self.state = LiveState(self._stream, self.coordination, self._scan)
         self.replays = KafkaReplays(cluster)
-
-    def offset_at(self, partition: int, timestamp: int) -> int:
-        """Return the first input offset at or after the time."""
-        return self._coordination.offset_at(partition, timestamp)
 
     def seen(self, snapshot: bytes) -> Seen:
         """Return a snapshot's input offset and version."""
@@ -58,10 +46,6 @@ class Live:
         if found is None:
             raise unknown(name)
         return found
-
-    def output_end(self, partition: int) -> int:
-        """Return where the live output ends now."""
-        return self._coordination.extent(Topic.SESSIONS, partition).stable_end
 
     def snapshots(self, partition: int, end: int) -> Iterator[Sequence[Record]]:
         """Yield what was published live below `end`, in chunks, some of them empty."""

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,10 +13,11 @@ from processor.cli.common.output import Json, emit, note, progress_bar, settings
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
 from processor.cli.replay.options import Name
+from processor.cli.replay.start import reach
 from processor.config import Settings
 from processor.errors import FailClosed, Unavailable
 from processor.ports.clock import SYSTEM_CLOCK, Clock
-from processor.ports.log import BatchAborted, LogUnavailable, Subscription
+from processor.ports.log import BatchAborted, LogUnavailable, Subscription, chunks_in
 from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan
 from processor.replay.promote import Promote, Staged
@@ -46,13 +48,11 @@ def command(
 
     Example: session-processor replay promote wrong-totals
     """
-    from processor.cli.replay.live import Live
-
     settings = settings_from(ctx)
     own = replayed(settings, valid(name))
     with ExitStack() as closing:
         with answering():
-            live = Live(settings)
+            live = reach(settings)
             plan = live.known(name)
             outputs = _ready(live, plan, own)
             staged = _staged(live, plan, own, outputs, closing, as_json=as_json)
@@ -111,17 +111,13 @@ def _staged(
             closing.callback(staged.close)
             again, end = live.replayed_snapshots(own, partition)
             task = bar.add_task(f"partition {partition}", total=outputs[partition] + end)
-            passed = 0
+            passed = partial(bar.advance, task)
             for take, chunks, total in (
                 (staged.live, live.snapshots(partition, outputs[partition]), outputs[partition]),
                 (staged.again, again, end),
             ):
-                for chunk in chunks:
-                    if chunk:
-                        take(chunk)
-                        bar.update(task, completed=passed + chunk[-1].offset + 1)
-                passed += total
-                bar.update(task, completed=passed)
+                for chunk in chunks_in(chunks, 0, total, passed):
+                    take(chunk)
             made.append(staged)
     return made
 

@@ -20,7 +20,7 @@ from processor.config.settings import env_name
 from processor.errors import InputError, ProcessorError
 from processor.ports.log import LogUnavailable
 from processor.replay.bounds import RequestedBounds
-from processor.replay.names import default_name, replayed, valid
+from processor.replay.names import default_name, replayed, unknown, valid
 from processor.replay.plan import Plan
 
 if TYPE_CHECKING:
@@ -92,8 +92,6 @@ def _begun(
         live.state.require_same(plan)
         return live.replays.rewrite(live.state.extended(plan)) if extend else plan
     if wanted is None:
-        from processor.cli.replay.live import unknown
-
         raise unknown(name)
     ranges, outputs, refused = bounds(live, wanted, as_json=as_json)
     if refused:
@@ -127,11 +125,7 @@ def _watching(plan: Plan, live: Settings, own: Settings, *, as_json: bool) -> It
                 places = asker.places(plan, own)
             except (LogUnavailable, ProcessorError):
                 continue  # the replay itself tells what is wrong
-            done = sum(
-                max(0, min(places[partition] or each.start, each.end) - each.start)
-                for partition, each in plan.ranges.items()
-            )
-            bar.update(task, completed=done)
+            bar.update(task, completed=plan.offsets - plan.left(places))
 
     watcher = Thread(target=watch, daemon=True)
     with bar:

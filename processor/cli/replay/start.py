@@ -25,7 +25,7 @@ def bounds(
 ) -> tuple[Mapping[int, Range], Mapping[int, int], Sequence[Point]]:
     """Return the ranges, the live output's ends, and what cannot be had."""
     found, outputs = live.state.look()
-    ranges, refused = bound(wanted, found, live.offset_at)
+    ranges, refused = bound(wanted, found, live.coordination.offset_at)
     apart = {point.partition for point in refused}
     exact = {partition: each for partition, each in ranges.items() if partition not in apart}
     with progress_bar(as_json=as_json) as bar:

@@ -1,15 +1,21 @@
 """`sessions`: look one up in Redis, watch them change, or export them."""
 
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
-from processor.cli.common.documents import json_document, print_text
-from processor.cli.common.output import Json, note, out, print_json, settings_from
+from processor.cli.common.documents import json_document
+from processor.cli.common.output import (
+    Json,
+    note,
+    out,
+    print_json,
+    print_text,
+    settings_from,
+    while_read,
+)
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import line, page, printable
 from processor.cli.common.topic_reader import TopicReader
@@ -87,7 +93,7 @@ def watch(
     codec = codecs_of(settings).snapshots
     wanted = None if key is None else key.encode()
     try:
-        with answering():
+        with answering(), while_read():
             records = _committed(settings, from_beginning=from_beginning, quiet=as_json)
             matching = (each for each in records if wanted is None or each.key == wanted)
             for record in islice(matching, limit):
@@ -98,9 +104,6 @@ def watch(
                     _tell(fields, as_json=as_json)
     except KeyboardInterrupt:
         note("", as_json=as_json)  # the terminal shows ^C: begin a new line
-    except BrokenPipeError:
-        # Who read the pipe has seen enough; nothing more can be flushed into it at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _committed(settings: Settings, *, from_beginning: bool, quiet: bool) -> Iterator[Record]:

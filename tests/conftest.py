@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fakes.service import World
 from hypothesis import HealthCheck, settings
+from local_registry import LocalRegistry
 from servers import (
     BOOTSTRAP_VARIABLE,
     REDIS_VARIABLE,
@@ -26,7 +27,6 @@ from shared import run_directory, shared
 
 from processor.local.cluster import LocalCluster
 from processor.local.kafka import LocalKafka
-from processor.local.registry import LocalRegistry
 from processor.local.valkey import LocalValkey
 
 # How long an example takes hangs on what else the machine does.

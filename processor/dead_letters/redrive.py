@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
@@ -65,74 +66,64 @@ class RedriveCounts(NamedTuple):
     """The places of those that the broker refuses."""
 
 
+@dataclass(slots=True, kw_only=True)
 class Redrive:
     """One run of a redrive. A dry run delivers to nowhere, and tells what would be sent."""
 
-    def __init__(
-        self,
-        *,
-        read: Read,
-        selection: Selection,
-        to: Input,
-        positions: RedrivePositions,
-        deliver: Deliver,
-        pace: RateLimit,
-        on_progress: Callable[[int], None],
-    ) -> None:
-        """Take what is told how many offsets were passed, each time some were."""
-        self._read = read
-        self._selection = selection
-        self._to = to
-        self._positions = dict(positions)
-        self._deliver = deliver
-        self._pace = pace
-        self._on_progress = on_progress
-        self.tally = RedriveCounts(Counter(), Counter(), [])
+    read: Read
+    selection: Selection
+    to: Input
+    positions: RedrivePositions
+    deliver: Deliver
+    pace: RateLimit
+    on_progress: Callable[[int], None]
+    """Told how many offsets were passed, each time some were."""
+    tally: RedriveCounts = field(default_factory=lambda: RedriveCounts(Counter(), Counter(), []))
 
     def run(self) -> RedriveCounts:
         """Bring every partition to its end, in the order of the letters."""
-        for partition, position in self._positions.items():
+        for partition, position in self.positions.items():
             if position.left:
                 self._drive(partition)
         return self.tally
 
     def _drive(self, partition: int) -> None:
-        end = self._positions[partition].mark.end
+        end = self.positions[partition].mark.end
         batch: list[Redriven] = []
         size = 0
         for record in self._records(partition):
             letter = in_short(record)
-            if not self._selection.chooses(letter):
+            if not self.selection.chooses(letter):
                 continue
-            decided = decide(record, letter, self._to)
+            decided = decide(record, letter, self.to)
             if isinstance(decided, Skip):
                 self.tally.skipped[decided] += 1
                 continue
             batch.append(decided)
             size += letter.size
-            if len(batch) == self._pace.batch or size > _BATCH_BYTES:
+            if len(batch) == self.pace.batch or size > _BATCH_BYTES:
                 self._send(partition, batch, record.offset + 1)
                 batch, size = [], 0
         self._send(partition, batch, end)
 
     def _records(self, partition: int) -> Iterator[Record]:
-        offset, mark = self._positions[partition]
-        meant = self._selection.within(partition, offset, mark.end)
-        chunks = self._read(partition, *meant) if meant else ()
-        return chain.from_iterable(chunks_in(chunks, offset, mark.end, self._on_progress))
+        offset, mark = self.positions[partition]
+        meant = self.selection.within(partition, offset, mark.end)
+        chunks = self.read(partition, *meant) if meant else ()
+        return chain.from_iterable(chunks_in(chunks, offset, mark.end, self.on_progress))
 
     def _send(self, partition: int, batch: Sequence[Redriven], offset: int) -> None:
         """Send a batch and move the position to the offset.
 
         What a broker refuses is found by halves, since it refuses a batch as one.
         """
-        before = self._positions[partition]
+        before = self.positions[partition]
         if not batch and before.offset == offset:
             return
-        after = {**self._positions, partition: before.moved(offset, len(batch))}
+        after = {**self.positions, partition: before.moved(offset, len(batch))}
         try:
-            self._deliver(
-                [each.record for each in batch], committed(self._positions), committed(after)
+            self.deliver(
+                [each.record for each in batch], committed(self.positions), committed(after)
             )
         except UnpublishableError:
             if len(batch) > 1:
@@ -145,9 +136,9 @@ class Redrive:
             self._refuse(batch[0])
             self._send(partition, (), offset)
             return
-        self._positions = after
+        self.positions = after
         self.tally.sent.update((each.letter.reason, each.record.partition or 0) for each in batch)
-        self._pace.delivered(len(batch))
+        self.pace.delivered(len(batch))
 
     def _refuse(self, refused: Redriven) -> None:
         self.tally.skipped[Skip.REFUSED] += 1

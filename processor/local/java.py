@@ -3,7 +3,6 @@
 import fcntl
 import os
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from processor.errors import LocalStackError
 
 INSTALL_HINT = "pip install 'session-processor[local]'"
 KAFKA_VERSION = "4.3.1"
-REGISTRY_VERSION = "3.0.9"
 _LOG4J2_SINCE = 4
 
 
@@ -37,27 +35,20 @@ def kafka_classpath(version: str = KAFKA_VERSION) -> str:
     so it is resolved apart, in the version of the log4j that came with the broker: resolved in one
     go, older versions of some jars would win.
     """
-    jars = _jars(f"org.apache.kafka:kafka_2.13:{version}")
-    slf4j = _version_of("slf4j-api", jars)
+    found = jars(f"org.apache.kafka:kafka_2.13:{version}")
+    slf4j = _version_of("slf4j-api", found)
     if logs_by_log4j2(version):
-        log4j = _version_of("log4j-api", jars)
+        log4j = _version_of("log4j-api", found)
         binding = "log4j-slf4j-impl" if slf4j.startswith("1.") else "log4j-slf4j2-impl"
-        jars |= _jars(f"org.apache.logging.log4j:{binding}:{log4j}")
+        found |= jars(f"org.apache.logging.log4j:{binding}:{log4j}")
     else:
-        jars |= _jars(f"org.slf4j:slf4j-reload4j:{slf4j}")
-    return ":".join(str(path) for _, path in sorted(jars.items()))
+        found |= jars(f"org.slf4j:slf4j-reload4j:{slf4j}")
+    return ":".join(str(path) for _, path in sorted(found.items()))
 
 
 def logs_by_log4j2(version: str) -> bool:
     """Whether the broker's logs are log4j 2's; before 4.0 they were those of its predecessor."""
     return int(version.split(".", maxsplit=1)[0]) >= _LOG4J2_SINCE
-
-
-@cache
-def tools_classpath(version: str = KAFKA_VERSION) -> str:
-    """Return the class path of Kafka's command-line tools; downloads what is not cached."""
-    jars = _jars(f"org.apache.kafka:kafka-tools:{version}")
-    return ":".join(str(path) for _, path in sorted(jars.items()))
 
 
 def run_java(
@@ -81,55 +72,8 @@ def run_java(
     return done.stdout
 
 
-def kafka_tool(
-    main_class: str,
-    *arguments: str,
-    version: str = KAFKA_VERSION,
-    stdin: str = "",
-    timeout: float = 60,
-) -> str:
-    """Run one of Kafka's own command-line tools and return what it printed.
-
-    `main_class` may leave out `org.apache.kafka.tools.`: `TopicCommand`, `consumer.group.
-    ConsumerGroupCommand`, `consumer.ConsoleConsumer`. Raises LocalStackError if the tool fails.
-    """
-    if not main_class.startswith("org."):
-        main_class = f"org.apache.kafka.tools.{main_class}"
-    return run_java(
-        main_class, arguments, classpath=tools_classpath(version), stdin=stdin, timeout=timeout
-    )
-
-
-@cache
-def registry_program(version: str = REGISTRY_VERSION) -> Path:
-    """Return the jar that starts Apicurio, beside what it needs; downloads what is not cached."""
-    group, artifact = "io.apicurio", "apicurio-registry-app"
-    try:
-        from jgo.config import GlobalSettings
-        from jgo.constants import MAVEN_CENTRAL_URL
-        from jgo.maven import MavenContext
-    except ImportError as absent:
-        raise LocalStackError(
-            "the schema registry needs the package jgo (it finds its archive)", hint=INSTALL_HINT
-        ) from absent
-    context = MavenContext(
-        repo_cache=GlobalSettings.load().repo_cache, remote_repos={"central": MAVEN_CENTRAL_URL}
-    )
-    with _alone():
-        with _resolving(f"{group}:{artifact}:{version}"):
-            component = context.project(group, artifact).at_version(version)
-            archive = Path(component.artifact("all", "tar.gz").resolve())
-        unpacked = archive.with_name(f"{artifact}-{version}-all")
-        if not unpacked.is_dir():
-            with tempfile.TemporaryDirectory(dir=archive.parent) as fresh:
-                with tarfile.open(archive) as packed:
-                    packed.extractall(fresh, filter="data")
-                Path(fresh).rename(unpacked)
-                Path(fresh).mkdir()  # for the context, which removes it
-    return unpacked / f"{artifact}-{version}-runner.jar"
-
-
-def _jars(coordinates: str) -> dict[str, Path]:
+def jars(coordinates: str) -> dict[str, Path]:
+    """Return the jars of a program by their names; downloads what is not cached."""
     try:
         import jgo
     except ImportError as absent:
@@ -137,30 +81,27 @@ def _jars(coordinates: str) -> dict[str, Path]:
             "the local stack needs the package jgo (it finds Kafka's jars)", hint=INSTALL_HINT
         ) from absent
     # Not `jgo.build`: it removes and links again jars that another process may be loading.
-    with _alone(), _resolving(coordinates):
+    with downloading(coordinates):
         found = [artifact.resolve() for artifact in jgo.resolve(coordinates)]
     return {path.name: path for path in found}
 
 
 @contextmanager
-def _resolving(coordinates: str) -> Iterator[None]:
-    """Raise LocalStackError for whatever the library raises: its parts are many."""
-    try:
-        yield
-    except Exception as failed:
-        raise LocalStackError(
-            f"{coordinates} could not be resolved: {failed}",
-            hint="the first start needs a network; later ones use what was downloaded",
-        ) from failed
+def downloading(coordinates: str) -> Iterator[None]:
+    """Keep other processes of this user from downloading the same into the same place.
 
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Keep other processes of this user from downloading the same into the same place."""
+    Raises LocalStackError for whatever the library raises: its parts are many.
+    """
     lock = Path(tempfile.gettempdir()) / f"session-processor-jars-{os.getuid()}.lock"
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        except Exception as failed:
+            raise LocalStackError(
+                f"{coordinates} could not be resolved: {failed}",
+                hint="the first start needs a network; later ones use what was downloaded",
+            ) from failed
 
 
 def _version_of(artifact: str, jars: dict[str, Path]) -> str:

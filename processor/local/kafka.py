@@ -7,7 +7,7 @@ import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -108,28 +108,6 @@ class LocalKafka(LocalServer):
         self._cluster = self.data_dir / "cluster.json"
         self._config = self.data_dir / "server.properties"
         self._log4j = self.data_dir / "log4j.properties"
-
-    @classmethod
-    def start(
-        cls,
-        data_dir: Path,
-        port: int = 0,
-        *,
-        version: str = KAFKA_VERSION,
-        properties: Mapping[str, str] | None = None,
-        jvm_options: Sequence[str] = LIGHT_JVM,
-        progress: Progress = silent,
-    ) -> Self:
-        """Start a broker (port 0: any free one) and return when it answers; keeps earlier data."""
-        kafka = cls(
-            data_dir,
-            port or free_port(),
-            version=version,
-            properties=properties,
-            jvm_options=jvm_options,
-        )
-        kafka.launch(progress)
-        return kafka
 
     @property
     def bootstrap_servers(self) -> str:

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from processor.errors import LocalStackError
 from processor.local.ports import free_port, is_free
@@ -38,6 +38,16 @@ class LocalServer(ABC):
         self.port = port
         self.log = self.data_dir / f"{self.name.lower()}.log"
         self._record = self.data_dir / "process.json"
+
+    @classmethod
+    def start(cls, data_dir: Path, port: int = 0, **options: Any) -> Self:
+        """Start a server (port 0: any free one) and return when it answers; keeps earlier data.
+
+        `options` are what the class takes besides.
+        """
+        server = cls(data_dir, port or free_port(), **options)
+        server.launch()
+        return server
 
     @property
     def pid(self) -> int | None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import redis
 
 from processor.errors import LocalStackError
 from processor.local.java import INSTALL_HINT
-from processor.local.ports import free_port
-from processor.local.server import LocalServer, Progress, silent
+from processor.local.server import LocalServer
 
 
 class LocalValkey(LocalServer):
@@ -28,20 +27,6 @@ class LocalValkey(LocalServer):
         super().__init__(data_dir, port)
         self.properties = dict(properties or {})
         self._config = self.data_dir / "valkey.conf"
-
-    @classmethod
-    def start(
-        cls,
-        data_dir: Path,
-        port: int = 0,
-        *,
-        properties: Mapping[str, str] | None = None,
-        progress: Progress = silent,
-    ) -> Self:
-        """Start a server (port 0: any free one) and return when it answers; keeps earlier data."""
-        valkey = cls(data_dir, port or free_port(), properties=properties)
-        valkey.launch(progress)
-        return valkey
 
     @property
     def url(self) -> str:

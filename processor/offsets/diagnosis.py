@@ -1,6 +1,7 @@
 """Finding out how a partition stands: what is committed, what is published, what is wrong."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from processor.avro.framing import DecodeError, framed
@@ -58,28 +59,18 @@ class Readers(NamedTuple):
     """Returns an update's event id, None where it cannot be read."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """Looks at partitions from outside of the group; changes nothing but to fence the dead."""
 
-    def __init__(
-        self,
-        *,
-        stream: Stream,
-        topics: Topics,
-        coordination: Coordination,
-        scan: Scan,
-        readers: Readers,
-        clock: Clock,
-        on_progress: OnProgress,
-    ) -> None:
-        """`on_progress` hears how reading gets on."""
-        self._stream = stream
-        self._topics = topics
-        self._coordination = coordination
-        self._scan = scan
-        self._readers = readers
-        self._clock = clock
-        self._on_progress = on_progress
+    stream: Stream
+    topics: Topics
+    coordination: Coordination
+    scan: Scan
+    readers: Readers
+    clock: Clock
+    on_progress: OnProgress
+    """Hears how reading gets on."""
 
     def glance(self, partition: int) -> Situation:
         """Return how a partition stands now, without waiting for anybody or reading it whole."""
@@ -87,7 +78,7 @@ class Diagnosis:
 
     def committed(self, partition: int) -> Committed | None:
         """Return what is committed now, whatever is pending."""
-        return self._coordination.committed(partition, stable=False)
+        return self.coordination.committed(partition, stable=False)
 
     def look(self, partition: int) -> Situation:
         """Return how a partition of a stopped group stands, with what its topics tell.
@@ -105,30 +96,30 @@ class Diagnosis:
         if committed is None:
             return None
         try:
-            return CommitMetadata.decode(committed.metadata, self._stream.cluster)
+            return CommitMetadata.decode(committed.metadata, self.stream.cluster)
         except ForeignText:
             return None
 
     def _settled(self, partition: int) -> Committed | None:
-        since = self._clock.monotonic()
-        waiting = stable_offset(partition, self._coordination, self._stream.cluster, self._clock)
+        since = self.clock.monotonic()
+        waiting = stable_offset(partition, self.coordination, self.stream.cluster, self.clock)
         while True:
             try:
                 next(waiting)
             except StopIteration as done:
                 committed: Committed | None = done.value
                 return committed
-            if self._clock.monotonic() - since > SETTLE_S:
+            if self.clock.monotonic() - since > SETTLE_S:
                 raise Unavailable(
                     f"partition {partition} has a transaction open that has not ended within "
                     f"{SETTLE_S:g} seconds",
                     hint="See with Kafka's `kafka-transactions` who holds it, and try again.",
                 )
-            self._clock.wait(_MOMENT_S)
+            self.clock.wait(_MOMENT_S)
 
     def _situation(self, partition: int, committed: Committed | None) -> Situation:
-        updates = self._coordination.extent(Topic.UPDATES, partition)
-        output = self._coordination.extent(Topic.SESSIONS, partition)
+        updates = self.coordination.extent(Topic.UPDATES, partition)
+        output = self.coordination.extent(Topic.SESSIONS, partition)
         fault = (
             self._no_offset(partition)
             if committed is None
@@ -139,17 +130,17 @@ class Diagnosis:
         )
 
     def _wrong(self, found: Found) -> OffsetFault | None:
-        checked = check_committed(found, self._stream, self._topics)
+        checked = check_committed(found, self.stream, self.topics)
         return checked if isinstance(checked, OffsetFault) else None
 
     def _no_offset(self, partition: int) -> OffsetFault | None:
         """Return what is wrong with a partition that has no offset; None for a virgin one."""
         for topic in _PUBLISHED:
-            extent = self._coordination.extent(topic, partition)
-            for records in self._scan.read(topic, partition, extent.start, extent.stable_end):
+            extent = self.coordination.extent(topic, partition)
+            for records in self.scan.read(topic, partition, extent.start, extent.stable_end):
                 if records:
                     return OffsetFault(
-                        FaultKind.NO_OFFSET, no_offset(partition, topic, self._topics)
+                        FaultKind.NO_OFFSET, no_offset(partition, topic, self.topics)
                     )
         return None
 
@@ -166,8 +157,8 @@ class Diagnosis:
     ) -> AnsweredRecords | None:
         """Read a partition whole."""
         answers: AnsweredRecords | None = None
-        start, end, _ = self._coordination.extent(topic, partition)
-        for records in self._scan.read(topic, partition, start, end):
+        start, end, _ = self.coordination.extent(topic, partition)
+        for records in self.scan.read(topic, partition, start, end):
             for record in records:
                 last = answer(record)
                 if last is not None:
@@ -176,14 +167,14 @@ class Diagnosis:
                         max(highest, last, key=lambda each: each.offset), last
                     )
             if records:
-                self._on_progress(topic, partition, records[-1].offset + 1 - start, end - start)
-        self._on_progress(topic, partition, end - start, end - start)
+                self.on_progress(topic, partition, records[-1].offset + 1 - start, end - start)
+        self.on_progress(topic, partition, end - start, end - start)
         return answers
 
     def _of_snapshot(self, record: Record) -> AnsweredRecord | None:
         if record.value is None:
             return None
-        offset, event_id = self._readers.snapshot(record.value)
+        offset, event_id = self.readers.snapshot(record.value)
         return AnsweredRecord(
             offset,
             record.key,
@@ -194,14 +185,14 @@ class Diagnosis:
         if update.value is None:
             return None
         try:
-            return self._readers.event_id(framed(update.value, update.headers))
+            return self.readers.event_id(framed(update.value, update.headers))
         except DecodeError:
             return None
 
     def _of_letter(self, record: Record) -> AnsweredRecord | None:
         """Return what a letter answers, if it is of this input partition."""
         said = dict(record.headers)
-        here = (self._topics(Topic.UPDATES).encode(), str(record.partition).encode())
+        here = (self.topics(Topic.UPDATES).encode(), str(record.partition).encode())
         if (said.get(_LETTER_TOPIC), said.get(_LETTER_PARTITION)) != here:
             return None
         offset = said.get(_LETTER_OFFSET) or b""
@@ -221,7 +212,7 @@ class Diagnosis:
         if not updates.start <= answer.offset < updates.stable_end:
             return answer.offset < updates.start
         there = answer.offset
-        for records in self._scan.read(Topic.UPDATES, partition, there, there + 1):
+        for records in self.scan.read(Topic.UPDATES, partition, there, there + 1):
             for record in records:
                 return record.offset != there or (
                     record.key == answer.key and answer.answers(record)

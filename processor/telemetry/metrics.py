@@ -104,26 +104,6 @@ class Metrics:
         self._cache_bytes.set(held_bytes)
         self._cache_sessions.set(sessions)
 
-    def aborted(self) -> None:
-        """Count a transaction that was aborted; its batch is read again."""
-        self._aborts.inc()
-
-    def producer_replaced(self) -> None:
-        """Count a producer that was fenced or broken, and replaced."""
-        self._fences.inc()
-
-    def store_failed(self) -> None:
-        """Count a write to Redis, or a read, that failed or was refused as stale."""
-        self._store_failures.inc()
-
-    def rebuilt(self) -> None:
-        """Count a partition whose cache was rebuilt from the output topic."""
-        self._rebuilds.inc()
-
-    def rebalanced(self) -> None:
-        """Count a change of assignment."""
-        self._rebalances.inc()
-
     def _throughput(self) -> None:
         self._records = self._counter("records", "Records by outcome.", "outcome")
         for outcome in ("accepted", "duplicate", "rejected"):
@@ -171,11 +151,11 @@ class Metrics:
         self._cache_sessions = self._gauge("cache_sessions", "Sessions in the process's cache.")
 
     def _incidents(self) -> None:
-        self._aborts = self._counter("aborts", "Transactions that were aborted.")
-        self._fences = self._counter("fences", "Producers that were replaced.")
-        self._store_failures = self._counter("store_failures", "Exchanges with Redis that failed.")
-        self._rebuilds = self._counter("rebuilds", "Partitions rebuilt from the output topic.")
-        self._rebalances = self._counter("rebalances", "Changes of assignment.")
+        self.aborts = self._counter("aborts", "Transactions that were aborted.")
+        self.fences = self._counter("fences", "Producers that were replaced.")
+        self.store_failures = self._counter("store_failures", "Exchanges with Redis that failed.")
+        self.rebuilds = self._counter("rebuilds", "Partitions rebuilt from the output topic.")
+        self.rebalances = self._counter("rebalances", "Changes of assignment.")
         self._halts = self._counter("halts", "Passed limits on dead letters.", "limit")
         for limit in ("ratio", "consecutive"):
             self._halts.labels(limit)

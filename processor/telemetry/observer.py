@@ -42,24 +42,24 @@ class Observer:
 
     def aborted(self, why: str) -> None:
         """Tell of a transaction that was aborted, or a batch that was dropped before one."""
-        self._metrics.aborted()
+        self._metrics.aborts.inc()
         _log.warning("batch aborted, reading it again", why=why)
 
     def producer_lost(self, why: str) -> None:
         """Tell that the producer is to be replaced."""
-        self._metrics.producer_replaced()
+        self._metrics.fences.inc()
         _log.warning("producer lost, replacing it", why=why)
 
     def store_failed(self, why: str) -> None:
         """Tell that the cache is not what was written, so that partitions are restored."""
-        self._metrics.store_failed()
+        self._metrics.store_failures.inc()
         _log.warning("cache lost, restoring it", why=why)
 
     def away(self, server: str, why: str, retry_in: float) -> None:
         """Tell that a server does not answer; to the log only when that is news."""
         self._health.warn(server, why)
         if server == "redis":
-            self._metrics.store_failed()
+            self._metrics.store_failures.inc()
         if server not in self._away:
             self._away.add(server)
             _log.warning("server away, waiting for it", server=server, why=why, retry_in=retry_in)
@@ -73,7 +73,7 @@ class Observer:
 
     def rebalanced(self, change: Rebalance, assigned: Collection[int]) -> None:
         """Tell what the group changed, and what is assigned now."""
-        self._metrics.rebalanced()
+        self._metrics.rebalances.inc()
         self._metrics.assigned(assigned)
         for partition in change.revoked | change.assigned:
             self._halted.discard(partition)
@@ -128,7 +128,7 @@ class Observer:
 
     def rebuilding(self, partition: int) -> None:
         """Tell that a partition's cache is rebuilt from the whole output."""
-        self._metrics.rebuilt()
+        self._metrics.rebuilds.inc()
         _log.info("rebuilding the cache", partition=partition)
 
     def restoring(self, partition: int, done: int, total: int) -> None:

@@ -12,11 +12,11 @@ import redis
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from kafka_tool import kafka_tool
 from servers import KafkaAddress, Names, Places
 
 from processor.errors import LocalStackError
 from processor.local import java
-from processor.local.java import kafka_tool
 from processor.local.kafka import LocalKafka
 from processor.local.stack import ServerState, StackStatus, down, status, up
 from processor.local.valkey import LocalValkey

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
+from kafka_tool import kafka_tool
 from oracle import expected
 from system.deployment import Deployment, eventually
 
@@ -18,7 +19,6 @@ from processor.demo.traffic import updates
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.offsets import KafkaOffsets
-from processor.local.java import kafka_tool
 from processor.ports.log import Committed, Topic
 from processor.state.checkpoint import CommitMetadata
 

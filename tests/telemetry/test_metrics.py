@@ -71,13 +71,13 @@ def test_the_cache_is_counted_and_sized() -> None:
 def test_incidents_are_counted_one_by_one() -> None:
     metrics = Metrics("fastavro")
     for happened in (
-        metrics.aborted,
-        metrics.producer_replaced,
-        metrics.store_failed,
-        metrics.rebuilt,
-        metrics.rebalanced,
+        metrics.aborts,
+        metrics.fences,
+        metrics.store_failures,
+        metrics.rebuilds,
+        metrics.rebalances,
     ):
-        happened()
+        happened.inc()
     for name in ("aborts", "fences", "store_failures", "rebuilds", "rebalances"):
         assert value(metrics, f"{name}_total") == 1
 

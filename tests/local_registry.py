@@ -1,14 +1,17 @@
 """Apicurio, a schema registry that speaks the Confluent API, as one local process."""
 
+import tarfile
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from processor.local.java import java, registry_program
-from processor.local.ports import free_port
-from processor.local.server import LocalServer, Progress, silent
+from processor.local.java import downloading, java
+from processor.local.server import LocalServer
 
+REGISTRY_VERSION: Final = "3.0.9"
 _API: Final = "/apis/ccompat/v7"
 _OK: Final = 200
 
@@ -17,13 +20,6 @@ class LocalRegistry(LocalServer):
     """A registry on 127.0.0.1 that keeps what is registered in its directory."""
 
     name = "Apicurio"
-
-    @classmethod
-    def start(cls, data_dir: Path, port: int = 0, *, progress: Progress = silent) -> Self:
-        """Start a server (port 0: any free one) and return when it answers; keeps earlier data."""
-        registry = cls(data_dir, port or free_port())
-        registry.launch(progress)
-        return registry
 
     @property
     def url(self) -> str:
@@ -57,3 +53,28 @@ class LocalRegistry(LocalServer):
             *(f"-D{name}={value}" for name, value in properties.items()),
             *("-jar", str(registry_program())),
         ]
+
+
+@cache
+def registry_program(version: str = REGISTRY_VERSION) -> Path:
+    """Return the jar that starts Apicurio, beside what it needs; downloads what is not cached."""
+    # Not above: every run of the tests would load it.
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext
+
+    group, artifact = "io.apicurio", "apicurio-registry-app"
+    context = MavenContext(
+        repo_cache=GlobalSettings.load().repo_cache, remote_repos={"central": MAVEN_CENTRAL_URL}
+    )
+    with downloading(f"{group}:{artifact}:{version}"):
+        component = context.project(group, artifact).at_version(version)
+        archive = Path(component.artifact("all", "tar.gz").resolve())
+        unpacked = archive.with_name(f"{artifact}-{version}-all")
+        if not unpacked.is_dir():
+            with tempfile.TemporaryDirectory(dir=archive.parent) as fresh:
+                with tarfile.open(archive) as packed:
+                    packed.extractall(fresh, filter="data")
+                Path(fresh).rename(unpacked)
+                Path(fresh).mkdir()  # for the context, which removes it
+    return unpacked / f"{artifact}-{version}-runner.jar"

@@ -73,6 +73,25 @@ def of(*packages: str) -> list[str]:
     return [module for module in MODULES if within(module, *packages)]
 
 
+# Where Kafka's own errors are caught: where they are sorted, where the transactional producers meet
+# them, and where an assigned partition's end is asked for and any answer will do.
+CATCH_KAFKA = {"faults", "publication", "transactions", "subscription"}
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if name.startswith("processor.kafka.")]
+)
+def test_kafkas_errors_are_caught_where_they_are_sorted(module: str) -> None:
+    caught = {
+        name.id
+        for handler in ast.walk(ast.parse(MODULES[module].read_text("utf-8")))
+        if isinstance(handler, ast.ExceptHandler) and handler.type is not None
+        for name in ast.walk(handler.type)
+        if isinstance(name, ast.Name)
+    }
+    assert ("KafkaException" in caught) == (module.rpartition(".")[2] in CATCH_KAFKA)
+
+
 def test_relative_and_nested_imports_are_seen() -> None:
     source = (
         "from . import fold\ndef f():\n    from ..kafka.log import Log\n    import redis.client"

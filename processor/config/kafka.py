@@ -33,8 +33,13 @@ OWNED: Final[Mapping[str, str]] = {
 }
 """Properties that the processor sets itself, and why."""
 
-CLASSIC_ONLY: Final = ("session.timeout.ms", "heartbeat.interval.ms", "group.protocol.type")
-"""Properties that the group protocol `consumer` (KIP-848) leaves to the broker."""
+CLASSIC_ONLY: Final = (
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "partition.assignment.strategy",
+    "group.protocol.type",
+)
+"""Properties that must not be given with the group protocol `consumer` (KIP-848)."""
 
 _SECRET = re.compile(r"password|secret|credential|token|key\.pem|oauthbearer\.config|private")
 

@@ -5,18 +5,11 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
+from processor.config.kafka import CLASSIC_ONLY
 from processor.kafka.permissions import Operation, Permission, ResourceKind
 from processor.ports.log import Topic
 
 Properties = Mapping[str, str | int | float | bool]
-
-CLASSIC_ONLY: Final = (
-    "session.timeout.ms",
-    "heartbeat.interval.ms",
-    "partition.assignment.strategy",
-    "group.protocol.type",
-)
-"""Properties that must not be given with `group.protocol=consumer` (KIP-848)."""
 
 TRANSACTION_TIMEOUT_MS: Final = 15_000
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024

@@ -1,14 +1,12 @@
 """Questions to the coordinator and the brokers: `Coordination` on confluent-kafka."""
 
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Iterable
 from typing import Any, Final
 
 from confluent_kafka import (
     Consumer,
     IsolationLevel,
     KafkaError,
-    KafkaException,
     Producer,
     TopicCollection,
     TopicPartition,
@@ -19,8 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 )
 
 from processor.kafka.clients import Cluster, common, transactional
-from processor.kafka.faults import Causes, is_passing, sort, sorting
-from processor.kafka.permissions import Permission
+from processor.kafka.faults import Causes, error_of, is_passing, sort, sorting
 from processor.ports.log import Committed, Extent, LogUnavailable, NotStable, Topic
 
 _ANSWER_S: Final = 5.0
@@ -81,20 +78,18 @@ class KafkaCoordination:
 
     def fence(self, identity: str) -> bool:
         """Start a producer under the id: whatever its former holder has open ends."""
-        producer = self._fences.get(identity)
-        if producer is None:
-            producer = Producer(transactional(self._cluster, identity))
-            self._fences[identity] = producer
+        producer = self._fences.pop(identity, None)
         try:
-            producer.init_transactions(_FENCE_S)
-        except KafkaException as exception:
-            error: KafkaError = exception.args[0]
-            if is_passing(error):
-                return False
-            del self._fences[identity]
-            needed = self._cluster.on_ids()
-            raise sort(error, f"fencing {identity}", [needed]) from exception
-        del self._fences[identity]
+            with sorting(f"fencing {identity}", self._cluster.on_ids()):
+                if producer is None:  # one is false by itself: its queue is empty
+                    producer = Producer(transactional(self._cluster, identity))
+                producer.init_transactions(_FENCE_S)
+        except LogUnavailable as fault:
+            error = error_of(fault)
+            if producer is None or error is None or not is_passing(error):
+                raise
+            self._fences[identity] = producer  # it goes on with what it has begun
+            return False
         return True
 
     def extent(self, topic: Topic, partition: int) -> Extent:
@@ -125,8 +120,8 @@ class KafkaCoordination:
         """Return the cluster's id."""
         doing = "asking for the cluster's id"
         with sorting(doing):
-            description = self._admin.describe_cluster(request_timeout=_ANSWER_S)
-        return str(_result(description, doing).cluster_id)
+            asked = self._admin.describe_cluster(request_timeout=_ANSWER_S)
+            return str(asked.result(_ANSWER_S + 1).cluster_id)
 
     def _topics(self, wanted: Iterable[Topic] = Topic) -> dict[Topic, Any]:
         doing = "asking for the topics"
@@ -135,27 +130,26 @@ class KafkaCoordination:
             asked = self._admin.describe_topics(
                 TopicCollection(list(names.values())), request_timeout=_ANSWER_S
             )
-            return {
-                topic: _result(
-                    asked[name], f"{doing}: {name}", self._cluster.on_topic(topic, "DESCRIBE")
-                )
-                for topic, name in names.items()
-            }
+            found = {}
+            for topic, name in names.items():
+                with sorting(f"{doing}: {name}", self._cluster.on_topic(topic, "DESCRIBE")):
+                    found[topic] = asked[name].result(_ANSWER_S + 1)
+            return found
 
     def _offset(self, place: TopicPartition, spec: OffsetSpec, isolation: IsolationLevel) -> int:
         doing = f"asking for offsets of {place.topic} partition {place.partition}"
+        needed = self._cluster.permission("DESCRIBE", "topic", place.topic)
         try:
-            needed = self._cluster.permission("DESCRIBE", "topic", place.topic)
-            with sorting(doing):
+            with sorting(doing, needed):
                 asked = self._admin.list_offsets(
                     {place: spec}, isolation_level=isolation, request_timeout=_ANSWER_S
                 )
-            offset: int = _answer(asked, doing, needed).offset
+                offset: int = asked[place].result(_ANSWER_S + 1).offset
         except LogUnavailable as fault:
             # The admin client asks under the leader's epoch that it once learned, for ever (seen
             # with 2.16.1, after a broker's restart): only another one learns the new one.
-            cause = fault.__cause__
-            if isinstance(cause, KafkaException) and cause.args[0].code() in _OTHER_LEADER:
+            error = error_of(fault)
+            if error is not None and error.code() in _OTHER_LEADER:
                 self._admin = self._connected()
             raise
         return offset
@@ -164,17 +158,3 @@ class KafkaCoordination:
         with sorting("connecting"):
             properties = {**common(self._cluster), "error_cb": self._causes.note}
             return AdminClient(properties)  # type: ignore[arg-type]  # callbacks too
-
-
-def _answer(asked: Mapping[Any, Future[Any]], doing: str, *needs: Permission) -> Any:
-    """Return the one answer of a request about one thing."""
-    (future,) = asked.values()
-    return _result(future, doing, *needs)
-
-
-def _result(future: Future[Any], doing: str, *needs: Permission) -> Any:
-    try:
-        with sorting(doing, *needs):
-            return future.result(_ANSWER_S + 1)
-    except TimeoutError:
-        raise LogUnavailable(f"{doing}: no answer") from None

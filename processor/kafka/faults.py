@@ -16,7 +16,7 @@ Each function takes what the call needs to be allowed, so that a refusal can nam
 only where something was refused: to find out may take a question to the brokers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final, TypeVar
@@ -172,12 +172,25 @@ class Causes:
 
 
 @contextmanager
-def sorting(doing: str, *needs: Permission) -> Iterator[None]:
-    """Turn Kafka's errors inside into sorted ones."""
+def sorting(doing: str, *needs: Permission, but: Container[int] = ()) -> Iterator[None]:
+    """Turn Kafka's errors inside, and a future that stays without its result, into sorted ones.
+
+    An error whose code is one of `but` ends what is inside and is not raised.
+    """
     try:
         yield
+    except TimeoutError:
+        raise LogUnavailable(f"{doing}: no answer") from None
     except KafkaException as exception:
-        raise sort(exception.args[0], doing, needs) from exception
+        error: KafkaError = exception.args[0]
+        if error.code() not in but:
+            raise sort(error, doing, needs) from exception
+
+
+def error_of(fault: Exception) -> KafkaError | None:
+    """Return Kafka's error that a sorted one was made of, None where there was no answer at all."""
+    cause = fault.__cause__
+    return cause.args[0] if isinstance(cause, KafkaException) else None
 
 
 def persist(

@@ -8,8 +8,8 @@ from confluent_kafka.admin import AdminClient
 
 from processor.errors import FailClosed
 from processor.kafka.clients import Cluster, common
-from processor.kafka.faults import sort, sorting
-from processor.ports.log import Committed, LogUnavailable, Topic
+from processor.kafka.faults import sorting
+from processor.ports.log import Committed, Topic
 
 _ANSWER_S: Final = 10.0
 _STOPPED: Final = frozenset({"EMPTY", "DEAD"})
@@ -48,19 +48,15 @@ class KafkaOffsets:
     def group(self) -> Group:
         """Return who is in the group. Raises LogUnavailable."""
         doing = f"asking who is in group {self._cluster.group}"
-        try:
-            with sorting(doing):
-                asked = self._admin.describe_consumer_groups(
-                    [self._cluster.group], request_timeout=_ANSWER_S
-                )
-            found: Any = asked[self._cluster.group].result(_ANSWER_S + 1)
-        except TimeoutError:
-            raise LogUnavailable(f"{doing}: no answer") from None
-        except KafkaException as exception:
-            error: KafkaError = exception.args[0]
-            if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return Group("DEAD", ())
-            raise sort(error, doing, [self._cluster.on_group("DESCRIBE")]) from exception
+        needed = self._cluster.on_group("DESCRIBE")
+        found: Any = None
+        with sorting(doing, needed, but={KafkaError.GROUP_ID_NOT_FOUND}):
+            asked = self._admin.describe_consumer_groups(
+                [self._cluster.group], request_timeout=_ANSWER_S
+            )
+            found = asked[self._cluster.group].result(_ANSWER_S + 1)
+        if found is None:
+            return Group("DEAD", ())
         members = tuple(f"{each.client_id} on {each.host}" for each in found.members)
         return Group(found.state.name, members)
 
@@ -87,26 +83,17 @@ class KafkaOffsets:
             TopicPartition(topic, partition, each.offset, each.metadata)
             for partition, each in offsets.items()
         ]
-        try:
-            with sorting(doing):
-                asked = self._admin.alter_consumer_group_offsets(
-                    [ConsumerGroupTopicPartitions(self._cluster.group, places)],
-                    request_timeout=_ANSWER_S,
-                )
-            answer = asked[self._cluster.group].result(_ANSWER_S + 1)
-        except TimeoutError:
-            raise LogUnavailable(f"{doing}: no answer") from None
-        except KafkaException as exception:
-            raise self._sorted(exception.args[0], doing) from exception
-        for place in answer.topic_partitions:
-            if place.error is not None:
-                raise self._sorted(place.error, doing)
-
-    def _sorted(self, error: KafkaError, doing: str) -> Exception:
-        if error.code() in _IN_USE:
-            return FailClosed(
-                f"{doing}: a process joined the group meanwhile: nothing was changed",
-                hint="Stop every `session-processor run` of the group, then try again.",
+        needs = (self._cluster.on_group("READ"), self._cluster.on_topic(Topic.UPDATES, "READ"))
+        with sorting(doing, *needs, but=_IN_USE):
+            asked = self._admin.alter_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(self._cluster.group, places)],
+                request_timeout=_ANSWER_S,
             )
-        topic = self._cluster.on_topic(Topic.UPDATES, "READ")
-        return sort(error, doing, [self._cluster.on_group("READ"), topic])
+            for place in asked[self._cluster.group].result(_ANSWER_S + 1).topic_partitions:
+                if place.error is not None:
+                    raise KafkaException(place.error)
+            return
+        raise FailClosed(
+            f"{doing}: a process joined the group meanwhile: nothing was changed",
+            hint="Stop every `session-processor run` of the group, then try again.",
+        )

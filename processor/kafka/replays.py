@@ -1,18 +1,16 @@
 """The topics of replays: the plan that makes a replay exist, and the three that it publishes to."""
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
 from processor.errors import InputError
 from processor.kafka.clients import Cluster, common
 from processor.kafka.coordination import KafkaCoordination
-from processor.kafka.faults import sort, sorting
-from processor.kafka.permissions import Permission
+from processor.kafka.faults import sorting
 from processor.kafka.scan import KafkaScan
 from processor.kafka.topics import create_kept_whole, make
 from processor.kafka.transactions import Transactions
@@ -92,9 +90,9 @@ class KafkaReplays:
     def drop(self, name: str, own: Cluster) -> list[str]:
         """Delete the group, the topics and, last, the plan; return the topics that were there."""
         there = self._topics()
-        with sorting(f"deleting group {own.group}"):
+        with sorting(f"deleting group {own.group}", own.on_group("DELETE"), but=_ABSENT):
             asked = self._admin.delete_consumer_groups([own.group], request_timeout=_ANSWER_S)
-        _gone(asked, "deleting group", [own.on_group("DELETE")])
+            asked[own.group].result(_ANSWER_S + 1)
         mine = [each for part, each in own.topics.items() if part is not Topic.UPDATES]
         dropped = [each for each in mine if each in there]
         last = plan_topic(self._live.group, name)
@@ -103,12 +101,11 @@ class KafkaReplays:
         return [*dropped, *([last] if last in there else [])]
 
     def _delete(self, topics: list[str]) -> None:
-        if not topics:
-            return
-        with sorting("deleting topics"):
-            asked = self._admin.delete_topics(topics, request_timeout=_ANSWER_S)
-        needs = [self._live.permission("DELETE", "topic", each) for each in topics]
-        _gone(asked, "deleting", needs)
+        for each in topics:
+            needed = self._live.permission("DELETE", "topic", each)
+            with sorting(f"deleting {each}", needed, but=_ABSENT):
+                asked = self._admin.delete_topics([each], request_timeout=_ANSWER_S)
+                asked[each].result(_ANSWER_S + 1)
         self._await(
             lambda: not self._topics().intersection(topics),
             f"{', '.join(topics)} were deleted and can still be seen",
@@ -146,16 +143,3 @@ class KafkaReplays:
             if monotonic() - start > _ANSWER_S:
                 raise LogUnavailable(otherwise)
             sleep(0.1)
-
-
-def _gone(asked: Mapping[str, Future[None]], doing: str, needs: Sequence[Permission]) -> None:
-    for what, future in asked.items():
-        try:
-            future.result(_ANSWER_S + 1)
-        except TimeoutError:
-            raise LogUnavailable(f"{doing} {what}: no answer") from None
-        except KafkaException as exception:
-            error: KafkaError = exception.args[0]
-            if error.code() not in _ABSENT:
-                mine = [each for each in needs if each.name == what]
-                raise sort(error, f"{doing} {what}", mine) from exception

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not by name
     AdminClient,
     ConfigResource,
 )
 
-from processor.errors import TopicError
+from processor.errors import ProcessorError, TopicError
 from processor.kafka.clients import Cluster
-from processor.kafka.faults import sort, sorting
+from processor.kafka.faults import error_of, sorting
 from processor.kafka.permissions import Permission
 from processor.kafka.topic_findings import TopicState
 from processor.ports.log import LogUnavailable, Topic
@@ -86,15 +86,10 @@ def _ask(
     contradicted = []
     for topic in topics:
         name = cluster.topics[topic]
-        try:
+        description = None
+        with sorting(f"{doing}: {name}", cluster.on_topic(topic, "DESCRIBE"), but=_UNKNOWN):
             description = asked[name].result(ANSWER_S + 1)
-        except TimeoutError:
-            raise LogUnavailable(f"{doing}: no answer") from None
-        except KafkaException as exception:
-            error: KafkaError = exception.args[0]
-            if error.code() not in _UNKNOWN:
-                needed = cluster.on_topic(topic, "DESCRIBE")
-                raise sort(error, f"{doing}: {name}", [needed]) from exception
+        if description is None:
             if _brokers(admin, cluster, topic).knowing:
                 contradicted.append(name)
             continue
@@ -110,7 +105,8 @@ def _ask(
 
 def _brokers(admin: AdminClient, cluster: Cluster, topic: Topic) -> _Brokers:
     """Ask each broker by itself whether it knows a topic."""
-    with sorting("asking for the brokers"):
+    doing = "asking for the brokers"
+    with sorting(doing):
         # Not `describe_cluster`: that waits for one broker, which may be away, and this for any.
         nodes = admin.list_topics(timeout=ANSWER_S).brokers
     resource = ConfigResource(ConfigResource.Type.TOPIC, cluster.topics[topic])
@@ -121,11 +117,11 @@ def _brokers(admin: AdminClient, cluster: Cluster, topic: Topic) -> _Brokers:
     knowing = lacking = 0
     for answer in asked:
         try:
-            answer.result(_ONE_BROKER_S + 1)
-        except TimeoutError:
-            continue
-        except KafkaException as exception:
-            lacking += exception.args[0].code() in _UNKNOWN
+            with sorting(doing):
+                answer.result(_ONE_BROKER_S + 1)
+        except (LogUnavailable, ProcessorError) as fault:
+            error = error_of(fault)
+            lacking += error is not None and error.code() in _UNKNOWN
         else:
             knowing += 1
     return _Brokers(knowing, lacking)
@@ -135,10 +131,7 @@ def _settings(admin: AdminClient, needed: Permission) -> dict[str, str]:
     name = needed.name
     doing = f"asking for the settings of {name}"
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
-    try:
-        with sorting(doing, needed):
-            asked = admin.describe_configs([resource], request_timeout=ANSWER_S)
-            answer: Mapping[str, Any] = asked[resource].result(ANSWER_S + 1)
-    except TimeoutError:
-        raise LogUnavailable(f"{doing}: no answer") from None
+    with sorting(doing, needed):
+        asked = admin.describe_configs([resource], request_timeout=ANSWER_S)
+        answer: Mapping[str, Any] = asked[resource].result(ANSWER_S + 1)
     return {entry: each.value for entry, each in answer.items() if each.value is not None}

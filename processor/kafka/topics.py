@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from processor.errors import TopicError
 from processor.kafka.clients import Cluster, common
-from processor.kafka.faults import Causes, sort, sorting
+from processor.kafka.faults import Causes, error_of, sorting
 from processor.kafka.permissions import Permission
 from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
 from processor.kafka.topic_needs import (
@@ -28,8 +28,6 @@ _DAY_MS: Final = 24 * 3600 * 1000
 class TopicFacts(NamedTuple):
     """What the service goes by once the topics have been found right."""
 
-    partitions: int
-    """How many the input has, and the output and the dead letters with it."""
     tombstones_kept_ms: int
     """The output's `delete.retention.ms`."""
     max_record_bytes: int
@@ -67,7 +65,6 @@ def require(cluster: Cluster, max_snapshot_bytes: int) -> TopicFacts:
     sessions = found[Topic.SESSIONS].settings
     published = (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
     return TopicFacts(
-        partitions=found[Topic.UPDATES].partitions,
         tombstones_kept_ms=int(sessions.get("delete.retention.ms", _DAY_MS)),
         max_record_bytes=max(
             int(found[topic].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES)) for topic in published
@@ -172,21 +169,17 @@ def make(
     doing = f"creating topic {name}"
     new = NewTopic(name, partitions, _BROKER_DEFAULT, config=settings)
     try:
-        asked = admin.create_topics([new], request_timeout=ANSWER_S)
-        asked[name].result(ANSWER_S + 1)
-    except TimeoutError:
-        raise LogUnavailable(f"{doing}: no answer") from None
-    except KafkaException as exception:
-        error: KafkaError = exception.args[0]
-        if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return
-        fault = sort(error, doing, [creation])
-        if isinstance(fault, LogUnavailable) and not error.retriable() and _is_answer(error):
-            raise TopicError(
-                f"{doing}: {error.str()} ({error.name()})",
-                hint="Have it made by who may, with the settings that `topics check` lists.",
-            ) from exception
-        raise fault from exception
+        with sorting(doing, creation, but={KafkaError.TOPIC_ALREADY_EXISTS}):
+            asked = admin.create_topics([new], request_timeout=ANSWER_S)
+            asked[name].result(ANSWER_S + 1)
+    except LogUnavailable as fault:
+        error = error_of(fault)
+        if error is None or error.retriable() or not _is_answer(error):
+            raise
+        raise TopicError(
+            str(fault),
+            hint="Have it made by who may, with the settings that `topics check` lists.",
+        ) from fault
 
 
 def _is_answer(error: KafkaError) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
+from processor.ports.servers import ServerUnavailable
+
 Headers = Sequence[tuple[str, bytes | None]]
 HEADERS_UNREADABLE: Final = "session-processor.headers-unreadable"
 """The one header of a record of whose headers one has a name that is not UTF-8."""
@@ -19,8 +21,10 @@ Membership = object
 """A member's identity and generation in its group; opaque, fences what is committed with it."""
 
 
-class LogUnavailable(Exception):  # noqa: N818  the brokers' state
+class LogUnavailable(ServerUnavailable):
     """The brokers did not answer in time; nothing is known to have changed. Try again later."""
+
+    server = "kafka"
 
 
 class BatchAborted(Exception):  # noqa: N818  what happened

@@ -8,12 +8,16 @@ permissions are `Forbidden`. That something does not exist is an answer.
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from processor.ports.servers import ServerUnavailable
+
 SchemaId = int | UUID
 """What a framed value names its schema by: a number of 32 bits without sign, or a GUID."""
 
 
-class RegistryUnavailable(Exception):  # noqa: N818  the registry's state
+class RegistryUnavailable(ServerUnavailable):
     """The registry did not answer, or cannot answer now; nothing can be said of a schema then."""
+
+    server = "registry"
 
 
 class Registered(NamedTuple):

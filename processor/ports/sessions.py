@@ -14,9 +14,13 @@ and takes its own checkpoint for its success.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from processor.ports.servers import ServerUnavailable
 
-class CacheUnavailable(Exception):  # noqa: N818  a server's state
+
+class CacheUnavailable(ServerUnavailable):
     """The server did not answer, or could not serve now; the message says which and why."""
+
+    server = "redis"
 
 
 class CacheLost(Exception):  # noqa: N818  what happened

@@ -7,9 +7,9 @@ from typing import Final
 from processor.dead_letters.limits import HaltedPartitions
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.clock import Clock
-from processor.ports.log import BatchAborted, LogUnavailable, Publication, Subscription
-from processor.ports.registry import RegistryUnavailable
-from processor.ports.sessions import CacheLost, CacheUnavailable
+from processor.ports.log import BatchAborted, Publication, Subscription
+from processor.ports.servers import ServerUnavailable
+from processor.ports.sessions import CacheLost
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import Pipeline
 from processor.state.checkpoint import Owned
@@ -132,7 +132,7 @@ class Assignment:
                 self._publication.abort()
         except CacheLost as fault:
             self._observer.store_failed(str(fault))
-        except (LogUnavailable, CacheUnavailable, RegistryUnavailable):
+        except ServerUnavailable:
             self.restart([partition])
             raise
         self.restart([partition])
@@ -163,7 +163,7 @@ class Assignment:
             return True
         except ClaimsNotReady:
             self._claims_task = self._rebuild_claims()
-        except (LogUnavailable, CacheUnavailable):
+        except ServerUnavailable:
             self._claims_task = self._rebuild_claims()
             raise
         return False

@@ -11,7 +11,6 @@ from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.clock import Clock
 from processor.ports.log import (
     BatchAborted,
-    LogUnavailable,
     Membership,
     ProducerLost,
     Publication,
@@ -19,8 +18,8 @@ from processor.ports.log import (
     Record,
     Subscription,
 )
-from processor.ports.registry import RegistryUnavailable
-from processor.ports.sessions import CacheLost, CacheUnavailable, SessionCache
+from processor.ports.servers import ServerUnavailable
+from processor.ports.sessions import CacheLost, SessionCache
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
 from processor.runtime.pacing import IDLE_WAIT_S, TASK_WAIT_S, Pacing
@@ -87,9 +86,9 @@ class Runner:
                 self._turn()
                 if self._until_end and self._at_end(self._until_end):
                     return
-            except LogUnavailable as fault:
+            except ServerUnavailable as fault:
                 # Records may have been taken and not processed: all that is owned is read again.
-                self._retreat("kafka", fault)
+                self._retreat(fault)
                 self._assignment.restart(list(self._pipeline.owned))
 
     def _at_end(self, until_end: UntilEnd) -> bool:
@@ -187,12 +186,9 @@ class Runner:
             self._observer.store_failed(str(fault))
             self._drop_batch({record.partition for record in records} | fault.partitions)
             self._rest()
-        except CacheUnavailable as fault:
+        except ServerUnavailable as fault:
             self._drop_batch({record.partition for record in records})
-            self._retreat("redis", fault)
-        except RegistryUnavailable as fault:
-            self._drop_batch({record.partition for record in records})
-            self._retreat("registry", fault)
+            self._retreat(fault)
         else:
             self._pacing.recovered()
             self._observer.back("redis")
@@ -225,10 +221,10 @@ class Runner:
         self._rest()
         self._assignment.restart_all()
 
-    def _retreat(self, server: str, fault: Exception) -> None:
+    def _retreat(self, fault: ServerUnavailable) -> None:
         """Note that a server is away, and let the tasks rest."""
-        self._observer.away(server, str(fault), retry_in=self._pacing.backoff)
-        if server == "redis":
+        self._observer.away(fault.server, str(fault), retry_in=self._pacing.backoff)
+        if fault.server == "redis":
             # The same turn does not wait for it again: the group is to be polled, too.
             self._check_at = self._clock.monotonic() + CHECK_S
         self._rest()
@@ -257,12 +253,8 @@ class Runner:
             return self._assignment.step(self._stopping.is_set)
         except ProducerLost as fault:
             self._lose_producer(fault)
-        except LogUnavailable as fault:
-            self._retreat("kafka", fault)
-        except CacheUnavailable as fault:
-            self._retreat("redis", fault)
-        except RegistryUnavailable as fault:
-            self._retreat("registry", fault)
+        except ServerUnavailable as fault:
+            self._retreat(fault)
         return False
 
     def _check(self) -> None:
@@ -277,6 +269,6 @@ class Runner:
             if self._claims.stream() != self._claims_stream:
                 self._assignment.restart_claims()
             self._observer.back("redis")
-        except CacheUnavailable as fault:
-            self._observer.away("redis", str(fault), retry_in=CHECK_S)
+        except ServerUnavailable as fault:
+            self._observer.away(fault.server, str(fault), retry_in=CHECK_S)
         self._observer.look(self._subscription, self._pipeline.offsets())

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from threading import Event
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_args
 
-from processor.ports.log import LogUnavailable
-from processor.ports.registry import RegistryUnavailable
-from processor.ports.sessions import CacheUnavailable
+from processor.ports.servers import Server, ServerUnavailable
 from processor.telemetry.observer import Observer
 
 _RETRY_S: Final = 1.0
@@ -31,14 +29,10 @@ class WaitForServers:
             self._observer.turned()
             try:
                 answer = action()
-            except LogUnavailable as fault:
-                self._observer.away("kafka", str(fault), retry_in=_RETRY_S)
-            except CacheUnavailable as fault:
-                self._observer.away("redis", str(fault), retry_in=_RETRY_S)
-            except RegistryUnavailable as fault:
-                self._observer.away("registry", str(fault), retry_in=_RETRY_S)
+            except ServerUnavailable as fault:
+                self._observer.away(fault.server, str(fault), retry_in=_RETRY_S)
             else:
-                for server in ("kafka", "redis", "registry"):
+                for server in get_args(Server):
                     self._observer.back(server)
                 return answer
             self._stopping.wait(_RETRY_S)

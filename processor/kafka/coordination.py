@@ -1,12 +1,13 @@
 """Questions to the coordinator and the brokers: `Coordination` on confluent-kafka."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from confluent_kafka import (
+    OFFSET_END,
     Consumer,
     IsolationLevel,
-    KafkaError,
     Producer,
     TopicCollection,
     TopicPartition,
@@ -18,53 +19,63 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 
 from processor.kafka.clients import Cluster, common, transactional
 from processor.kafka.faults import Causes, error_of, is_passing, sort, sorting
+from processor.kafka.permissions import Permission
+from processor.kafka.unstable import UnstableOffsets
+from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.log import Committed, Extent, LogUnavailable, NotStable, Topic
 
 _ANSWER_S: Final = 5.0
-_STABLE_S: Final = 0.5
-"""How long a coordinator that is known takes to answer at the most, unless offsets are pending."""
+_STABLE_S: Final = (0.5, 1.0, 3.5)
+"""How long each try to learn a stable offset lasts: late is not pending, a longer one follows."""
 _FENCE_S: Final = 2.0
-_OTHER_LEADER: Final = frozenset(
-    {
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-    }
-)
+_RENEW_S: Final = 1.0
+_NO_RECORD: Final = OFFSET_END
+"""The answer where no record is as late as a time. No answer at all is OFFSET_INVALID."""
 _EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class KafkaCoordination:
-    """Asks through one admin client."""
+    """Asks through one admin client, and through a fresh one after a question without an answer.
 
-    def __init__(self, cluster: Cluster) -> None:
+    The first keeps asking the leader that it once learned of, dead or not, for up to five minutes
+    (seen with 2.16.1), and under the epoch that it learned with it, for ever.
+    """
+
+    def __init__(self, cluster: Cluster, clock: Clock = SYSTEM_CLOCK) -> None:
         self._cluster = cluster
+        self._clock = clock
         self._causes = Causes()
         self._admin = self._connected()
+        self._renew_at = clock.monotonic() + _RENEW_S
+        self._unstable = UnstableOffsets()
         with sorting("connecting"):
             group = {**common(cluster), "group.id": cluster.group, "enable.auto.commit": False}
             self._at_once = Consumer({**group, "isolation.level": "read_uncommitted"})
-            self._when_stable = Consumer({**group, "isolation.level": "read_committed"})
-        self._warm = False
+            self._when_stable = Consumer(
+                {**group, "isolation.level": "read_committed", **self._unstable.properties()}
+            )
         self._fences: dict[str, Producer] = {}
 
     def committed(self, partition: int, *, stable: bool) -> Committed | None:
         """Return the group's offset for an input partition, with its text.
 
         Asked by consumers that never join: the admin client's question ends the process while the
-        coordinator loads (seen with 2.16.1). A read_uncommitted one is told at once what is
-        committed; a read_committed one is kept waiting while offsets are pending.
+        coordinator loads or moves (seen with 2.16.1). A read_uncommitted one is told at once what
+        is committed; a read_committed one asks again by itself while offsets are pending.
         """
-        found = self._ask(self._at_once, partition, _ANSWER_S)
-        if stable:
-            patience = _STABLE_S if self._warm else _ANSWER_S
+        if not stable:
+            return self._ask(self._at_once, partition, _ANSWER_S)
+        for patience in _STABLE_S:
+            self._unstable.forget()
             try:
-                found = self._ask(self._when_stable, partition, patience)
-            except LogUnavailable as late:
+                return self._ask(self._when_stable, partition, patience)
+            except LogUnavailable as fault:
+                late = fault
+            self._when_stable.poll(0)
+            if partition in self._unstable:
                 raise NotStable(str(late)) from late
-            self._warm = True
-        return found
+        raise late
 
     def _ask(self, asker: Consumer, partition: int, patience: float) -> Committed | None:
         place = TopicPartition(self._cluster.topics[Topic.UPDATES], partition)
@@ -95,17 +106,19 @@ class KafkaCoordination:
     def extent(self, topic: Topic, partition: int) -> Extent:
         """Return the offsets of a partition: start, last stable, end."""
         place = TopicPartition(self._cluster.topics[topic], partition)
-        start = self._offset(place, _EARLIEST, IsolationLevel.READ_UNCOMMITTED)
-        stable = self._offset(place, _LATEST, IsolationLevel.READ_COMMITTED)
-        end = self._offset(place, _LATEST, IsolationLevel.READ_UNCOMMITTED)
-        return Extent(start, stable, end)
+        start, stable, end = self._offsets(
+            place,
+            (_EARLIEST, IsolationLevel.READ_UNCOMMITTED),
+            (_LATEST, IsolationLevel.READ_COMMITTED),
+            (_LATEST, IsolationLevel.READ_UNCOMMITTED),
+        )
+        return Extent(start, stable, max(stable, end))
 
     def offset_at(self, partition: int, timestamp: int) -> int:
         """Return the first offset at or after the time, the end where no record is so late."""
         place = TopicPartition(self._cluster.topics[Topic.UPDATES], partition)
-        found = self._offset(
-            place, OffsetSpec.for_timestamp(timestamp), IsolationLevel.READ_UNCOMMITTED
-        )
+        at_time = (OffsetSpec.for_timestamp(timestamp), IsolationLevel.READ_UNCOMMITTED)
+        (found,) = self._offsets(place, at_time, least=_NO_RECORD)
         return found if found >= 0 else self.extent(Topic.UPDATES, partition).stable_end
 
     def topic_ids(self) -> dict[Topic, str]:
@@ -119,14 +132,14 @@ class KafkaCoordination:
     def cluster_id(self) -> str:
         """Return the cluster's id."""
         doing = "asking for the cluster's id"
-        with sorting(doing):
+        with self._asking(doing):
             asked = self._admin.describe_cluster(request_timeout=_ANSWER_S)
             return str(asked.result(_ANSWER_S + 1).cluster_id)
 
     def _topics(self, wanted: Iterable[Topic] = Topic) -> dict[Topic, Any]:
         doing = "asking for the topics"
         names = {topic: self._cluster.topics[topic] for topic in wanted}
-        with self._causes.explaining(self._admin.poll), sorting(doing):
+        with self._causes.explaining(self._admin.poll), self._asking(doing):
             asked = self._admin.describe_topics(
                 TopicCollection(list(names.values())), request_timeout=_ANSWER_S
             )
@@ -136,23 +149,36 @@ class KafkaCoordination:
                     found[topic] = asked[name].result(_ANSWER_S + 1)
             return found
 
-    def _offset(self, place: TopicPartition, spec: OffsetSpec, isolation: IsolationLevel) -> int:
+    def _offsets(
+        self, place: TopicPartition, *asked: tuple[OffsetSpec, IsolationLevel], least: int = 0
+    ) -> list[int]:
+        """Return the answers to questions that are asked at once; none is below `least`.
+
+        Of a leader that keeps silent the admin client makes an offset below, and no error.
+        """
         doing = f"asking for offsets of {place.topic} partition {place.partition}"
-        needed = self._cluster.permission("DESCRIBE", "topic", place.topic)
-        try:
-            with sorting(doing, needed):
-                asked = self._admin.list_offsets(
+        with self._asking(doing, self._cluster.permission("DESCRIBE", "topic", place.topic)):
+            answers = [
+                self._admin.list_offsets(
                     {place: spec}, isolation_level=isolation, request_timeout=_ANSWER_S
-                )
-                offset: int = asked[place].result(_ANSWER_S + 1).offset
-        except LogUnavailable as fault:
-            # The admin client asks under the leader's epoch that it once learned, for ever (seen
-            # with 2.16.1, after a broker's restart): only another one learns the new one.
-            error = error_of(fault)
-            if error is not None and error.code() in _OTHER_LEADER:
+                )[place]
+                for spec, isolation in asked
+            ]
+            found: list[int] = [each.result(_ANSWER_S + 1).offset for each in answers]
+            if min(found) < least:
+                raise LogUnavailable(f"{doing}: no answer from its leader")
+        return found
+
+    @contextmanager
+    def _asking(self, doing: str, *needs: Permission) -> Iterator[None]:
+        try:
+            with sorting(doing, *needs):
+                yield
+        except LogUnavailable:
+            if self._clock.monotonic() >= self._renew_at:
+                self._renew_at = self._clock.monotonic() + _RENEW_S
                 self._admin = self._connected()
             raise
-        return offset
 
     def _connected(self) -> AdminClient:
         with sorting("connecting"):

@@ -29,7 +29,7 @@ def stable_offset(
 
     `own` is the transactional id in use here: what is pending under it are markers on their way.
     """
-    since = clock.monotonic()
+    since: float | None = None
     fenced: str | None = None
     while True:
         try:
@@ -41,13 +41,14 @@ def stable_offset(
         output = coordination.extent(Topic.SESSIONS, partition)
         if not pending and output.stable_end >= output.end:
             return committed
+        since = clock.monotonic() if since is None else since
         if clock.monotonic() - since > OPEN_TOO_LONG_S:
             former = _identity(coordination.committed(partition, stable=False), cluster)
             if former is not None and former not in {fenced, own}:
                 _log.info("fencing a former owner", partition=partition, owner=former)
                 if coordination.fence(former):
                     fenced = former
-                    since = clock.monotonic()
+                    since = None
                     continue
         yield False
 

@@ -11,6 +11,7 @@ from processor.errors import FailClosed
 from processor.partitions.commit import PositionCommit
 from processor.partitions.committed import (
     REPAIR,
+    FaultKind,
     Found,
     OffsetFault,
     check_committed,
@@ -70,7 +71,8 @@ class Takeover:
 
         1. The membership is captured: whatever is committed below, is committed under it.
         2. A former owner's open transaction is waited for, then fenced.
-        3. What is committed is checked against what the topics hold. Raises FailClosed.
+        3. What is committed is checked against what the topics hold. Raises FailClosed where they
+           differ, and the offset is still the one that was compared.
         4. The unchanged offset is committed with this process's own metadata, so that the next
            owner knows whom to fence.
 
@@ -85,23 +87,36 @@ class Takeover:
             )
         while (membership := self._subscription.confirmed()) is None:
             yield False
-        committed = yield from stable_offset(
-            partition,
-            self._coordination,
-            self._stream.cluster,
-            self._clock,
-            self._publication.identity(),
-        )
+        committed = yield from self._stable_offset(partition)
         yield True
         position = yield from self._checked(partition, committed)
         return self._commit.under(membership, partition, position)
 
+    def _stable_offset(self, partition: int) -> Generator[bool, None, Committed | None]:
+        own = self._publication.identity()
+        return stable_offset(partition, self._coordination, self._stream.cluster, self._clock, own)
+
     def _checked(
         self, partition: int, committed: Committed | None
     ) -> Generator[bool, None, Position]:
+        """Return where the offset says that the partition stands.
+
+        This process may have stood still since it was told, while another had the partition: then
+        the topics have moved on from the offset, and a later one is committed.
+        """
+        while isinstance(found := (yield from self._compared(partition, committed)), OffsetFault):
+            now = yield from self._stable_offset(partition)
+            if now == committed:
+                raise FailClosed(found.message, hint=found.hint)
+            committed = now
+        return found
+
+    def _compared(
+        self, partition: int, committed: Committed | None
+    ) -> Generator[bool, None, Position | OffsetFault]:
         if committed is None:
-            yield from self._require_virgin(partition)
-            return self._first(partition)
+            fault = yield from self._published(partition)
+            return fault or self._first(partition)
         updates = self._coordination.extent(Topic.UPDATES, partition)
         output = self._coordination.extent(Topic.SESSIONS, partition)
         checked = check_committed(
@@ -111,19 +126,22 @@ class Takeover:
             mixed_framing=self._mixed_framing,
         )
         if isinstance(checked, OffsetFault):
-            raise FailClosed(checked.message, hint=checked.hint)
+            return checked
         return Position(
             committed.offset, checked.output, checked.epoch, checked.promoted, checked.seeding
         )
 
-    def _require_virgin(self, partition: int) -> Generator[bool, None, None]:
-        """Raise FailClosed if anything was ever published for the partition."""
+    def _published(self, partition: int) -> Generator[bool, None, OffsetFault | None]:
+        """Return what is wrong with a partition without an offset; None for a virgin one."""
         for topic in (Topic.SESSIONS, Topic.DEAD_LETTERS):
             end = self._coordination.extent(topic, partition).stable_end
             for records in self._scan.read(topic, partition, 0, end):
                 if records:
-                    raise FailClosed(no_offset(partition, topic, self._topics), hint=REPAIR)
+                    return OffsetFault(
+                        FaultKind.NO_OFFSET, no_offset(partition, topic, self._topics)
+                    )
                 yield False
+        return None
 
 
 def first_position(start: Start, coordination: Coordination) -> First:

@@ -56,7 +56,8 @@ class Partition:
 class FakeBroker:
     """Topics, transactions and one group.
 
-    `available` False makes it silent to everybody. `at(step, action)` has the action run at that
+    `available` False makes it silent to everybody; a partition in `leaders_away` has a leader that
+    is silent while the others answer. `at(step, action)` has the action run at that
     step of the next transaction (`STEPS`, "committed" once it stands) or "take"; it may raise what
     the step may raise, or do anything else.
     """
@@ -66,6 +67,7 @@ class FakeBroker:
     def __init__(self, partitions: int = 4, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
         self.available = True
+        self.leaders_away: set[Place] = set()
         self.chunk = 100
         self.logs = {topic: [Partition() for _ in range(partitions)] for topic in Topic}
         self.ids = {topic: f"id-of-{topic.value}" for topic in Topic}
@@ -90,6 +92,9 @@ class FakeBroker:
         """Open every call that needs an answer."""
         if not self.available:
             raise LogUnavailable("the fake broker is away")
+
+    def answers(self, topic: Topic, partition: int) -> bool:
+        return self.available and (topic, partition) not in self.leaders_away
 
     # Logs
 
@@ -242,7 +247,9 @@ class FakeSubscription:
     def _fetch(self, limit: int) -> list[Record]:
         records: list[Record] = []
         for partition, start in self._next.items():
-            if partition in self._paused or start is None or not self._broker.available:
+            if partition in self._paused or start is None:
+                continue
+            if not self._broker.answers(Topic.UPDATES, partition):
                 continue
             extent = self._broker.extent(Topic.UPDATES, partition)
             if not extent.start <= start <= extent.end:
@@ -385,10 +392,12 @@ class FakeCoordination:
 
     def extent(self, topic: Topic, partition: int) -> Extent:
         self._broker.answer()
+        if not self._broker.answers(topic, partition):
+            raise LogUnavailable(f"the leader of {topic.value} partition {partition} is away")
         return self._broker.extent(topic, partition)
 
     def offset_at(self, partition: int, timestamp: int) -> int:
-        self._broker.answer()
+        self.extent(Topic.UPDATES, partition)
         for record in self._broker.readable(Topic.UPDATES, partition):
             if record.timestamp >= timestamp:
                 return record.offset
@@ -423,7 +432,7 @@ class FakeScan:
         while position < end:
             stable = self._broker.extent(topic, partition).stable_end
             found: list[Record] = []
-            if self._broker.available:
+            if self._broker.answers(topic, partition):
                 found = [*self._broker.readable(topic, partition, position)]
                 later = found[self._broker.chunk :]
                 found = found[: self._broker.chunk]

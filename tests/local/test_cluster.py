@@ -115,7 +115,8 @@ def test_down_ends_all_and_up_starts_as_many_as_there_were(whole: LocalCluster) 
     after = _up(whole)
     assert after.started == ("Valkey", "Kafka 1", "Kafka 2", "Kafka 3")
     assert after.bootstrap_servers == before.bootstrap_servers
-    assert require(topics, LIMIT).partitions == 3
+    require(topics, LIMIT)
+    assert states(topics)[Topic.UPDATES].partitions == 3
 
 
 def test_a_stack_keeps_its_number_of_brokers(whole: LocalCluster) -> None:

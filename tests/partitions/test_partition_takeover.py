@@ -9,7 +9,7 @@ from fakes.service import PARTITIONS, STREAM, Service, World
 
 from processor.errors import FailClosed
 from processor.partitions.fencing import OPEN_TOO_LONG_S
-from processor.ports.log import Committed, LogUnavailable, Outgoing, Topic
+from processor.ports.log import BatchAborted, Committed, LogUnavailable, Outgoing, Topic
 from processor.state.checkpoint import CommitMetadata, Position, Stream
 
 Answer = TypeVar("Answer")
@@ -279,3 +279,51 @@ def test_all_of_a_stream_is_compared(world: World) -> None:
         other: dict[str, Any] = {field: 99 if field == "partitions" else "other"}
         commit(world, 0, **other)
         assert refused(world)
+
+
+# Standing still meanwhile
+
+
+def test_a_partition_that_another_began_meanwhile_is_not_refused(world: World) -> None:
+    """The process stood still after it was told that there is no offset."""
+    write(world, Topic.UPDATES, 5)
+    service = world.service()
+    service.membership()
+    service.publication.replace()
+    task = service.takeover.take_over(0)
+    assert next(task), "it is told that there is no offset"
+    write(world, Topic.SESSIONS, 2)
+    commit(world, 2, output=2, epoch=1)
+    assert done(world, task) == Position(2, 2, 1)
+
+
+def test_an_offset_that_another_moved_on_from_meanwhile_is_not_refused(world: World) -> None:
+    """By then the input may have lost what is behind the newer one."""
+    write(world, Topic.UPDATES, 5)
+    commit(world, 1)
+    service = world.service()
+    service.membership()
+    service.publication.replace()
+    task = service.takeover.take_over(0)
+    assert next(task)
+    commit(world, 4, epoch=1)
+    world.broker.logs[Topic.UPDATES][0].start = 3
+    assert done(world, task) == Position(4, 0, 1)
+
+
+def test_what_stands_still_meanwhile_commits_nothing_under_its_former_membership(
+    world: World,
+) -> None:
+    write(world, Topic.UPDATES, 5)
+    service = world.service()
+    service.membership()
+    service.publication.replace()
+    task = service.takeover.take_over(0)
+    assert next(task)
+    world.broker.group.leave(service.subscription.member)
+    write(world, Topic.SESSIONS, 2)
+    commit(world, 2, output=2, epoch=1)
+    before = dict(world.broker.committed)
+    with pytest.raises(BatchAborted, match="membership"):
+        done(world, task)
+    assert world.broker.committed == before

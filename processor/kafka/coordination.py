@@ -67,6 +67,7 @@ class KafkaCoordination:
         if not stable:
             return self._ask(self._at_once, partition, _ANSWER_S)
         for patience in _STABLE_S:
+            self._when_stable.poll(0)  # what was said in answer to earlier questions
             self._unstable.forget()
             try:
                 return self._ask(self._when_stable, partition, patience)

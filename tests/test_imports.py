@@ -73,9 +73,9 @@ def of(*packages: str) -> list[str]:
     return [module for module in MODULES if within(module, *packages)]
 
 
-# Where Kafka's own errors are caught: where they are sorted, where the transactional producers meet
+# Where Kafka's own errors are caught: where they are sorted, where the transactional producer meets
 # them, and where an assigned partition's end is asked for and any answer will do.
-CATCH_KAFKA = {"faults", "publication", "transactions", "subscription"}
+CATCH_KAFKA = {"faults", "producer", "subscription"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from processor.errors import ConfigError, ProcessorError
+from processor.errors import ConfigError, ProcessorError, TopicError
+from processor.kafka.absence import Absence
 from processor.kafka.clients import Cluster, group_member
 from processor.kafka.faults import Causes, sort, sorting
 from processor.ports.log import (
@@ -63,6 +64,7 @@ class KafkaSubscription:
         self._callback_error: Exception | None = None
         self._connection_error: str | None = None
         self._causes = Causes()
+        self._absence = Absence(self._topic)
         self._confirmed: Membership | None = None
         self._unproven: dict[int, int] = {}
         self._asked_again: set[int] = set()
@@ -105,6 +107,7 @@ class KafkaSubscription:
                 records.append(to_record(message))
             else:
                 self._meet(message)
+        self._absence.check(self._consumer)
         return records
 
     def rebalance(self) -> Rebalance | None:
@@ -217,10 +220,14 @@ class KafkaSubscription:
         if message.partition() in self._paused:
             return  # it was fetched before the pause took hold; `resume` seeks
         where = f"reading {message.topic() or self._topic}"
-        if message.partition() is not None and (message.partition() or 0) >= 0:
-            where += f" partition {message.partition()} at offset {message.offset()}"
+        partition = message.partition()
+        partition = -1 if partition is None else partition
+        if partition >= 0:
+            where += f" partition {partition} at offset {message.offset()}"
         fault = sort(error, where, self._needs)
-        if not isinstance(fault, LogUnavailable):
+        if isinstance(fault, TopicError):
+            self._absence.note(fault, partition)
+        elif not isinstance(fault, LogUnavailable):
             raise fault
 
     # Callbacks run inside `take`. An exception in one would make it skip records, so they keep it.

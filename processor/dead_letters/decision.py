@@ -6,12 +6,14 @@ from typing import Final, NamedTuple
 
 from processor.dead_letters.letter import DeadLetter
 from processor.ports.log import HEADERS_UNREADABLE, NO_TIMESTAMP, Headers, Outgoing, Record, Topic
-from processor.stages.publish import CUT_HEADER, ERROR_HEADERS
+from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, OFFSET_TO_HEADER
 
 ATTEMPT_HEADER: Final = "session-processor.attempt"
 """Which attempt at the update a redriven record is: 2 the first time."""
 
-_OURS: Final = frozenset({*ERROR_HEADERS, CUT_HEADER, HEADERS_UNREADABLE, ATTEMPT_HEADER})
+_OURS: Final = frozenset(
+    {*ERROR_HEADERS, OFFSET_TO_HEADER, CUT_HEADER, HEADERS_UNREADABLE, ATTEMPT_HEADER}
+)
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,8}")
 _PARTITION: Final = re.compile(r"[0-9]{1,9}")
 
@@ -22,6 +24,7 @@ class Skip(StrEnum):
     NO_ORIGIN = "no-origin"
     OTHER_TOPIC = "other-topic"
     NO_PARTITION = "no-partition"
+    UNREADABLE = "unreadable"
     VALUE_CUT = "value-cut"
     ATTEMPTS = "attempts"
     REFUSED = "refused"
@@ -36,10 +39,15 @@ _WHY: Final = {
     Skip.NO_ORIGIN: "its headers do not tell where it came from",
     Skip.OTHER_TOPIC: "it came from another topic",
     Skip.NO_PARTITION: "it came from a partition that the input does not have",
+    Skip.UNREADABLE: "it stands for a batch of the input that cannot be unpacked",
     Skip.VALUE_CUT: "it has no value, because that was too large to keep",
     Skip.ATTEMPTS: "it has failed --max-attempts times",
     Skip.REFUSED: "the broker refuses the record, for its size or its form",
 }
+
+
+_WITHOUT_VALUE: Final = {OFFSET_TO_HEADER: Skip.UNREADABLE, CUT_HEADER: Skip.VALUE_CUT}
+"""Headers that tell why a letter lacks what it would send."""
 
 
 class Input(NamedTuple):
@@ -70,8 +78,9 @@ def decide(record: Record, letter: DeadLetter, to: Input) -> Redriven | Skip:
         return Skip.OTHER_TOPIC
     if int(partition) >= to.partitions:
         return Skip.NO_PARTITION
-    if any(name == CUT_HEADER for name, _ in record.headers):
-        return Skip.VALUE_CUT
+    for name, _ in record.headers:
+        if name in _WITHOUT_VALUE:
+            return _WITHOUT_VALUE[name]
     failed = attempts(record.headers)
     if failed >= to.max_attempts:
         return Skip.ATTEMPTS

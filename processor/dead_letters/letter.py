@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from processor.ports.log import Record
+from processor.stages.publish import OFFSET_TO_HEADER
 
 PREFIX: Final = "__streams.errors."
 
@@ -18,6 +19,14 @@ class DeadLetter(NamedTuple):
     source: tuple[str, str, str]
     key: str
     size: int
+    offset_to: str = ""
+    """The last offset of the range that it stands for, empty where it stands for one record."""
+
+    @property
+    def source_offsets(self) -> str:
+        """The input's offset, or the range, as people read it."""
+        first = self.source[2]
+        return f"{first} to {self.offset_to}" if self.offset_to not in ("", first) else first
 
     @property
     def place(self) -> str:
@@ -41,6 +50,7 @@ def in_short(record: Record) -> DeadLetter:
         ),
         text(record.key),
         len(record.value or b""),
+        text(next((value for name, value in record.headers if name == OFFSET_TO_HEADER), None)),
     )
 
 

@@ -91,6 +91,9 @@ def group_member(cluster: Cluster) -> dict[str, object]:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "isolation.level": "read_committed",
+        # A byte that a disk or a network changed is found before it is folded, and what cannot be
+        # unpacked is known to be what its producer sent.
+        "check.crcs": True,
         # The end of a partition is known by its event: markers at the end have no records.
         "enable.partition.eof": True,
     }
@@ -115,6 +118,7 @@ def scanner(cluster: Cluster) -> dict[str, object]:
         # A compacted or expired start reads from what is left.
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
+        "check.crcs": True,
         "enable.partition.eof": True,
     }
 

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sort, sorting
 from processor.kafka.framing import reads
+from processor.kafka.unreadable import is_lasting
 from processor.ports.log import LogUnavailable, Record, Topic
 
 _CHUNK: Final = 500
@@ -40,7 +41,7 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
                     records.append(made(message))
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's form
                     fault = sort(error, doing, needs)
-                    if not isinstance(fault, LogUnavailable):
+                    if is_lasting(error) or not isinstance(fault, LogUnavailable):
                         raise fault
             yield records
     finally:

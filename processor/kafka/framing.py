@@ -12,7 +12,7 @@ from processor.avro.framing import (
     is_confluent,
 )
 from processor.kafka.publication import KafkaPublication
-from processor.kafka.subscription import to_record
+from processor.kafka.records import to_record
 from processor.ports.log import Outgoing, Record, Topic
 
 

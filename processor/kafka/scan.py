@@ -1,17 +1,20 @@
 """Reading a topic's partition from end to end: `Scan` on confluent-kafka."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sort, sorting
 from processor.kafka.framing import reads
-from processor.ports.log import LogUnavailable, Record, Topic
+from processor.kafka.permissions import Permission
+from processor.kafka.unreadable import find, is_lasting, is_unpackable
+from processor.ports.log import LogUnavailable, Record, Topic, Unreadable
 
 _CHUNK: Final = 2_000
 _MOMENT: Final = 0.1
+_ANSWER_S: Final = 5.0
 
 
 class KafkaScan:
@@ -45,22 +48,68 @@ class KafkaScan:
                     messages = consumer.consume(1, _MOMENT)
                     if messages:
                         messages += consumer.consume(_CHUNK - 1, 0)
+                unreadable = _cut(messages, doing, needs)
                 chunk = []
                 for message in messages:
-                    error = message.error()
-                    if error is None:
-                        offset = message.offset() or 0
-                        if following <= offset < end:
-                            chunk.append(made(message))
-                            following = offset + 1
-                    elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-                        fault = sort(error, doing, needs)
-                        if not isinstance(fault, LogUnavailable):
-                            raise fault
+                    offset = message.offset() or 0
+                    if message.error() is None and following <= offset < end:
+                        chunk.append(made(message))
+                        following = offset + 1
                 yield chunk
                 with sorting(doing, *needs):
-                    position = consumer.position([place])[0].offset
+                    if unreadable is None:
+                        position = consumer.position([place])[0].offset
+                    else:
+                        position = unreadable.offset() or 0
+                        if position < end:
+                            following = max(following, position)
+                            found = self._unreadable(topic, unreadable, following, consumer)
+                            position = following = yield from found
+                            consumer.assign([TopicPartition(name, partition, following)])
                 if position >= end:
                     return
         finally:
             consumer.close()
+
+    def _unreadable(
+        self, topic: Topic, message: Message, following: int, consumer: Consumer
+    ) -> Generator[Sequence[Record], None, int]:
+        """Yield what stands for a batch of the input that cannot be unpacked; return what follows.
+
+        Raises LogUnavailable for one that is damaged, and for any of another topic.
+        """
+        error = message.error()
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        if error is not None and not (topic is Topic.UPDATES and is_unpackable(error)):
+            doing = f"reading {place.topic} partition {place.partition} at {message.offset()}"
+            raise sort(error, doing)
+        _, end = consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+        search = find(message, following, end, self._cluster)
+        while True:
+            try:
+                next(search)
+            except StopIteration as done:
+                found: Unreadable | None = done.value
+                if found is None:
+                    return following
+                yield [found]
+                return found.end
+            yield ()
+
+
+def _cut(messages: list[Message], doing: str, needs: Iterable[Permission]) -> Message | None:
+    """Leave out the first message that says that a batch cannot be read, and all behind it.
+
+    Returns it. Raises what another error means, unless it is an event or passes by itself.
+    """
+    for at, message in enumerate(messages):
+        error = message.error()
+        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            continue
+        if is_lasting(error):
+            del messages[at:]
+            return message
+        fault = sort(error, doing, needs)
+        if not isinstance(fault, LogUnavailable):
+            raise fault
+    return None

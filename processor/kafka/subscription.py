@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 from confluent_kafka import (
@@ -17,9 +16,9 @@ from processor.errors import ConfigError, ProcessorError, TopicError
 from processor.kafka.absence import Absence
 from processor.kafka.clients import Cluster, group_member
 from processor.kafka.faults import Causes, sort, sorting
+from processor.kafka.records import to_record
+from processor.kafka.unreadable import BlockedPartitions, is_damaged, is_unpackable
 from processor.ports.log import (
-    HEADERS_UNREADABLE,
-    Headers,
     LogUnavailable,
     Membership,
     Rebalance,
@@ -28,28 +27,6 @@ from processor.ports.log import (
 )
 
 _ANSWER_S: Final = 1.0
-_record: Final = partial(tuple.__new__, Record)
-UNREADABLE_HEADERS: Final = ((HEADERS_UNREADABLE, None),)
-
-
-def to_record(message: Message) -> Record:
-    """Return a message that is not an error as a record."""
-    headers: Headers
-    try:
-        headers = message.headers() or ()  # type: ignore[assignment]  # never a dict, never text
-    except SystemError:
-        # confluent-kafka cannot make a text of the name, and to ask it again may crash the process.
-        headers = UNREADABLE_HEADERS
-    return _record(
-        (
-            message.partition() or 0,
-            message.offset() or 0,
-            message.timestamp()[1],
-            message.key(),
-            message.value(),
-            headers,
-        )
-    )
 
 
 class KafkaSubscription:
@@ -68,6 +45,8 @@ class KafkaSubscription:
         self._confirmed: Membership | None = None
         self._unproven: dict[int, int] = {}
         self._asked_again: set[int] = set()
+        self._starts: dict[int, int] = {}
+        self._blocked = BlockedPartitions(cluster)
         with sorting("subscribing"):
             self._consumer = Consumer({**group_member(cluster), "error_cb": self._on_error})
             self._consumer.subscribe(
@@ -92,7 +71,7 @@ class KafkaSubscription:
         """Wait for one record, then return it with what else has arrived."""
         self._confirmed = self.membership()
         with sorting("reading updates", *self._needs):
-            messages = self._consumer.consume(1, wait)
+            messages = self._consumer.consume(1, 0 if self._blocked.searching else wait)
             if messages:
                 messages += self._consumer.consume(limit - 1, 0) if limit > 1 else []
         if self._callback_error is not None:
@@ -100,14 +79,23 @@ class KafkaSubscription:
             raise error
         records = []
         ahead: set[int] = set()
+        blocked = self._blocked.positions
         for message in messages:
             if self._unproven and self._is_ahead(message, ahead):
                 continue
+            if blocked and message.partition() in blocked:
+                continue  # what comes behind a damaged batch may be anything
             if message.error() is None:
                 records.append(to_record(message))
             else:
                 self._meet(message)
         self._absence.check(self._consumer)
+        if self._blocked.damage:
+            self._note_mended(messages)
+        if blocked:
+            found, read_on = self._blocked.step(limit - len(records))
+            records += found
+            self._read_on(read_on)
         return records
 
     def rebalance(self) -> Rebalance | None:
@@ -120,27 +108,38 @@ class KafkaSubscription:
 
         A seek would do, were it not refused for a partition whose fetch met an error meanwhile.
         """
+        self._blocked.forget(positions)
+        self._paused.difference_update(positions)
+        self._read_on(positions)
+
+    def _read_on(self, positions: Mapping[int, int]) -> None:
         places = [TopicPartition(self._topic, *position) for position in positions.items()]
         if places:
             with sorting("resuming partitions"):
                 self._consumer.incremental_unassign(places)
                 self._consumer.incremental_assign(places)
                 self._consumer.resume(places)
-            self._paused.difference_update(positions)
+            self._starts.update(positions)
             self._unproven.update(positions)
             self._asked_again.difference_update(positions)
 
     def pause(self, partitions: Sequence[int]) -> None:
         """Hold records back; librdkafka drops those of paused partitions from its queue."""
         self._paused.update(partitions)
+        self._blocked.forget(partitions)
         with sorting("pausing partitions"):
             self._consumer.pause(self._partitions(partitions))
 
     def seek(self, positions: Mapping[int, int]) -> None:
         """Make these the next offsets; what was fetched ahead is dropped."""
+        blocked = self._blocked.positions
+        moved = {each: at for each, at in positions.items() if blocked.get(each, at) != at}
+        self.resume(moved)
         with sorting("seeking"):
             for partition, offset in positions.items():
-                self._consumer.seek(TopicPartition(self._topic, partition, offset))
+                if partition not in blocked and partition not in moved:
+                    self._consumer.seek(TopicPartition(self._topic, partition, offset))
+                    self._starts[partition] = offset
 
     def positions(self, partitions: Sequence[int]) -> dict[int, int]:
         """Return the positions, those that the end-of-partition event passed included."""
@@ -158,6 +157,10 @@ class KafkaSubscription:
             if known is not None and known[1] >= 0:
                 ends[partition] = known[1]
         return ends
+
+    def damaged(self) -> Mapping[int, str]:
+        """Return what is wrong with the batches that damaged partitions stand before."""
+        return dict(self._blocked.damage)
 
     def connection_error(self) -> str | None:
         """Ask the brokers, if the client reported that all of them were down."""
@@ -219,6 +222,9 @@ class KafkaSubscription:
             return
         if message.partition() in self._paused:
             return  # it was fetched before the pause took hold; `resume` seeks
+        if is_unpackable(error) or is_damaged(error):
+            self._block(message, error)
+            return
         where = f"reading {message.topic() or self._topic}"
         partition = message.partition()
         partition = -1 if partition is None else partition
@@ -229,6 +235,23 @@ class KafkaSubscription:
             self._absence.note(fault, partition)
         elif not isinstance(fault, LogUnavailable):
             raise fault
+
+    def _block(self, message: Message, error: KafkaError) -> None:
+        """Have the client fetch no more of a partition that stands before an unreadable batch."""
+        partition = message.partition() or 0
+        place = TopicPartition(self._topic, partition)
+        with sorting("pausing partitions"):
+            self._consumer.pause([place])
+            position = self._consumer.position([place])[0].offset
+        if position < 0:
+            position = self._starts[partition]
+        self._blocked.block(message, error, position, self.ends([partition]).get(partition, 0))
+
+    def _note_mended(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            error = message.error()
+            if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                self._blocked.mended(message.partition() or 0)
 
     # Callbacks run inside `take`. An exception in one would make it skip records, so they keep it.
 
@@ -262,6 +285,8 @@ class KafkaSubscription:
             self._paused -= numbers
             for number in numbers:
                 self._unproven.pop(number, None)
+                self._blocked.forget([number])
+                self._blocked.mended(number)
             self._note(assigned=set(), revoked=numbers)
             consumer.incremental_unassign(partitions)
         except Exception as error:  # noqa: BLE001  kept for `take` to raise

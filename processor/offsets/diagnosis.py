@@ -18,7 +18,7 @@ from processor.partitions.committed import (
 from processor.partitions.fencing import stable_offset
 from processor.ports.clock import Clock
 from processor.ports.log import Committed, Coordination, Extent, Record, Scan, Topic
-from processor.stages.publish import ERROR_HEADERS
+from processor.stages.publish import ERROR_HEADERS, OFFSET_TO_HEADER
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
 
 SETTLE_S: Final = 60.0
@@ -195,7 +195,8 @@ class Diagnosis:
         here = (self.topics(Topic.UPDATES).encode(), str(record.partition).encode())
         if (said.get(_LETTER_TOPIC), said.get(_LETTER_PARTITION)) != here:
             return None
-        offset = said.get(_LETTER_OFFSET) or b""
+        # One that stands for a range answers its end.
+        offset = said.get(OFFSET_TO_HEADER) or said.get(_LETTER_OFFSET) or b""
         if not offset.isdigit():
             return None
         return AnsweredRecord(int(offset), record.key, lambda update: update.value == record.value)

@@ -7,7 +7,7 @@ may be retried was retried for a bounded time, and what remains is one of the ex
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 from processor.ports.servers import ServerUnavailable
 
@@ -58,6 +58,33 @@ class Record(NamedTuple):
     value: bytes | None
     headers: Headers
 
+    @property
+    def next_offset(self) -> int:
+        """The offset to go on from, once the record is processed."""
+        return self.offset + 1
+
+
+class Unreadable(Record):
+    """Stands for the input records from `offset` to below `end`, which no reader can tell apart.
+
+    They share a batch that cannot be unpacked. There is no key, value, header or timestamp;
+    `reason` is for people.
+    """
+
+    end: int
+    reason: str
+
+    def __new__(cls, partition: int, offset: int, end: int, reason: str) -> Self:
+        """Take the first offset, and the one after the last."""
+        made = super().__new__(cls, partition, offset, -1, None, None, ())
+        made.end, made.reason = end, reason
+        return made
+
+    @property
+    def next_offset(self) -> int:
+        """The offset to go on from, once the range has become a dead letter."""
+        return self.end
+
 
 class Outgoing(NamedTuple):
     """One record to publish; without a partition the producer's partitioner chooses by key."""
@@ -97,6 +124,10 @@ class Subscription(Protocol):
 
     An assigned partition is paused until `resume`; its first record is the one at the offset that
     was given there. Records are read_committed.
+
+    No record stops a partition: where a batch cannot be unpacked, one `Unreadable` comes in the
+    place of all its records that are not processed. A batch whose checksum is wrong is damaged, and
+    may be whole on another replica: nothing of it or behind it comes until it can be read.
     """
 
     def membership(self) -> Membership | None:
@@ -137,6 +168,12 @@ class Subscription(Protocol):
 
     def ends(self, partitions: Sequence[int]) -> dict[int, int]:
         """Return the last known end of these input partitions, without asking a broker."""
+
+    def damaged(self) -> Mapping[int, str]:
+        """Return the partitions that stand before a damaged batch, each with what is wrong with it.
+
+        It is read again at intervals; nobody needs to do anything for that.
+        """
 
     def connection_error(self) -> str | None:
         """Return why no broker can be reached at present, None where one can, as far as known."""
@@ -235,5 +272,6 @@ class Scan(Protocol):
 
         An empty yield means that none has arrived within a moment: open transactions below `end`
         are waited out, so stop by closing. A topic compacted or expired past `start` yields from
-        what is left.
+        what is left. Of the input, an `Unreadable` comes as it does from a `Subscription`; of other
+        topics such a batch raises LogUnavailable, as a damaged one does.
         """

@@ -172,13 +172,13 @@ class Pipeline:
 
     def _positions(self, records: Sequence[Record], ends: Mapping[int, int]) -> dict[int, Position]:
         """Return where each partition of a batch stands once it is committed."""
-        after = {record.partition: record.offset + 1 for record in records}
+        last = {record.partition: record for record in records}
         return {
             partition: self.owned[partition].position._replace(
-                offset=offset,
+                offset=record.next_offset,
                 output=ends.get(partition, self.owned[partition].position.output),
             )
-            for partition, offset in after.items()
+            for partition, record in last.items()
         }
 
     def _keep(self, changed: Changed, positions: Mapping[int, Position]) -> None:

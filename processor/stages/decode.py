@@ -9,7 +9,7 @@ from processor.core.outcome import Reason, Rejected
 from processor.core.session import session_key
 from processor.core.update import SessionUpdate
 from processor.core.validate import validate
-from processor.ports.log import Record
+from processor.ports.log import Record, Unreadable
 from processor.stages.batch import Decoded
 
 
@@ -34,6 +34,8 @@ class Decode:
 
     def read(self, record: Record) -> SessionUpdate | Rejected:
         """Return the record's update, valid and with its total settled, or why there is none."""
+        if isinstance(record, Unreadable):
+            return Rejected(Reason.UNDECODABLE, _of_range(record))
         if record.value is None:
             return Rejected(Reason.UNDECODABLE, "the record has no value")
         try:
@@ -62,3 +64,9 @@ class Decode:
         self._header = header
         (update,) = compiled.read([record._replace(value=value, headers=())], header)
         return self.read(record) if update is None else update
+
+
+def _of_range(record: Unreadable) -> str:
+    last = record.end - 1
+    offsets = f"offset {last}" if last == record.offset else f"offsets {record.offset} to {last}"
+    return f"the batch of {offsets} cannot be unpacked: {record.reason}"

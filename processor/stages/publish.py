@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic
+from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
 from processor.stages.batch import Folded, RejectedRecord
 from processor.state.checkpoint import FORMAT
 
@@ -14,6 +14,8 @@ ERROR_HEADERS: Final = tuple(
 """KIP-1034's headers, in the order in which a dead letter carries them."""
 CUT_HEADER: Final = "session-processor.value-bytes"
 """Tells the length of a value that was too long to be kept in a dead letter."""
+OFFSET_TO_HEADER: Final = "session-processor.offset-to"
+"""Tells the last offset of the range that a dead letter without key and value stands for."""
 _OVERHEAD: Final = 1_024
 """What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
@@ -84,12 +86,16 @@ class Publish:
             str(record.partition),
             str(record.offset),
         )
-        return [(name, _cut(text)) for name, text in zip(ERROR_HEADERS, texts, strict=True)]
+        headers = [(name, _cut(text)) for name, text in zip(ERROR_HEADERS, texts, strict=True)]
+        if isinstance(record, Unreadable):
+            headers.append((OFFSET_TO_HEADER, str(record.end - 1).encode()))
+        return headers
 
 
 def _foreign(headers: Headers) -> Iterable[tuple[str, bytes | None]]:
     """Return the headers that the record came with, without those of an earlier rejection."""
-    return (header for header in headers if header[0] not in ERROR_HEADERS)
+    ours = (*ERROR_HEADERS, OFFSET_TO_HEADER)
+    return (header for header in headers if header[0] not in ours)
 
 
 def _length(headers: Headers) -> int:

@@ -93,6 +93,10 @@ class Metrics:
         """Tell whether a limit on dead letters holds an owned partition's records back."""
         self._halted.labels(str(partition)).set(halted)
 
+    def damaged(self, partition: int, *, damaged: bool) -> None:
+        """Tell whether an owned partition stands before a batch whose checksum is wrong."""
+        self._damaged.labels(str(partition)).set(damaged)
+
     def limit_passed(self, limit: str) -> None:
         """Count a partition that passed a limit on dead letters, `ratio` or `consecutive`."""
         self._halts.labels(limit).inc()
@@ -136,7 +140,11 @@ class Metrics:
         self._halted = self._gauge(
             "halted", "1 where dead letters passed a limit, else 0.", *_BY_PARTITION
         )
+        self._damaged = self._gauge(
+            "damaged", "1 where a batch of the input fails its checksum, else 0.", *_BY_PARTITION
+        )
         self._of_partitions = (
+            self._damaged,
             self._halted,
             self._lag_records,
             self._lag_seconds,

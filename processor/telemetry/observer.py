@@ -15,6 +15,11 @@ WHAT_TO_DO: Final = (
     "or the schemas, then start the process again: it goes on where the partition stands"
 )
 """What an operator does about a halted partition."""
+WHAT_TO_DO_ABOUT_DAMAGE: Final = (
+    "it is read again every 30 s; move the partition's leader to a replica that has it whole: see "
+    '"a batch of the input is damaged" in docs/operations.md'
+)
+"""What an operator does about a batch whose checksum is wrong."""
 _SAY_EVERY_S: Final = 5.0
 _log: Final = structlog.get_logger("processor")
 
@@ -31,6 +36,7 @@ class Observer:
         self._last_timestamps: dict[int, int] = {}
         self._halted: set[int] = set()
         self._awaiting: dict[int, str] = {}
+        self._damaged: dict[int, str] = {}
 
     def turned(self) -> None:
         """Note that the loop turned."""
@@ -38,7 +44,9 @@ class Observer:
 
     def processed(self, records: Sequence[Record]) -> None:
         """Note how far a batch went, in record time."""
-        self._last_timestamps.update({record.partition: record.timestamp for record in records})
+        self._last_timestamps.update(
+            {record.partition: record.timestamp for record in records if record.timestamp >= 0}
+        )
 
     def aborted(self, why: str) -> None:
         """Tell of a transaction that was aborted, or a batch that was dropped before one."""
@@ -186,11 +194,27 @@ class Observer:
                 age = max(0.0, (self._clock.now_ms() - self._last_timestamps[partition]) / 1000)
             lags[partition] = Lag(behind, age)
         self._metrics.lag(lags)
+        self._look_for_damage(subscription.damaged(), running)
         connection_error = subscription.connection_error()
         if connection_error is None:
             self.back("kafka")
         else:
             self.away("kafka", connection_error, retry_in=0.0)
+
+    def _look_for_damage(self, damaged: Mapping[int, str], running: Collection[int]) -> None:
+        for partition in self._damaged.keys() - damaged.keys():
+            self._health.clear(_damage(partition))
+            _log.info("damaged batch read, the partition goes on", partition=partition)
+        for partition, why in damaged.items():
+            if partition not in self._damaged:
+                hint = WHAT_TO_DO_ABOUT_DAMAGE
+                self._health.warn(_damage(partition), f"stands still: {why}; {hint}")
+                _log.error(
+                    "batch damaged, partition stands", partition=partition, why=why, hint=hint
+                )
+        self._damaged = dict(damaged)
+        for partition in running:
+            self._metrics.damaged(partition, damaged=partition in damaged)
 
 
 def _subject(partition: int) -> str:
@@ -199,6 +223,10 @@ def _subject(partition: int) -> str:
 
 def _schema(partition: int) -> str:
     return f"schema of partition {partition}"
+
+
+def _damage(partition: int) -> str:
+    return f"input of partition {partition}"
 
 
 def _flood(partition: int) -> str:

@@ -17,6 +17,7 @@ from processor.ports.log import (
     ProducerLost,
     Rebalance,
     Topic,
+    Unreadable,
 )
 
 if TYPE_CHECKING:
@@ -165,6 +166,54 @@ def test_a_record_comes_as_it_was_written(log: LogBackend) -> None:
     first, _, last = taken(subscription, 3)
     assert first == (1, 0, NOON, b"\xff", b"\x00", headers)
     assert last == (1, 2, NOON + 5, None, None, ())
+
+
+def test_one_record_stands_for_a_batch_that_cannot_be_unpacked(log: LogBackend) -> None:
+    log.feed([an_update(0) for _ in range(3)])
+    log.spoil(0, 5)
+    log.feed([an_update(partition) for partition in (0, 1)])
+    log.spoil(0, 1)
+    subscription = join(log)
+    subscription.resume({0: 0, 1: 0})
+    found = [each for each in taken(subscription, 7) if each.partition == 0]
+    assert [each.offset for each in found] == [0, 1, 2, 3, 8, 9]
+    assert [each.next_offset for each in found] == [1, 2, 3, 8, 9, 10]
+    assert [isinstance(each, Unreadable) for each in found] == [False] * 3 + [True, False, True]
+    assert found[3][2:] == (-1, None, None, ())
+    assert isinstance(found[3], Unreadable)
+    assert found[3].reason
+    assert subscription.damaged() == {}
+
+
+def test_what_is_left_of_a_batch_that_cannot_be_unpacked_comes_after_resume(
+    log: LogBackend,
+) -> None:
+    log.spoil(1, 4)
+    log.feed([an_update(1)])
+    subscription = join(log)
+    subscription.resume({1: 2})
+    rest, last = taken(subscription, 2)
+    assert isinstance(rest, Unreadable)
+    assert (rest.offset, rest.end, last.offset) == (2, 4, 4)
+
+
+def test_a_seek_brings_a_batch_that_cannot_be_unpacked_again(log: LogBackend) -> None:
+    log.feed([an_update(0)])
+    log.spoil(0, 2)
+    log.feed([an_update(0)])
+    subscription = join(log)
+    subscription.resume({0: 0})
+    wanted = [(0, 1), (1, 3), (3, 4)]
+    assert [(each.offset, each.next_offset) for each in taken(subscription, 3)] == wanted
+    subscription.seek({0: 1})
+    assert [(each.offset, each.next_offset) for each in taken(subscription, 2)] == wanted[1:]
+    subscription.seek({0: 0})
+    subscription.take(100, 0.1)
+    subscription.seek({0: 1})
+    assert [(each.offset, each.next_offset) for each in taken(subscription, 2)] == wanted[1:]
+    subscription.pause([0])
+    subscription.resume({0: 1})
+    assert [(each.offset, each.next_offset) for each in taken(subscription, 2)] == wanted[1:]
 
 
 def test_no_more_than_the_limit_is_taken(log: LogBackend) -> None:
@@ -480,6 +529,24 @@ def test_a_scan_ends_at_its_end_though_no_record_is_there(log: LogBackend) -> No
     assert values(0, 2) == [b"0", b"1"]
     assert values(1, 1) == []
     assert values(2, 0) == []
+
+
+def test_a_scan_of_the_input_has_one_record_for_a_batch_that_cannot_be_unpacked(
+    log: LogBackend,
+) -> None:
+    log.feed([an_update(1)])
+    log.spoil(1, 3)
+    log.feed([an_update(1)])
+    log.spoil(1, 1)
+
+    def steps(start: int, end: int) -> list[tuple[int, int]]:
+        chunks = log.scan().read(Topic.UPDATES, 1, start, end)
+        return [(each.offset, each.next_offset) for chunk in chunks for each in chunk]
+
+    assert steps(0, 6) == [(0, 1), (1, 4), (4, 5), (5, 6)]
+    assert steps(0, 5) == [(0, 1), (1, 4), (4, 5)]
+    assert steps(2, 3) == [(2, 4)]
+    assert steps(0, 1) == [(0, 1)]
 
 
 def test_a_scan_reads_from_what_is_left(log: LogBackend) -> None:

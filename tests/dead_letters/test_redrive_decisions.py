@@ -15,12 +15,18 @@ from processor.dead_letters.decision import (
     stripped,
 )
 from processor.dead_letters.letter import in_short
-from processor.ports.log import Headers, Outgoing, Record
+from processor.ports.log import Headers, Outgoing, Record, Unreadable
 from processor.stages.batch import RejectedRecord
-from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
+from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, OFFSET_TO_HEADER, Publish
 
 TO = Input("updates", 4, 3)
-_OURS = {*ERROR_HEADERS, CUT_HEADER, ATTEMPT_HEADER, "session-processor.headers-unreadable"}
+_OURS = {
+    *ERROR_HEADERS,
+    OFFSET_TO_HEADER,
+    CUT_HEADER,
+    ATTEMPT_HEADER,
+    "session-processor.headers-unreadable",
+}
 FOREIGN = st.lists(
     st.tuples(st.text(max_size=8).filter(lambda name: name not in _OURS), st.none() | st.binary())
 )
@@ -102,3 +108,19 @@ def test_headers_that_could_not_be_read_are_not_sent_as_ours() -> None:
     back = redriven(letter)
     assert isinstance(back, Redriven)
     assert back.record.headers == [(ATTEMPT_HEADER, b"2")]
+
+
+def test_what_stands_for_a_batch_that_cannot_be_unpacked_is_left_alone() -> None:
+    letter = rejected(Unreadable(3, 5, 9, "it is spoilt"))
+    assert (letter.key, letter.value) == (None, None)
+    assert dict(letter.headers)[OFFSET_TO_HEADER] == b"8"
+    assert redriven(letter) is Skip.UNREADABLE
+    assert in_short(letter).source_offsets == "5 to 8"
+    assert in_short(rejected(Unreadable(3, 5, 6, "it is spoilt"))).source_offsets == "5"
+
+
+def test_an_update_that_says_that_it_stands_for_a_range_does_not() -> None:
+    letter = rejected(record(((OFFSET_TO_HEADER, b"99"), ("other", b"1"))))
+    assert OFFSET_TO_HEADER not in dict(letter.headers)
+    assert in_short(letter).source_offsets == "5"
+    assert isinstance(redriven(letter), Redriven)

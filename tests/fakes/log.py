@@ -20,6 +20,7 @@ from processor.ports.log import (
     Rebalance,
     Record,
     Topic,
+    Unreadable,
 )
 
 Place = tuple[Topic, int]
@@ -51,6 +52,8 @@ class Partition:
     def __init__(self) -> None:
         self.start = 0
         self.entries: list[Entry] = []
+        self.unpackable: list[range] = []
+        self.damaged: int | None = None
 
 
 class FakeBroker:
@@ -121,9 +124,21 @@ class FakeBroker:
     def readable(self, topic: Topic, partition: int, start: int = 0) -> Iterator[Record]:
         """Yield what a read_committed reader sees now."""
         log = self.logs[topic][partition]
-        for entry in log.entries[max(start, log.start) : self.extent(topic, partition).stable_end]:
-            if entry.readable and entry.record is not None:
+        offset = max(start, log.start)
+        while offset < self.extent(topic, partition).stable_end and offset != log.damaged:
+            batch = next((each for each in log.unpackable if offset in each), None)
+            entry = log.entries[offset]
+            if batch is not None:
+                yield Unreadable(partition, offset, batch.stop, "the fake batch is spoilt")
+            elif entry.readable and entry.record is not None:
                 yield entry.record
+            offset = offset + 1 if batch is None else batch.stop
+
+    def read_up_to(self, topic: Topic, partition: int) -> int:
+        """Return where a read_committed reader stands once it has read all that it can."""
+        damaged = self.logs[topic][partition].damaged
+        stable_end = self.extent(topic, partition).stable_end
+        return stable_end if damaged is None else min(damaged, stable_end)
 
     # Transactions
 
@@ -257,7 +272,8 @@ class FakeSubscription:
             found = [*self._broker.readable(Topic.UPDATES, partition, start)]
             room = limit - len(records)
             records += found[:room]
-            after = extent.stable_end if len(found) <= room else found[room].offset
+            end = self._broker.read_up_to(Topic.UPDATES, partition)
+            after = end if len(found) <= room else found[room].offset
             self._next[partition] = self._passed[partition] = after
         return records
 
@@ -291,6 +307,15 @@ class FakeSubscription:
             each: self._broker.extent(Topic.UPDATES, each).stable_end
             for each in partitions
             if each in self._passed
+        }
+
+    def damaged(self) -> Mapping[int, str]:
+        logs = self._broker.logs[Topic.UPDATES]
+        at = {each: logs[each].damaged for each in self._next if each not in self._paused}
+        return {
+            each: f"the fake batch at offset {offset} is damaged"
+            for each, offset in at.items()
+            if offset is not None and self._next[each] == offset
         }
 
     def connection_error(self) -> str | None:
@@ -437,6 +462,8 @@ class FakeScan:
                 later = found[self._broker.chunk :]
                 found = found[: self._broker.chunk]
                 position = max(position, later[0].offset if later else stable)
+                if not found and self._broker.read_up_to(topic, partition) < min(stable, end):
+                    raise LogUnavailable("a batch is damaged")
             if not found:
                 self._broker.clock.wait(0.1)
             yield [record for record in found if record.offset < end]

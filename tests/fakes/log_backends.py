@@ -38,6 +38,8 @@ from processor.ports.log import (
 )
 
 PARTITIONS = 2
+UNPACKED_LIMIT = 53_000_000
+"""Little more than the least that the client allows."""
 
 
 class LogBackend(Protocol):
@@ -57,6 +59,9 @@ class LogBackend(Protocol):
 
     def feed(self, records: Sequence[Outgoing], *, marked: bool = False) -> None:
         """Write as others do; `marked`: in a transaction, which leaves its markers."""
+
+    def spoil(self, partition: int, count: int) -> None:
+        """Write a batch of so many updates that no reader can unpack."""
 
     def die(
         self, records: Sequence[Outgoing], offsets: Mapping[int, Committed], membership: Membership
@@ -98,6 +103,13 @@ class FakeLog:
             self.broker.open["another"] = transaction
             self.broker.end("another", commit=True)
 
+    def spoil(self, partition: int, count: int) -> None:
+        log = self.broker.logs[Topic.UPDATES][partition]
+        start = len(log.entries)
+        for _ in range(count):
+            self.broker.append(Outgoing(Topic.UPDATES, partition, -1, b"1:a", b"", ()))
+        log.unpackable.append(range(start, start + count))
+
     def die(
         self, records: Sequence[Outgoing], offsets: Mapping[int, Committed], membership: Membership
     ) -> str:
@@ -117,7 +129,11 @@ class KafkaLog:
 
     def __init__(self, address: KafkaAddress, names: Names) -> None:
         self.cluster = Cluster(
-            {"bootstrap.servers": address.bootstrap_servers},
+            {
+                "bootstrap.servers": address.bootstrap_servers,
+                # What unpacks to more is what `spoil` writes.
+                "receive.message.max.bytes": UNPACKED_LIMIT,
+            },
             names.group,
             {
                 Topic.UPDATES: names.updates,
@@ -182,6 +198,9 @@ class KafkaLog:
         extents = [asked.extent(topic, each) for topic in topics for each in range(PARTITIONS)]
         return all(extent.stable_end == extent.end for extent in extents)
 
+    def spoil(self, partition: int, count: int) -> None:
+        spoil(self.cluster, partition, count, UNPACKED_LIMIT)
+
     def die(
         self, records: Sequence[Outgoing], offsets: Mapping[int, Committed], membership: Membership
     ) -> str:
@@ -230,6 +249,24 @@ class KafkaLog:
                 headers=list(headers),
             )
         assert producer.flush(10) == 0
+
+
+def spoil(cluster: Cluster, partition: int, count: int, size: int) -> None:
+    """Write one batch of so many updates that unpacks to more than `size` bytes."""
+    producer = Producer(
+        {
+            "bootstrap.servers": cluster.properties["bootstrap.servers"],
+            "compression.type": "zstd",
+            "linger.ms": 2_000,
+            "message.max.bytes": 1_000_000_000,
+            "batch.size": 1_000_000_000,
+            "queue.buffering.max.kbytes": 1_000_000,
+        }
+    )
+    value = bytes(size // count + 1)
+    for _ in range(count):
+        producer.produce(cluster.topics[Topic.UPDATES], value, b"1:a", partition)
+    assert producer.flush(60) == 0
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import cast
 
 from confluent_kafka import Message
 
-from processor.kafka.subscription import UNREADABLE_HEADERS, to_record
+from processor.kafka.records import UNREADABLE_HEADERS, to_record
 
 
 class _HostileMessage:

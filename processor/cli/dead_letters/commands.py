@@ -82,7 +82,7 @@ def _row(letter: DeadLetter) -> dict[str, object]:
         "time": iso_time(letter.timestamp),
         "reason": letter.reason,
         "key": printable(letter.key),
-        "input offset": letter.source[2],
+        "input offset": letter.source_offsets,
         "bytes": letter.size,
         "message": printable(letter.message),
     }
@@ -139,12 +139,12 @@ def show(
 def letter_page(record: Record) -> Table:
     """Return all of a letter but its value, for people."""
     letter = in_short(record)
-    topic, partition, offset = letter.source
+    topic, partition, _ = letter.source
     rows = [
         ("letter", letter.place),
         ("reason", letter.reason),
         ("message", printable(letter.message)),
-        ("came from", f"{topic} partition {partition} offset {offset}"),
+        ("came from", f"{topic} partition {partition} offset {letter.source_offsets}"),
         ("time", iso_time(letter.timestamp)),
         ("key", "none" if record.key is None else printable(letter.key)),
         ("value", "none" if record.value is None else f"{letter.size:,} bytes"),

@@ -98,7 +98,12 @@ def short_document(letter: DeadLetter) -> dict[str, object]:
         "message": letter.message,
         "key": letter.key,
         "bytes": letter.size,
-        "source": {"topic": topic, "partition": _number(partition), "offset": _number(offset)},
+        "source": {
+            "topic": topic,
+            "partition": _number(partition),
+            "offset": _number(offset),
+            "offsetTo": _number(letter.offset_to),
+        },
     }
 
 

@@ -125,7 +125,7 @@ def member_of(
         facts,
         cluster.topics.__getitem__,
         KafkaSubscription(cluster),
-        publication(cluster, stopped, facts.max_record_bytes),
+        publication(cluster, stopped, facts.limits),
         coordination,
         scan,
     )

@@ -13,6 +13,17 @@ Properties = Mapping[str, str | int | float | bool]
 
 TRANSACTION_TIMEOUT_MS: Final = 15_000
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+_BATCH_OVERHEAD: Final = 1_024
+"""What a batch has besides its records, generously."""
+
+
+class RecordLimits(NamedTuple):
+    """What the topics that a producer publishes to take, by their `max.message.bytes`."""
+
+    largest: int = MAX_REQUEST_BYTES
+    """The most that one of them takes."""
+    smallest: int = MAX_REQUEST_BYTES
+    """The most that each of them takes: of a batch, too, since a broker refuses it as one."""
 
 
 class Cluster(NamedTuple):
@@ -123,22 +134,23 @@ def scanner(cluster: Cluster) -> dict[str, object]:
     }
 
 
-def transactional(
-    cluster: Cluster, identity: str, max_record_bytes: int = MAX_REQUEST_BYTES
-) -> dict[str, object]:
-    """Return the properties of a producer under a transactional id.
+NO_LIMITS: Final = RecordLimits()
 
-    `max_record_bytes` is the largest record that a topic it publishes to takes.
-    """
+
+def transactional(
+    cluster: Cluster, identity: str, limits: RecordLimits = NO_LIMITS
+) -> dict[str, object]:
+    """Return the properties of a producer under a transactional id."""
     return {
         # A transaction whose owner's id nobody knows ends by itself after this long.
         "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
         # A batch is flushed when it is complete; until then, larger requests cost less.
         "linger.ms": 5,
-        "batch.size": 1_048_576,
+        # The client does not split a batch that is refused. A record that is larger goes alone.
+        "batch.size": min(1_048_576, max(1, limits.smallest - _BATCH_OVERHEAD)),
         "compression.type": "lz4",
         # The limits of a record are the topics'; they are checked at the start.
-        "message.max.bytes": max(max_record_bytes, MAX_REQUEST_BYTES),
+        "message.max.bytes": max(limits.largest, MAX_REQUEST_BYTES),
         "queue.buffering.max.kbytes": 131_072,
         "queue.buffering.max.messages": 200_000,
         "partitioner": "murmur2_random",

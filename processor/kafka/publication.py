@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Final
 from uuid import uuid4
 
-from processor.kafka.clients import MAX_REQUEST_BYTES, Cluster, transactional
+from processor.kafka.clients import NO_LIMITS, Cluster, RecordLimits, transactional
 from processor.kafka.producer import PATIENCE, Role, TransactionalProducer
 from processor.ports.log import Committed, Membership, Outgoing, ProducerLost, Topic
 
@@ -20,11 +20,11 @@ class KafkaPublication:
         self,
         cluster: Cluster,
         stopping: Callable[[], bool],
-        max_record_bytes: int = MAX_REQUEST_BYTES,
+        limits: RecordLimits = NO_LIMITS,
     ) -> None:
         self._cluster = cluster
         self._stopping = stopping
-        self._max_record_bytes = max_record_bytes
+        self._limits = limits
         written = (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
         self._role = Role(cluster.on_ids(), written, Topic.UPDATES)
         self._producer: TransactionalProducer | None = None
@@ -63,7 +63,7 @@ class KafkaPublication:
         """Go on under a fresh id. The former one's transaction is fenced by whoever it holds up."""
         self._producer = None
         identity = f"{self._cluster.group}-{uuid4().hex}"
-        properties = transactional(self._cluster, identity, self._max_record_bytes)
+        properties = transactional(self._cluster, identity, self._limits)
         self._producer = TransactionalProducer(
             self._cluster, properties, self._role, self._patience
         )

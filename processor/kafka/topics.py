@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from processor.errors import TopicError
-from processor.kafka.clients import Cluster, common
+from processor.kafka.clients import Cluster, RecordLimits, common
 from processor.kafka.faults import Causes, error_of, sorting
 from processor.kafka.permissions import Permission
 from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
@@ -30,8 +30,8 @@ class TopicFacts(NamedTuple):
 
     tombstones_kept_ms: int
     """The output's `delete.retention.ms`."""
-    max_record_bytes: int
-    """The largest record that one of the topics takes to which the service publishes."""
+    limits: RecordLimits
+    """What the topics take that the service publishes to."""
     max_letter_bytes: int
     """The largest record that the dead letters take."""
 
@@ -63,12 +63,13 @@ def require(cluster: Cluster, max_snapshot_bytes: int) -> TopicFacts:
             hint="\n".join(["Run:", *dict.fromkeys(f"  {each.command}" for each in errors)]),
         )
     sessions = found[Topic.SESSIONS].settings
-    published = (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
+    published = [
+        int(found[topic].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES))
+        for topic in (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
+    ]
     return TopicFacts(
         tombstones_kept_ms=int(sessions.get("delete.retention.ms", _DAY_MS)),
-        max_record_bytes=max(
-            int(found[topic].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES)) for topic in published
-        ),
+        limits=RecordLimits(max(published), min(published)),
         max_letter_bytes=int(
             found[Topic.DEAD_LETTERS].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES)
         ),

@@ -49,7 +49,12 @@ class Transactions:
         """Take the topic whose partitions the positions are of, and one of librdkafka's ways."""
         self._cluster = cluster = cluster._replace(group=name)
         self._source = source
-        self._properties = {**transactional(cluster, name), "partitioner": partitioner}
+        self._properties = {
+            **transactional(cluster, name),
+            # The input is another's topic: nothing is known of its limit, which holds for batches.
+            "batch.size": 16_384,
+            "partitioner": partitioner,
+        }
         ids = cluster.permission("WRITE", "transactional id", name)
         self._role = Role(ids, [Topic.UPDATES], source)
         # They never subscribe: they know the group's offsets, and one lends its name to the

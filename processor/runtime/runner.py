@@ -22,6 +22,7 @@ from processor.ports.servers import ServerUnavailable
 from processor.ports.sessions import CacheLost, SessionCache
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
+from processor.runtime.batch_limit import BatchLimit
 from processor.runtime.pacing import IDLE_WAIT_S, TASK_WAIT_S, Pacing
 from processor.runtime.pipeline import Pipeline
 from processor.runtime.until_end import UntilEnd
@@ -72,7 +73,7 @@ class Runner:
         self._stopping = stopping
         self._clock = clock
         self._observer = observer
-        self._max_batch = max_batch
+        self._batch_limit = BatchLimit(max_batch)
         self._until_end = until_end
         self._gate = gate
         self._producing = False
@@ -113,7 +114,9 @@ class Runner:
             return
         if self._gate is not None:
             self._assignment.resume(self._gate.take_due())
-        taken = consume(self._subscription, self._max_batch, self._wait(progress=progress))
+        taken = consume(
+            self._subscription, self._batch_limit.records, self._wait(progress=progress)
+        )
         records = taken.records
         if taken.rebalance is not None:
             self._rebalanced(taken.rebalance)
@@ -169,13 +172,16 @@ class Runner:
         return late or self._halts.any_unpaused() or self._stopping.is_set()
 
     def _process(self, records: Sequence[Record], membership: Membership) -> None:
+        since = self._clock.monotonic()
         try:
             complete = self._pipeline.process(records, membership, self._enough)
         except BatchAborted as fault:
+            self._failed(records, since)
             self._observer.aborted(str(fault))
             self._drop_batch()
             self._rest()
         except ProducerLost as fault:
+            self._failed(records, since)
             self._lose_producer(fault)
         except ClaimsNotReady as fault:
             self._observer.aborted(str(fault))
@@ -194,9 +200,15 @@ class Runner:
             self._observer.back("redis")
             self._observer.back("kafka")
             self._pacing.committed(len(records))
+            self._batch_limit.committed(self._clock.monotonic() - since)
             self._observer.processed(records)
             if not complete:
                 self._rewind()
+
+    def _failed(self, records: Sequence[Record], since: float) -> None:
+        """Take fewer records, where those may have been too many for a transaction's time."""
+        if self._batch_limit.failed(len(records), self._clock.monotonic() - since):
+            self._observer.batch_halved(self._batch_limit.records)
 
     def _drop_batch(self, restart: Iterable[int] = ()) -> None:
         """Abort what is open, take `restart` over anew, and read the rest of the batch again."""

@@ -53,6 +53,10 @@ class Observer:
         self._metrics.aborts.inc()
         _log.warning("batch aborted, reading it again", why=why)
 
+    def batch_halved(self, records: int) -> None:
+        """Tell that fewer records are taken at once, since a batch was not committed in time."""
+        _log.warning("batch not committed in time, taking smaller ones", records=records)
+
     def producer_lost(self, why: str) -> None:
         """Tell that the producer is to be replaced."""
         self._metrics.fences.inc()

@@ -20,6 +20,7 @@ from processor.bootstrap.codecs import Codecs, running_codecs
 from processor.bootstrap.runs import Run, live_run, replay_run
 from processor.bootstrap.wiring import Limits, wire
 from processor.demo.traffic import DemoUpdate, Mix, updates
+from processor.kafka.clients import RecordLimits
 from processor.kafka.topics import TopicFacts
 from processor.partitions.takeover import Start
 from processor.ports.log import Membership, Outgoing, Record, Topic
@@ -39,7 +40,7 @@ DAY_MS = 86_400_000
 LIMITS = Limits(max_batch=50, max_snapshot=SNAPSHOT_LIMIT, cache=1 << 20, part=20)
 FACTS = TopicFacts(
     tombstones_kept_ms=DAY_MS,
-    max_record_bytes=1_048_588,
+    limits=RecordLimits(),
     max_letter_bytes=1_048_588,
 )
 HARSH = Mix(

@@ -62,7 +62,7 @@ def test_what_is_created_passes_the_check(cluster: Cluster) -> None:
     assert inspect(cluster, LIMIT) == []
     facts = require(cluster, LIMIT)
     assert facts.tombstones_kept_ms == 7 * 86_400_000
-    assert facts.max_record_bytes == 8 * 1024 * 1024
+    assert facts.limits.largest == 8 * 1024 * 1024
 
 
 def test_what_exists_is_not_changed(cluster: Cluster) -> None:

@@ -1,7 +1,7 @@
 """Batches of the input that cannot be read, met by the loop."""
 
 import pytest
-from fakes.service import PARTITIONS, Limits, World, partition_of
+from fakes.service import LIMITS, PARTITIONS, World, partition_of
 
 from processor.demo.traffic import updates
 from processor.ports.log import Outgoing, Topic
@@ -43,7 +43,7 @@ def ranges(world: World) -> list[tuple[bytes | None, bytes | None]]:
 def test_one_letter_stands_for_a_batch_also_after_a_kill(
     world: World, step: str, stands: int
 ) -> None:
-    service = world.service(Limits())
+    service = world.service(LIMITS)
     service.run_until(lambda: service.owns(range(PARTITIONS)))
     at = spoil(world)
     world.feed(updates(20, seed=2, partition=partition_of))
@@ -52,7 +52,7 @@ def test_one_letter_stands_for_a_batch_also_after_a_kill(
         service.run_until(lambda: False)
     assert (world.broker.committed[SPOILT].offset >= SIZE) == bool(stands)
     world.broker.group.leave(service.subscription.member)
-    world.service(Limits()).run_until_processed()
+    world.service(LIMITS).run_until_processed()
     assert ranges(world) == [(b"%d" % at, b"%d" % (at + SIZE - 1))]
     (letter,) = [
         each
@@ -69,7 +69,7 @@ def test_a_damaged_batch_stops_its_partition_alone_until_it_can_be_read(world: W
     log = world.broker.logs[Topic.UPDATES][SPOILT]
     world.feed(updates(200, seed=1, partition=partition_of))
     log.damaged = len(log.entries) - 5
-    service = world.service(Limits(max_batch=20))
+    service = world.service(LIMITS._replace(max_batch=20))
     others = [each for each in range(PARTITIONS) if each != SPOILT]
 
     def stands() -> bool:
@@ -82,7 +82,7 @@ def test_a_damaged_batch_stops_its_partition_alone_until_it_can_be_read(world: W
                 and committed[each].offset == world.broker.extent(Topic.UPDATES, each).end
                 for each in others
             )
-            and world.broker.now > 20
+            and world.clock.now > 20
         )
 
     service.run_until(stands)
@@ -95,8 +95,8 @@ def test_a_damaged_batch_stops_its_partition_alone_until_it_can_be_read(world: W
     assert told == [float(each == SPOILT) for each in range(PARTITIONS)]
 
     log.damaged = None
-    later = world.broker.now + 10
-    service.run_until(lambda: world.processed() and world.broker.now > later)
+    later = world.clock.now + 10
+    service.run_until(lambda: world.processed() and world.clock.now > later)
     assert service.health.ready()[1]["warnings"] == {}
     assert gauge("session_processor_damaged", {"partition": str(SPOILT)}) == 0
     world.assert_exact()

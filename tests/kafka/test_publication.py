@@ -9,7 +9,7 @@ from system.deployment import eventually
 
 from processor.errors import UnpublishableError
 from processor.kafka import producer
-from processor.kafka.clients import Cluster
+from processor.kafka.clients import MAX_REQUEST_BYTES, Cluster, RecordLimits
 from processor.kafka.publication import KafkaPublication
 from processor.kafka.topics import states
 from processor.ports.log import Outgoing, ProducerLost, Topic
@@ -60,6 +60,21 @@ def test_a_record_of_an_earlier_part_that_is_refused_for_good_is_named(
         sent_until_refused(publication)
     publication.abort()
     publication.close()
+
+
+def test_many_small_records_go_in_batches_that_a_small_topic_takes(
+    kafka: KafkaAddress, names: Names, publication: KafkaPublication
+) -> None:
+    publication.close()
+    small = KafkaPublication(
+        cluster_of(kafka, names), lambda: False, RecordLimits(MAX_REQUEST_BYTES, LIMIT)
+    )
+    small.replace()
+    small.begin()
+    small.send([snapshot(b"%d" % each, 200 + each) for each in range(200)])
+    assert small.flush()[0] >= 200
+    small.abort()
+    small.close()
 
 
 class _Hasty:

@@ -52,5 +52,4 @@ def test_a_backlog_is_processed_by_brokers_that_take_few_records_in_time(world: 
     world.broker.at("flush", flush)
     service.run_until_processed()
     world.assert_exact()
-    assert tried[0] > 9
-    assert sum(each > 9 for each in tried) <= 4
+    assert 1 <= sum(each > 9 for each in tried) <= 4

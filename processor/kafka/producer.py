@@ -30,6 +30,8 @@ from processor.ports.log import (
 
 PATIENCE: Final = 30.0
 """Seconds that the brokers may take over one step of a transaction."""
+_EARLIEST: Final = 1
+"""What stands for a timestamp of 0, which the client takes for the time of the sending."""
 _HANGS_S: Final = 3.0
 """Seconds past its timeout after which a call is not awaited any longer."""
 _ANY: Final = -1
@@ -91,7 +93,7 @@ class TransactionalProducer:
             topic = self._sessions if part is Topic.SESSIONS else self._cluster.topics[part]
             more: dict[str, Any] = {}
             if timestamp != NO_TIMESTAMP:
-                more["timestamp"] = timestamp
+                more["timestamp"] = timestamp or _EARLIEST
             if headers:
                 more["headers"] = list(headers)
             if transaction.name_each or last.get(partition) is record:

@@ -20,8 +20,6 @@ _OVERHEAD: Final = 1_024
 """What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
 _HEADER_LIMIT: Final = 4_096
-_EARLIEST: Final = 1
-"""What stands for a timestamp of 0, which the client takes for the time of the sending."""
 
 
 class Publish:
@@ -39,14 +37,7 @@ class Publish:
 
     def _outgoing(self, part: Folded) -> list[Outgoing]:
         records = [
-            Outgoing(
-                Topic.SESSIONS,
-                record.partition,
-                record.timestamp or _EARLIEST,
-                record.key,
-                value,
-                (),
-            )
+            Outgoing(Topic.SESSIONS, record.partition, record.timestamp, record.key, value, ())
             for record, value, _ in part.snapshots
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)
@@ -79,7 +70,7 @@ class Publish:
         return Outgoing(
             Topic.DEAD_LETTERS,
             record.partition,
-            record.timestamp or _EARLIEST,
+            record.timestamp,
             key,
             value,
             [*foreign, *errors],

@@ -371,6 +371,18 @@ def test_flush_tells_the_offsets_that_are_next_though_markers_stand_between(
     publication.abort()
 
 
+def test_timestamps_are_those_that_were_given(log: LogBackend) -> None:
+    """A client may take 0 for the time of the sending, and then sends 1."""
+    subscription, publication = join(log), log.publication()
+    publication.begin()
+    publication.send([a_snapshot(0)._replace(timestamp=each) for each in (0, 1, NOON, NOON + 5)])
+    publication.flush()
+    publication.commit({0: Committed(0, "")}, member(subscription))
+    first, *others = [each.timestamp for each in scanned(log, Topic.SESSIONS, 0)]
+    assert first in (0, 1)
+    assert others == [1, NOON, NOON + 5]
+
+
 def test_an_abort_leaves_nothing_to_read(log: LogBackend) -> None:
     membership = member(join(log))
     publication = log.publication()

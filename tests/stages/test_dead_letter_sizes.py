@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from processor.core.outcome import Reason, Rejected
 from processor.ports.log import Committed, Membership, Outgoing, Record
-from processor.stages.batch import Folded, RejectedRecord, Snapshot
+from processor.stages.batch import Folded, RejectedRecord
 from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
 
 LIMIT = 20_000
@@ -65,12 +65,3 @@ def test_a_value_that_does_not_fit_is_told_by_its_length() -> None:
 def test_headers_and_a_key_that_do_not_fit_go_too() -> None:
     assert "origin" not in dict(_letter(b"k", b"v", b"h" * 50_000).headers)
     assert _letter(b"k" * 50_000, b"v", b"h").key is None
-
-
-def test_a_timestamp_that_the_client_takes_for_now_is_a_millisecond_later() -> None:
-    sink = _Sink()
-    updates = [Record(3, each, time, b"k", b"v", ()) for each, time in enumerate((0, 1, -1, 99))]
-    letters = [RejectedRecord(each, Rejected(Reason.UNDECODABLE, "no")) for each in updates]
-    snapshots = [Snapshot(each, b"s", claims=False) for each in updates]
-    Publish(sink, "updates", LIMIT).send(Folded(snapshots, letters, 0, {}, 4, 0))
-    assert [each.timestamp for each in sink.sent] == [1, 1, -1, 99] * 2

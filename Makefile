@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := processor tests ci $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast lint format types check audit containers contract lock bench bench-peers \
+.PHONY: help setup demo test fast lint format types check chaos audit containers contract lock bench bench-peers \
 	bench-report clean
 
 help: ## this list
@@ -54,6 +54,9 @@ check: setup ## lint, format check, types, tests: what a change must pass
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(PYTEST) $(ARGS)
+
+chaos: setup ## brokers, processes and Redis taken away in turn; ARGS='--seed S --minutes N'
+	$(BIN)/python tests/chaos/rounds.py $(ARGS)
 
 audit: setup ## known vulnerabilities of the image's packages, where the data can be had
 	@$(BIN)/python ci/audit.py $(ARGS)

@@ -7,10 +7,11 @@ nothing: only a topic that nobody has known for a while is absent.
 from time import monotonic
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer
 
 from processor.errors import TopicError
-from processor.kafka.faults import sort
+from processor.kafka.faults import sort, sorting
+from processor.ports.log import LogUnavailable
 
 _ABSENT_S: Final = 10.0
 _ASK_EVERY_S: Final = 0.5
@@ -41,8 +42,9 @@ class Absence:
             return
         fault, partition = self._said
         try:
-            told = consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
-        except KafkaException:
+            with sorting("asking for the topic"):
+                told = consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
+        except LogUnavailable:
             self._since = monotonic()
         else:
             known = told.error is None and (partition < 0 or partition in told.partitions)

@@ -90,8 +90,7 @@ class KafkaSubscription:
             else:
                 self._meet(message)
         self._absence.check(self._consumer)
-        if self._blocked.damage:
-            self._note_mended(messages)
+        self._blocked.note_read(messages)
         if blocked:
             found, read_on = self._blocked.step(limit - len(records))
             records += found
@@ -246,12 +245,6 @@ class KafkaSubscription:
         if position < 0:
             position = self._starts[partition]
         self._blocked.block(message, error, position, self.ends([partition]).get(partition, 0))
-
-    def _note_mended(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            error = message.error()
-            if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                self._blocked.mended(message.partition() or 0)
 
     # Callbacks run inside `take`. An exception in one would make it skip records, so they keep it.
 

@@ -103,6 +103,13 @@ class BlockedPartitions:
             for known in (self.positions, self._searches, self._retries):
                 known.pop(partition, None)
 
+    def note_read(self, messages: Iterable[Message]) -> None:
+        """Take note of the damaged partitions of which a record or the end has come again."""
+        for message in messages if self.damage else ():
+            error = message.error()
+            if error is None or error.code() == _END:
+                self.mended(message.partition() or 0)
+
     def mended(self, partition: int) -> None:
         """Take note that a partition was read, or is somebody else's, unless it is blocked."""
         if partition not in self.positions:

@@ -144,8 +144,10 @@ class Deployment:
         partitions: int = 4,
         *,
         client: Mapping[str, str] | None = None,
+        replicas: int = 1,
     ) -> None:
         """`client` are the properties of the test's own clients, `bootstrap.servers` among it."""
+        self._replicas = replicas
         self.bootstrap = bootstrap
         self.client: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
@@ -208,11 +210,12 @@ class Deployment:
             "retention.ms": "-1",
             "message.timestamp.after.max.ms": _LATEST_TIMESTAMP,
         }
+        replicas = self._replicas
         topics = [
-            NewTopic(names.updates, self.partitions, 1, config=updates),
-            NewTopic(names.sessions, self.partitions, 1, config=output),
-            NewTopic(names.dead_letters, self.partitions, 1, config=letters),
-            NewTopic(names.claims, self.partitions, 1, config={"cleanup.policy": "compact"}),
+            NewTopic(names.updates, self.partitions, replicas, config=updates),
+            NewTopic(names.sessions, self.partitions, replicas, config=output),
+            NewTopic(names.dead_letters, self.partitions, replicas, config=letters),
+            NewTopic(names.claims, self.partitions, replicas, config={"cleanup.policy": "compact"}),
         ]
         for future in self.admin.create_topics(topics).values():
             future.result()

@@ -1,0 +1,137 @@
+"""The chaos test as a program: seeded, printed, as long as one likes.
+
+    .venv/bin/python tests/chaos/rounds.py --seed 7 --minutes 10
+
+Rounds of about a minute, each with its own topics, group and prefix, the group protocols in turn.
+In a round faults of brokers come one after another, others beside them, while updates arrive. At
+its end output, dead letters and Redis must equal the oracle's, and no process may have ended by
+itself.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from threading import Thread
+from typing import Final
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from chaos.faults import BROKER_FAULTS, OTHER_FAULTS, Named
+from chaos.scene import Protocol, Scene, Servers, Traffic, scene
+
+from processor.local.cluster import LocalCluster
+from processor.local.valkey import LocalValkey
+
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("classic", "consumer")
+_ROUND_S: Final = 60.0
+
+Say = Callable[[str], None]
+
+
+class Chaos:
+    """Rounds on the same servers. Raises AssertionError, with the logs, where a round fails."""
+
+    def __init__(self, servers: Servers, seed: int, say: Say) -> None:
+        self._servers = servers
+        self._seed = seed
+        self._say = say
+        self.faults: Counter[str] = Counter()
+        self.updates = 0
+
+    def round(self, number: int, seconds: float) -> None:
+        """Disturb one deployment for about `seconds`, then see what it made."""
+        random = Random(f"{self._seed}/{number}")
+        protocol = PROTOCOLS[number % len(PROTOCOLS)]
+        with scene(self._servers, random, protocol, number, self._say) as made:
+            self._say(f"round {number}: {len(made.members)} processes, protocol {protocol}")
+            traffic = Traffic(made.deployment, random.randint(0, 1 << 30))
+            traffic.start()
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                self._disturb(made, random)
+            made.assert_moves()
+            traffic.stop()
+            made.deployment.await_processed(120)
+            made.assert_readable()
+            for member in list(made.members):
+                made.terminate(member)
+            # What was lost while a partition was idle is rebuilt by whoever owns it next.
+            last = made.deployment.run("--until-end")
+            assert last.wait(120) == 0, last.log[-3000:]
+            made.deployment.assert_exact()
+            self.updates += traffic.sent
+            self._say(f"round {number}: {traffic.sent:,} updates, equal to the oracle")
+
+    def _disturb(self, made: Scene, random: Random) -> None:
+        """One fault of a broker and one or two others, side by side; all are over at the end."""
+        chosen = random.sample(OTHER_FAULTS, random.randint(0, 2))
+        if not chosen or random.random() < 0.7:
+            chosen.append(random.choice(BROKER_FAULTS))
+        seeds = [random.randint(0, 1 << 30) for _ in chosen]
+        errors: list[BaseException] = []
+
+        def act(named: Named, seed: int) -> None:
+            try:
+                named.act(made, Random(seed))
+            except BaseException as error:  # noqa: BLE001  raised below, on the round's thread
+                errors.append(error)
+
+        for named in chosen:
+            self._say(f"  {named.name}")
+            self.faults[named.name] += 1
+        beside = [
+            Thread(target=act, args=each, daemon=True) for each in zip(chosen, seeds, strict=True)
+        ]
+        for thread in beside:
+            thread.start()
+        for thread in beside:
+            thread.join(180)
+            assert not thread.is_alive(), "a fault does not end"
+        if errors:
+            raise errors[0]
+        made.assert_nobody_ended()
+        made.await_replicas()
+
+
+def run(servers: Servers, seed: int, seconds: float, say: Say, round_s: float = _ROUND_S) -> Chaos:
+    """Run rounds for about so long, at least one of each protocol."""
+    chaos = Chaos(servers, seed, say)
+    began, number = time.monotonic(), 0
+    while number < len(PROTOCOLS) or time.monotonic() - began < seconds:
+        chaos.round(number, round_s)
+        number += 1
+    return chaos
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--minutes", type=float, default=10)
+    asked = parser.parse_args()
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:7.1f} {text}", flush=True)  # noqa: T201  a program's output
+
+    directory = Path(tempfile.mkdtemp(prefix="chaos-"))
+    say(f"seed {asked.seed}; logs in {directory}")
+    cluster = LocalCluster(directory / "kafka")
+    cluster.launch()
+    valkey = LocalValkey.start(directory / "valkey")
+    try:
+        made = run(Servers(cluster, valkey, directory), asked.seed, asked.minutes * 60, say)
+    finally:
+        cluster.kill()
+        valkey.kill()
+    say(f"{made.updates:,} updates; faults: {dict(made.faults.most_common())}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

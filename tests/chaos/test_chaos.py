@@ -1,0 +1,19 @@
+"""Brokers, processes and Redis are taken away in turn: the output equals the oracle's."""
+
+import time
+from pathlib import Path
+
+from chaos.rounds import run
+from chaos.scene import Servers
+
+from processor.local.cluster import LocalCluster
+from processor.local.valkey import LocalValkey
+
+
+def test_two_minutes_of_chaos_change_nothing(
+    private_cluster: LocalCluster, private_valkey: LocalValkey, tmp_path: Path
+) -> None:
+    """`make chaos` goes on for longer. A new seed each time; it is printed."""
+    seed = time.time_ns() % 1_000_000
+    print(f"seed {seed}")  # noqa: T201  pytest shows it with a failure
+    run(Servers(private_cluster, private_valkey, tmp_path), seed, 0, print, round_s=30)

@@ -17,6 +17,7 @@ from processor.ports.log import Topic
 from processor.registry.describing import DescribingScan
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
+from processor.runtime.identity import IdentityWatch
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import PART, Pipeline
 from processor.runtime.runner import Runner
@@ -59,7 +60,6 @@ class Service(NamedTuple):
     restore: Restore
     halts: HaltedPartitions
     gate: SchemaWait | None
-    records: RecordCache
 
 
 def wire(
@@ -78,10 +78,8 @@ def wire(
     restore = _restore(adapters, codecs, observer)
     halts = HaltedPartitions(limits.flood, clock, observer)
     gate = None if codecs.ids is None else SchemaWait(codecs.ids, clock, observer)
-    records = RecordCache(limits.cache)
-    pipeline = _pipeline(
-        adapters, codecs, limits, restore=restore, records=records, halts=halts, metrics=metrics
-    )
+    pipeline = _pipeline(adapters, codecs, limits, restore=restore, halts=halts, metrics=metrics)
+    identity = _identity(adapters, codecs)
     pacing = Pacing(clock, limits.min_commit_interval, run.max_rate)
     assignment = Assignment(
         subscription=log.subscription,
@@ -91,12 +89,12 @@ def wire(
             acquire,
             takeover=takeover,
             prepare=run.prepare,
-            describe=lambda: adapters.directory.describe(log.stream.partitions, codecs.texts),
+            describe=identity.describe,
             restore=restore,
             identity=log.publication.identity,
         ),
-        rebuild_claims=lambda: rebuild_claims(
-            log.stream, adapters.claims, log.coordination, log.scan, run.inherited
+        rebuild_claims=partial(
+            rebuild_claims, log.stream, adapters.claims, log.coordination, log.scan, run.inherited
         ),
         observer=observer,
         pacing=pacing,
@@ -113,6 +111,7 @@ def wire(
         claims_stream=claims_stream(log.stream, run.inherited),
         assignment=assignment,
         pacing=pacing,
+        identity=identity,
         halts=halts,
         stopping=stopping,
         clock=clock,
@@ -121,7 +120,13 @@ def wire(
         until_end=_until_end(adapters, run),
         gate=gate,
     )
-    return Service(runner, pipeline, takeover, restore, halts, gate, records)
+    return Service(runner, pipeline, takeover, restore, halts, gate)
+
+
+def _identity(adapters: Adapters, codecs: Codecs) -> IdentityWatch:
+    log = adapters.log
+    describe = partial(adapters.directory.describe, log.stream.partitions, codecs.texts)
+    return IdentityWatch(log.stream, log.topics, log.coordination, describe, adapters.clock)
 
 
 def _restore(adapters: Adapters, codecs: Codecs, observer: Observer) -> Restore:
@@ -150,11 +155,11 @@ def _pipeline(
     limits: Limits,
     *,
     restore: Restore,
-    records: RecordCache,
     halts: HaltedPartitions,
     metrics: Metrics,
 ) -> Pipeline:
     log = adapters.log
+    records = RecordCache(limits.cache)
     decode = Decode(codecs.updates, codecs.compiled)
     return Pipeline(
         decode=decode,

@@ -109,7 +109,9 @@ def sort(error: KafkaError, doing: str, needs: Iterable[Permission] = ()) -> Exc
 def sort_producer(error: KafkaError, doing: str, needs: Iterable[Permission] = ()) -> Exception:
     """Return the exception that an error of the transactional producer means."""
     fault = sort(error, doing, needs)
-    if error.txn_requires_abort() and not isinstance(fault, Forbidden):
+    # A broker may not know for a moment a topic that the others know.
+    passing = isinstance(fault, TopicError)
+    if passing or (error.txn_requires_abort() and not isinstance(fault, Forbidden)):
         return BatchAborted(f"{doing}: {error.str()} ({error.name()})")
     if isinstance(fault, LogUnavailable) and not is_passing(error):
         return ProducerLost(str(fault))

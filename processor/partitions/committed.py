@@ -83,7 +83,7 @@ def check_committed(
     if changed == ["framing"] and mixed_framing:
         changed = []
     if changed:
-        told = "; ".join(_changed(field, metadata.stream, stream, topics) for field in changed)
+        told = "; ".join(changed_text(field, metadata.stream, stream, topics) for field in changed)
         hint = _FRAMING if changed == ["framing"] else REPAIR
         return OffsetFault(FaultKind.CHANGED, f"{where}: {told}", hint)
     if output.end < metadata.output:
@@ -121,7 +121,8 @@ def partition_name(topic: Topic, partition: int, topics: Topics) -> str:
     return f"{topics(topic)} partition {partition}"
 
 
-def _changed(field: str, then: Stream, now: Stream, topics: Topics) -> str:
+def changed_text(field: str, then: Stream, now: Stream, topics: Topics) -> str:
+    """Return how two streams differ in a field."""
     if field == "partitions":
         return (
             f"the input had {then.partitions} partitions and has {now.partitions}: keys have moved "

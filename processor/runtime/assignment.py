@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from processor.dead_letters.limits import HaltedPartitions
+from processor.errors import TopicError
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.clock import Clock
 from processor.ports.log import BatchAborted, Publication, Subscription
@@ -132,7 +133,7 @@ class Assignment:
                 self._publication.abort()
         except CacheLost as fault:
             self._observer.store_failed(str(fault))
-        except ServerUnavailable:
+        except (ServerUnavailable, TopicError):
             self.restart([partition])
             raise
         self.restart([partition])
@@ -163,7 +164,7 @@ class Assignment:
             return True
         except ClaimsNotReady:
             self._claims_task = self._rebuild_claims()
-        except ServerUnavailable:
+        except (ServerUnavailable, TopicError):
             self._claims_task = self._rebuild_claims()
             raise
         return False

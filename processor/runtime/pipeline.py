@@ -56,7 +56,7 @@ class Pipeline:
         self._claims = claims
         self._stream = stream
         self._restore = restore
-        self._records = records
+        self.records = records
         self._publication = publication
         self._metrics = metrics
         self._clock = clock
@@ -66,12 +66,12 @@ class Pipeline:
 
     def own(self, partition: int, owned: Owned) -> None:
         """Begin to process a partition."""
-        self._records.own(partition)
+        self.records.own(partition)
         self.owned[partition] = owned
 
     def disown(self, partition: int) -> None:
         """Forget a partition."""
-        self._records.drop(partition)
+        self.records.drop(partition)
         self.owned.pop(partition, None)
 
     def offsets(self) -> dict[int, int]:
@@ -204,8 +204,8 @@ class Pipeline:
         self._metrics.cache(
             hits=batch.hits,
             misses=batch.misses,
-            held_bytes=self._records.size,
-            sessions=self._records.sessions,
+            held_bytes=self.records.size,
+            sessions=self.records.sessions,
         )
 
 

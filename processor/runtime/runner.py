@@ -6,11 +6,12 @@ from threading import Event
 from typing import Final
 
 from processor.dead_letters.limits import HaltedPartitions
-from processor.errors import TooManyDeadLetters
+from processor.errors import TooManyDeadLetters, TopicError
 from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.clock import Clock
 from processor.ports.log import (
     BatchAborted,
+    LogUnavailable,
     Membership,
     ProducerLost,
     Publication,
@@ -23,6 +24,7 @@ from processor.ports.sessions import CacheLost, SessionCache
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
 from processor.runtime.batch_limit import BatchLimit
+from processor.runtime.identity import IdentityWatch
 from processor.runtime.pacing import IDLE_WAIT_S, TASK_WAIT_S, Pacing
 from processor.runtime.pipeline import Pipeline
 from processor.runtime.until_end import UntilEnd
@@ -53,6 +55,7 @@ class Runner:
         claims_stream: str,
         assignment: Assignment,
         pacing: Pacing,
+        identity: IdentityWatch,
         halts: HaltedPartitions,
         stopping: Event,
         clock: Clock,
@@ -69,6 +72,7 @@ class Runner:
         self._claims_stream = claims_stream
         self._assignment = assignment
         self._pacing = pacing
+        self._identity = identity
         self._halts = halts
         self._stopping = stopping
         self._clock = clock
@@ -87,6 +91,12 @@ class Runner:
                 self._turn()
                 if self._until_end and self._at_end(self._until_end):
                     return
+            except TopicError as fault:
+                # One broker may not know for a moment what the others know.
+                if self._identity.absent:
+                    raise
+                self._retreat(LogUnavailable(str(fault)))
+                self._assignment.restart(list(self._pipeline.owned))
             except ServerUnavailable as fault:
                 # Records may have been taken and not processed: all that is owned is read again.
                 self._retreat(fault)
@@ -280,6 +290,7 @@ class Runner:
                 self._assignment.restart(lost)
             if self._claims.stream() != self._claims_stream:
                 self._assignment.restart_claims()
+            self._identity.check()
             self._observer.back("redis")
         except ServerUnavailable as fault:
             self._observer.away(fault.server, str(fault), retry_in=CHECK_S)

@@ -143,21 +143,26 @@ def fill_memory(scene: Scene, random: Random) -> None:
         eventually("maxmemory is lifted", lifted, 30)
 
 
-BROKER_FAULTS: Final = [
-    Named("a broker is killed", kill_broker),
-    Named("a broker is stopped politely", stop_broker),
-    Named("a broker is frozen", freeze_broker),
-]
-OTHER_FAULTS: Final = [
-    Named("a process is killed", kill_process),
-    Named("a process is frozen", freeze_process),
-    Named("a process is told to end", end_process),
-    Named("Redis is stopped", stop_redis),
-    Named("Redis is killed", kill_redis),
-    Named("Redis is frozen", freeze_redis),
-    Named("Redis is flushed", flush_redis),
-    Named("Redis' scripts are flushed", flush_scripts),
-    Named("Redis' clients are cut", cut_clients),
-    Named("single keys of ours are deleted", delete_keys),
-    Named("Redis is full", fill_memory),
-]
+GROUPS: Final = {
+    "brokers": [
+        Named("a broker is killed", kill_broker),
+        Named("a broker is stopped politely", stop_broker),
+        Named("a broker is frozen", freeze_broker),
+    ],
+    "processes": [
+        Named("a process is killed", kill_process),
+        Named("a process is frozen", freeze_process),
+        Named("a process is told to end", end_process),
+    ],
+    "Redis": [
+        Named("Redis is stopped", stop_redis),
+        Named("Redis is killed", kill_redis),
+        Named("Redis is frozen", freeze_redis),
+        Named("Redis is flushed", flush_redis),
+        Named("Redis' scripts are flushed", flush_scripts),
+        Named("Redis' clients are cut", cut_clients),
+        Named("single keys of ours are deleted", delete_keys),
+        Named("Redis is full", fill_memory),
+    ],
+}
+"""At most one of a group acts at a time: two would undo each other."""

@@ -22,7 +22,7 @@ from typing import Final
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chaos.faults import BROKER_FAULTS, OTHER_FAULTS, Named
+from chaos.faults import GROUPS, Named
 from chaos.scene import Protocol, Scene, Servers, Traffic, scene
 
 from processor.local.cluster import LocalCluster
@@ -69,10 +69,9 @@ class Chaos:
             self._say(f"round {number}: {traffic.sent:,} updates, equal to the oracle")
 
     def _disturb(self, made: Scene, random: Random) -> None:
-        """One fault of a broker and one or two others, side by side; all are over at the end."""
-        chosen = random.sample(OTHER_FAULTS, random.randint(0, 2))
-        if not chosen or random.random() < 0.7:
-            chosen.append(random.choice(BROKER_FAULTS))
+        """One to three faults of different groups, side by side; all are over at the end."""
+        groups = random.sample(sorted(GROUPS), random.randint(1, len(GROUPS)))
+        chosen = [random.choice(GROUPS[group]) for group in groups]
         seeds = [random.randint(0, 1 << 30) for _ in chosen]
         errors: list[BaseException] = []
 

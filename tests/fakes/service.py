@@ -249,7 +249,7 @@ class Service:
         )
         self._runner = wired.runner
         self.pipeline, self.takeover, self.restore = wired.pipeline, wired.takeover, wired.restore
-        self.halts, self.gate, self.records = wired.halts, wired.gate, wired.records
+        self.halts, self.gate, self.records = wired.halts, wired.gate, wired.pipeline.records
 
     def run_until(self, holds: Callable[[], bool], turns: int = 3_000) -> None:
         """Run the loop; what it keeps from one run to the next, it keeps here too."""

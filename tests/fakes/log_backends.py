@@ -12,6 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 from servers import KafkaAddress, Names
 from system.deployment import eventually
 
+from fakes.hostile import spoil
 from fakes.log import (
     FakeBroker,
     FakeCoordination,
@@ -249,24 +250,6 @@ class KafkaLog:
                 headers=list(headers),
             )
         assert producer.flush(10) == 0
-
-
-def spoil(cluster: Cluster, partition: int, count: int, size: int) -> None:
-    """Write one batch of so many updates that unpacks to more than `size` bytes."""
-    producer = Producer(
-        {
-            "bootstrap.servers": cluster.properties["bootstrap.servers"],
-            "compression.type": "zstd",
-            "linger.ms": 2_000,
-            "message.max.bytes": 1_000_000_000,
-            "batch.size": 1_000_000_000,
-            "queue.buffering.max.kbytes": 1_000_000,
-        }
-    )
-    value = bytes(size // count + 1)
-    for _ in range(count):
-        producer.produce(cluster.topics[Topic.UPDATES], value, b"1:a", partition)
-    assert producer.flush(60) == 0
 
 
 @pytest.fixture

@@ -4,13 +4,20 @@ import time
 from pathlib import Path
 
 import pytest
-from contracts.test_log import an_update, eventually, join, taken
-from fakes.log_backends import KafkaLog
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from servers import KafkaAddress, Names
+from system.deployment import eventually
 
 from processor.kafka import unreadable
+from processor.kafka.clients import Cluster
+from processor.kafka.scan import KafkaScan
+from processor.kafka.subscription import KafkaSubscription
 from processor.local.kafka import LocalKafka
 from processor.ports.log import LogUnavailable, Record, Subscription, Topic
+
+from . import cluster_of
 
 GOOD, HURT, LATER = b"good", b"to be hurt", b"later"
 
@@ -25,16 +32,48 @@ def flip(kafka: LocalKafka, topic: str) -> None:
     kafka.launch()
 
 
-def damaged(kafka: LocalKafka, log: KafkaLog) -> None:
-    """Write three batches into partition 0, and damage the second."""
-    for values in ([GOOD] * 3, [HURT], [LATER]):
-        log.feed([an_update(0, value) for value in values])
-    flip(kafka, log.cluster.topics[Topic.UPDATES])
+def feed(cluster: Cluster, partition: int, *values: bytes) -> None:
+    """Write the values as one batch."""
+    producer = Producer({**cluster.properties, "linger.ms": 200})
+    for value in values:
+        producer.produce(cluster.topics[Topic.UPDATES], value, b"1:a", partition)
+    assert producer.flush(20) == 0
 
 
 @pytest.fixture
-def log(private_kafka: LocalKafka, names: Names) -> KafkaLog:
-    return KafkaLog(KafkaAddress(private_kafka.bootstrap_servers), names)
+def cluster(private_kafka: LocalKafka, names: Names) -> Cluster:
+    """An input with three batches in partition 0, of which the second is damaged."""
+    cluster = cluster_of(KafkaAddress(private_kafka.bootstrap_servers), names)
+    admin = AdminClient(dict(cluster.properties))
+    name = cluster.topics[Topic.UPDATES]
+    admin.create_topics([NewTopic(name, 2, 1)])[name].result(20)
+    for values in ([GOOD] * 3, [HURT], [LATER]):
+        feed(cluster, 0, *values)
+    flip(private_kafka, name)
+    return cluster
+
+
+def joined(cluster: Cluster) -> Subscription:
+    subscription = KafkaSubscription(cluster)
+
+    def assigned() -> bool:
+        subscription.take(1, 0.1)
+        news = subscription.rebalance()
+        return news is not None and news.assigned == {0, 1}
+
+    eventually("both partitions assigned", assigned)
+    return subscription
+
+
+def taken(subscription: Subscription, count: int) -> list[Record]:
+    records: list[Record] = []
+
+    def enough() -> bool:
+        records.extend(subscription.take(100, 0.1))
+        return len(records) >= count
+
+    eventually(f"{count} records", enough)
+    return records
 
 
 def values_until_damaged(subscription: Subscription) -> list[bytes | None]:
@@ -49,15 +88,14 @@ def values_until_damaged(subscription: Subscription) -> list[bytes | None]:
 
 
 def test_nothing_of_a_damaged_batch_or_behind_it_comes_until_it_is_whole(
-    private_kafka: LocalKafka, log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+    private_kafka: LocalKafka, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unreadable, "RETRY_S", 0.5)
-    damaged(private_kafka, log)
-    subscription = join(log)
+    subscription = joined(cluster)
     subscription.resume({0: 0, 1: 0})
     assert values_until_damaged(subscription) == [GOOD] * 3
     assert "CRC32C" in subscription.damaged()[0]
-    log.feed([an_update(1, b"other")])
+    feed(cluster, 1, b"other")
     assert [each.value for each in taken(subscription, 1)] == [b"other"]
     # It is read again, more than once, and tells the same.
     until = time.monotonic() + 2
@@ -66,7 +104,7 @@ def test_nothing_of_a_damaged_batch_or_behind_it_comes_until_it_is_whole(
     subscription.seek({0: 2})
     assert [each.value for each in taken(subscription, 1)] == [GOOD]
 
-    flip(private_kafka, log.cluster.topics[Topic.UPDATES])
+    flip(private_kafka, cluster.topics[Topic.UPDATES])
     found: list[Record] = []
 
     def whole() -> bool:
@@ -79,14 +117,14 @@ def test_nothing_of_a_damaged_batch_or_behind_it_comes_until_it_is_whole(
     eventually("the rest", whole)
     assert [each.value for each in found] == [HURT, LATER]
     assert subscription.damaged() == {}
-    log.close()
+    subscription.close()
 
 
-def test_a_scan_says_which_batch_is_damaged(private_kafka: LocalKafka, log: KafkaLog) -> None:
-    damaged(private_kafka, log)
-    chunks = log.scan().read(Topic.UPDATES, 0, 0, 5)
+def test_a_scan_says_which_batch_is_damaged(cluster: Cluster) -> None:
+    scan = KafkaScan(cluster)
+    chunks = scan.read(Topic.UPDATES, 0, 0, 5)
     found: list[Record] = []
     with pytest.raises(LogUnavailable, match=r"partition 0 at 3: .*CRC32C"):
         found.extend(record for chunk in chunks for record in chunk)
     assert [each.value for each in found] == [GOOD] * 3
-    assert [r.value for c in log.scan().read(Topic.UPDATES, 0, 0, 3) for r in c] == [GOOD] * 3
+    assert [r.value for c in scan.read(Topic.UPDATES, 0, 0, 3) for r in c] == [GOOD] * 3

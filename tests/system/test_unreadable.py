@@ -4,7 +4,7 @@ import json
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from fakes.log_backends import spoil
+from fakes.hostile import spoil
 from oracle import Entry
 from system.deployment import Deployment
 from system.test_repair import cluster_of, repair, shown

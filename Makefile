@@ -10,8 +10,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := processor tests ci $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast lint format types check chaos audit containers contract lock bench bench-peers \
-	bench-report clean
+.PHONY: help setup demo test fast simulate lint format types check chaos audit containers contract lock bench \
+	bench-peers bench-report clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: setup ## the whole suite, on real Kafka and Valkey; make test ARGS='-k nam
 
 fast: setup ## the tests that need no servers, each property on few examples
 	$(PYTEST) -m "not servers" --hypothesis-profile fast $(ARGS)
+
+simulate: setup ## whole services under faults; ARGS='--seeds 20000', ARGS='--seed S --trace'
+	cd tests && ../$(BIN)/python -m simulation $(ARGS)
 
 lint: setup ## every rule of ruff
 	$(BIN)/ruff check $(SOURCES)

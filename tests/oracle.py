@@ -247,10 +247,16 @@ def _remembers(session: Document, event_id: str) -> bool:
 
 
 def expected(
-    log: Iterable[Entry], firsts: Mapping[str, bytes], limit: int = SNAPSHOT_LIMIT
+    log: Iterable[Entry],
+    firsts: Mapping[str, bytes],
+    limit: int = SNAPSHOT_LIMIT,
+    before: Expected | None = None,
 ) -> Expected:
-    """Return what one partition's log comes to, given the key of each profile's first session."""
-    result = Expected()
+    """Return what one partition's log comes to, given the key of each profile's first session.
+
+    With `before`, the log goes on from what that has, and adds to it.
+    """
+    result = Expected() if before is None else before
     for entry in log:
         try:
             update = decode_update(entry.value)

@@ -242,6 +242,24 @@ def test_pause_holds_back_what_is_queued_too(log: LogBackend) -> None:
     assert places(taken(subscription, 49)) == [(0, offset) for offset in range(1, 50)]
 
 
+def test_to_pause_what_has_gone_to_another_member_changes_nothing(log: LogBackend) -> None:
+    """A `take` that raises does not tell of the rebalance that it met."""
+    log.feed([an_update(partition) for partition in (0, 1)])
+    first, second = join(log), log.subscription()
+    members = Members(first, second)
+    members.owned[first] = {0, 1}
+    members.poll_until("each has one", lambda: len(members.owned[second]) == 1)
+    (moved,), (kept,) = members.owned[second], members.owned[first]
+    first.pause([moved])
+    first.resume({kept: 0})
+    assert places(taken(first, 1)) == [(kept, 0)]
+    second.close()
+    members.owned.pop(second)
+    members.poll_until("it is back", lambda: members.owned[first] == {0, 1})
+    first.resume({moved: 0})
+    assert places(taken(first, 1)) == [(moved, 0)]
+
+
 def test_seek_goes_back_and_forgets_the_position(log: LogBackend) -> None:
     log.feed([an_update(0) for _ in range(5)])
     subscription = join(log)

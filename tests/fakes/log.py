@@ -286,8 +286,7 @@ class FakeSubscription:
         self._paused.difference_update(positions)
 
     def pause(self, partitions: Sequence[int]) -> None:
-        assert set(partitions) <= set(self._next)
-        self._paused.update(partitions)
+        self._paused.update(set(partitions) & set(self._next))
 
     def seek(self, positions: Mapping[int, int]) -> None:
         assert not self._paused & set(positions)

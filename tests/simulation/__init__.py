@@ -1,0 +1,1 @@
+"""Deterministic simulation of whole services (docs/testing.md)."""

@@ -1,0 +1,359 @@
+"""What each fault does to the world. `plan.py` says which there are, and when they happen."""
+
+from collections.abc import Callable
+from functools import partial
+
+from fakes.log import Entry
+
+from processor.ports.claims import ClaimsNotReady
+from processor.ports.log import Committed, ProducerLost, Topic
+from processor.ports.sessions import CacheLost, CacheUnavailable
+from simulation.plan import AT_A_CALL, Happens
+from simulation.ports import REFUSED, UNANSWERED, Call, Happening, SimulatedTask
+from simulation.world import Process, World, quietly
+
+Fault = Callable[[World, Process, Happens], None]
+CallFault = Callable[[World, Process, Happens, Call], None]
+
+_COORDINATOR = (
+    *("coordination.committed", "coordination.fence"),
+    *("publication.commit", "publication.abort", "publication.replace"),
+)
+_LEADER = ("coordination.extent", "publication.flush")
+_WRONG_CLOCKS_S = (-40 * 86_400.0, -3_600.0, -1.0, 1.0, 3_600.0, 40 * 86_400.0)
+
+
+def arrange(world: World, happens: Happens) -> None:
+    """Let a fault happen now, or at the call that it waits for. From the scheduler's hub."""
+    process = _chosen(world, happens)
+    if process is None:
+        return
+    if not happens.method:
+        _tell(world, process, happens)
+        ANYWHERE[happens.fault](world, process, happens)
+        return
+
+    def action(task: SimulatedTask, call: Call) -> None:
+        assert isinstance(task, Process)
+        _tell(world, task, happens)
+        if happens.fault in AT_A_CALL:
+            AT_CALLS[happens.fault](world, task, happens, call)
+        else:
+            ANYWHERE[happens.fault](world, task, happens)
+
+    process.armed.append(Happening(happens.method, happens.side, action))
+
+
+def _chosen(world: World, happens: Happens) -> Process | None:
+    processes = world.processes
+    return processes[happens.process % len(processes)] if processes else None
+
+
+def _tell(world: World, process: Process, happens: Happens) -> None:
+    world.happened += 1
+    where = f" {happens.side} {happens.method}" if happens.method else ""
+    world.tell(f"{happens.fault}, {process.name}{where}")
+
+
+# Processes
+
+
+def _kill(world: World, process: Process, happens: Happens) -> None:
+    world.kill(process, restart_in=happens.seconds)
+
+
+def _stop(world: World, process: Process, happens: Happens) -> None:
+    world.stop(process, happens.seconds)
+
+
+def _terminate(world: World, process: Process, happens: Happens) -> None:
+    process.stopping.set()
+    world.scheduler.after(happens.seconds, world.start)
+
+
+def _join(world: World, _process: Process, _happens: Happens) -> None:
+    if len(world.processes) < 4:
+        world.start()
+
+
+def _clock(_world: World, process: Process, happens: Happens) -> None:
+    process.clock.wrong_by = _WRONG_CLOCKS_S[happens.amount % len(_WRONG_CLOCKS_S)]
+
+
+# The brokers
+
+
+def _session_timeout(world: World, process: Process, _happens: Happens) -> None:
+    world.broker.group.leave(process.subscription.member)
+
+
+def _transaction_timeout(world: World, process: Process, _happens: Happens) -> None:
+    identity = process.publication.identity()
+    if identity in world.broker.open:
+        world.broker.time_out(identity, world.broker.open[identity])
+
+
+def _fenced(world: World, process: Process, _happens: Happens) -> None:
+    if identity := process.publication.identity():
+        world.broker.init(identity)
+
+
+def _away(methods: tuple[str, ...], world: World, _process: Process, happens: Happens) -> None:
+    until = world.scheduler.now + min(happens.seconds, 12.0)
+    world.away.update(dict.fromkeys(methods, until))
+
+
+def _kafka_away(world: World, _process: Process, happens: Happens) -> None:
+    world.broker.available = False
+    world.scheduler.after(min(happens.seconds, 12.0), lambda: _back(world))
+
+
+def _back(world: World) -> None:
+    world.broker.available = True
+
+
+def _retention(world: World, _process: Process, happens: Happens) -> None:
+    """Let input that is processed expire, and dead letters whether they were read or not."""
+    for partition, committed in sorted(world.broker.committed.items()):
+        updates = world.broker.logs[Topic.UPDATES][partition]
+        updates.start = max(updates.start, committed.offset - happens.amount % 3)
+        letters = world.broker.logs[Topic.DEAD_LETTERS][partition]
+        letters.start = world.broker.extent(Topic.DEAD_LETTERS, partition).stable_end
+
+
+def _compaction(world: World, _process: Process, _happens: Happens) -> None:
+    """Remove what a later record of the same key replaces; offsets stay as they are."""
+    for topic in (Topic.SESSIONS, Topic.CLAIMS):
+        for partition in range(world.partitions):
+            end = world.broker.extent(topic, partition).stable_end
+            entries = world.broker.logs[topic][partition].entries
+            kept: set[bytes | None] = set()
+            for offset in reversed(range(end)):
+                record = entries[offset].record
+                if record is None:
+                    continue
+                if not entries[offset].readable or record.key in kept:
+                    entries[offset] = Entry(None, None)
+                else:
+                    kept.add(record.key)
+
+
+# What no process may go on after. All are down while it happens, and start anew.
+
+
+def _offset_gone(world: World, _process: Process, happens: Happens) -> None:
+    partition = _with_history(world, happens)
+    if partition is not None:
+        del world.broker.committed[partition]
+        world.proof("the offset of a partition is gone", "no committed offset")
+
+
+def _offset_reset(world: World, _process: Process, happens: Happens) -> None:
+    partition = _with_history(world, happens)
+    if partition is not None:
+        offset = happens.amount % (world.broker.committed[partition].offset + 1)
+        world.broker.committed[partition] = Committed(offset, "")
+        world.proof("an offset is reset, as Kafka's tool does", "not committed by this service")
+
+
+def _created_again(world: World, _process: Process, happens: Happens) -> None:
+    partition = _with_history(world, happens)
+    if partition is None:
+        return
+    topic = [*Topic][happens.amount // 8 % len(Topic)]
+    broker = world.broker
+    broker.ids[topic] += "-again"
+    for log in broker.logs[topic]:
+        log.entries.clear()
+        log.start = 0
+    world.proof(f"topic {topic.value} is created again", "deleted and created again")
+
+
+def _output_cut(world: World, _process: Process, happens: Happens) -> None:
+    partition = _with_history(world, happens)
+    if partition is not None:
+        entries = world.broker.logs[Topic.SESSIONS][partition].entries
+        del entries[world.check.next_output(partition) - 1 :]
+        world.proof("the output's end is lost", "published snapshots are gone")
+
+
+def _input_expired(world: World, _process: Process, happens: Happens) -> None:
+    partition = _with_history(world, happens)
+    if partition is not None:
+        updates = world.broker.logs[Topic.UPDATES][partition]
+        offset = world.broker.committed[partition].offset
+        if offset < len(updates.entries):
+            updates.start = offset + 1
+            world.proof("input expires that was not processed", "that were not processed")
+
+
+def _with_history(world: World, happens: Happens) -> int | None:
+    """End all processes; return a partition with output, None where there is none."""
+    broker = world.broker
+    for process in world.processes:
+        broker.group.leave(process.subscription.member)
+        world.kill(process, restart_in=1.0)
+    for identity in [*broker.open, *broker.ending]:
+        broker.init(identity)
+    written = [each for each in sorted(broker.committed) if world.check.next_output(each)]
+    return written[happens.amount % len(written)] if written else None
+
+
+# Redis
+
+
+def _flush(world: World, _process: Process, _happens: Happens) -> None:
+    world.server.flush()
+
+
+def _failover(world: World, _process: Process, happens: Happens) -> None:
+    world.server.fail_over(happens.amount % 6)
+
+
+def _redis_restart(world: World, _process: Process, _happens: Happens) -> None:
+    world.server.restart()
+
+
+def _full(world: World, _process: Process, happens: Happens) -> None:
+    world.server.full = True
+    world.scheduler.after(happens.seconds, lambda: _room(world))
+
+
+def _room(world: World) -> None:
+    world.server.full = False
+
+
+def _redis_away(world: World, _process: Process, happens: Happens) -> None:
+    server = world.server
+    server.available = False
+    world.scheduler.after(min(happens.seconds, 12.0), lambda: setattr(server, "available", True))
+
+
+def _split(world: World, process: Process, happens: Happens) -> None:
+    """Let another primary be there; the process stays with the former one for a while."""
+    world.server = world.server.split()
+    for each in world.processes:
+        if each is not process:
+            each.move_to(world.server)
+    world.scheduler.after(happens.seconds, lambda: process.move_to(world.server))
+
+
+def _key(world: World, _process: Process, happens: Happens) -> None:
+    names = sorted(world.server.hashes)
+    if names:
+        world.server.delete(names[happens.amount % len(names)])
+
+
+def _lease(world: World, _process: Process, _happens: Happens) -> None:
+    world.server.expire_lease()
+
+
+ANYWHERE: dict[str, Fault] = {
+    "kill": _kill,
+    "stop": _stop,
+    "terminate": _terminate,
+    "join": _join,
+    "session timeout": _session_timeout,
+    "transaction timeout": _transaction_timeout,
+    "fenced": _fenced,
+    "kafka away": _kafka_away,
+    "coordinator away": partial(_away, _COORDINATOR),
+    "leader away": partial(_away, _LEADER),
+    "retention": _retention,
+    "compaction": _compaction,
+    "clock": _clock,
+    "offset gone": _offset_gone,
+    "offset reset": _offset_reset,
+    "topic created again": _created_again,
+    "output cut": _output_cut,
+    "input expired": _input_expired,
+    "redis flush": _flush,
+    "redis failover": _failover,
+    "redis restart": _redis_restart,
+    "redis full": _full,
+    "redis away": _redis_away,
+    "redis split": _split,
+    "redis key": _key,
+    "lease expiry": _lease,
+}
+
+
+# Calls
+
+
+def _unanswered(_world: World, _process: Process, _happens: Happens, call: Call) -> None:
+    raise UNANSWERED[call.method](f"{call.method}: no answer (simulated)")
+
+
+def _answer_lost(_world: World, _process: Process, _happens: Happens, call: Call) -> None:
+    call.do()
+    raise UNANSWERED[call.method](f"{call.method}: its answer was lost (simulated)")
+
+
+def _refused(_world: World, _process: Process, _happens: Happens, call: Call) -> None:
+    raise REFUSED[call.method](f"{call.method}: refused (simulated)")
+
+
+def _done_later(world: World, _process: Process, happens: Happens, call: Call) -> None:
+    errors = CacheUnavailable, CacheLost, ClaimsNotReady
+
+    def late() -> None:
+        world.tell(f"{call.method} is done, late")
+        quietly(call.do, *errors)
+
+    world.scheduler.after(happens.seconds, late)
+    raise UNANSWERED[call.method](f"{call.method}: no answer (simulated)")
+
+
+def _commit_later(world: World, process: Process, happens: Happens, call: Call) -> None:
+    """Let the offsets be with the coordinator, and the transaction's end on its way."""
+    identity, broker = process.publication.identity(), world.broker
+    transaction, epoch = _offsets_sent(world, process, call), broker.epochs[identity]
+
+    def late() -> None:
+        if broker.open.get(identity) is transaction and broker.epochs[identity] == epoch:
+            world.tell(f"the commit of {process.name} under {identity} is done, late")
+            broker.end(identity, commit=True)
+
+    world.scheduler.after(happens.seconds, late)
+    raise ProducerLost("the commit's answer did not come (simulated)")
+
+
+def _commit_never_ends(world: World, process: Process, _happens: Happens, call: Call) -> None:
+    _offsets_sent(world, process, call)
+    raise ProducerLost("the offsets were sent, the end was not (simulated)")
+
+
+def _offsets_sent(world: World, process: Process, call: Call) -> object:
+    """Do the first half of a commit, or fail as it fails; return the transaction."""
+    offsets: dict[int, Committed]
+    offsets, membership = call.args
+    broker, publication = world.broker, process.publication
+    publication._require_own()
+    member, generation = membership
+    if member not in broker.group.members or generation != broker.group.generation:
+        call.do()
+    transaction = broker.open[publication.identity()]
+    transaction.offsets |= offsets
+    return transaction
+
+
+def _nothing_read(world: World, process: Process, _happens: Happens, call: Call) -> None:
+    world.scheduler.sleep(process, 0.1)
+    call.answer([])
+
+
+def _not_fenced(_world: World, _process: Process, _happens: Happens, call: Call) -> None:
+    call.answer(False)
+
+
+AT_CALLS: dict[str, CallFault] = {
+    "unanswered": _unanswered,
+    "answer lost": _answer_lost,
+    "refused": _refused,
+    "done later": _done_later,
+    "commit later": _commit_later,
+    "commit never ends": _commit_never_ends,
+    "nothing read": _nothing_read,
+    "not fenced yet": _not_fenced,
+}

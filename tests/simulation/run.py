@@ -1,0 +1,95 @@
+"""One simulation, from its plan to what came of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+
+from simulation.faults import arrange
+from simulation.plan import Plan
+from simulation.scheduler import Violation
+from simulation.world import Step, World
+
+REST_WITHIN_S = 240.0
+"""Virtual seconds after the last fault within which all is processed and ready."""
+_MOST_STEPS = 40_000
+_LOOK_EVERY = 8
+_LEAST_CALLS = 200
+
+
+class Result(NamedTuple):
+    """What came of a simulation."""
+
+    violation: str | None
+    calls: int
+    faults: int
+    commits: int
+    endings: tuple[str, ...]
+
+    @property
+    def counts(self) -> bool:
+        """Whether there was enough in it to tell something."""
+        return self.calls >= _LEAST_CALLS and self.faults > 0 and self.commits > 0
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Have the services log nothing."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def simulate(plan: Plan, trace: Callable[[Step], None] | None = None) -> Result:
+    """Run a plan; call it within `quiet`."""
+    world = World(plan, trace)
+    violation = None
+    try:
+        _run(world)
+    except Violation as error:
+        violation = str(error)
+        world.tell(f"VIOLATION: {violation}")
+    finally:
+        world.scheduler.close()
+    return Result(
+        violation,
+        world.scheduler.step,
+        world.happened,
+        world.check.commits,
+        tuple(world.endings),
+    )
+
+
+def _run(world: World) -> None:
+    scheduler, plan = world.scheduler, world.plan
+    for _ in range(plan.processes):
+        world.start()
+    for step, count in plan.feeds:
+        scheduler.at_step(step, partial(world.feed, count))
+    for happens in plan.faults:
+        scheduler.at_step(happens.step, partial(arrange, world, happens))
+    scheduler.run(lambda: scheduler.step >= plan.horizon or bool(world.endings))
+    world.heal()
+    limit = scheduler.now + REST_WITHIN_S
+    look = 0
+
+    def rests() -> bool:
+        nonlocal look
+        look += 1
+        if look % _LOOK_EVERY:
+            return False
+        why = world.unrest()
+        if why is None:
+            return True
+        if scheduler.now > limit or scheduler.step > _MOST_STEPS:
+            raise Violation(f"not at rest {REST_WITHIN_S} s after the last fault: {why}")
+        return False
+
+    scheduler.run(rests)

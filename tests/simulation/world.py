@@ -1,0 +1,316 @@
+"""Two to four whole services, wired as in production, on one simulated broker and Redis."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Event
+from typing import Any
+
+from avro_bytes import FAST, SCHEMAS
+from fakes.clock import FakeClock
+from fakes.log import FakeCoordination, FakePublication, FakeScan
+from fakes.redis import FakeDirectory, FakeSessionCache
+from greenlet import getcurrent
+
+from processor.bootstrap.adapters import Adapters, Log
+from processor.bootstrap.codecs import running_codecs
+from processor.bootstrap.runs import live_run
+from processor.bootstrap.wiring import Limits, Service, wire
+from processor.errors import ProcessorError
+from processor.kafka.topics import TopicFacts
+from processor.ports.clock import SYSTEM_CLOCK
+from processor.ports.log import Topic
+from processor.redis.keys import Keys
+from processor.state.checkpoint import Stream
+from processor.telemetry.health import Health
+from processor.telemetry.metrics import Metrics
+from processor.telemetry.observer import Observer
+from simulation.check import CLUSTER, Check
+from simulation.history import SNAPSHOT_LIMIT, history
+from simulation.plan import Plan
+from simulation.ports import Around, SimulatedTask
+from simulation.scheduler import Scheduler, Violation
+from simulation.servers import (
+    SimulatedBroker,
+    SimulatedClaims,
+    SimulatedServer,
+    SimulatedSubscription,
+)
+
+KEYS = Keys("sim")
+SESSION_TIMEOUT_S = 4.0
+_CODECS = running_codecs(SCHEMAS, FAST, None, None, SYSTEM_CLOCK)
+DAY_MS = 86_400_000
+START_S = 1_700_000_000
+
+Step = tuple[int, float, str, str, Sequence[Any], Any]
+"""Of the trace: number, time, process, what, arguments, result."""
+
+
+class _SharedClock(FakeClock):
+    """The brokers' clock; who waits by it is the process that runs."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def monotonic(self) -> float:
+        return self._scheduler.now
+
+    def now_ms(self) -> int:
+        return int((START_S + self._scheduler.now) * 1000)
+
+    def wait(self, seconds: float) -> None:
+        running = getcurrent()
+        task = next(each for each in self._scheduler.tasks if each.greenlet is running)
+        self._scheduler.sleep(task, seconds)
+
+
+class _OwnClock:
+    """A process's clock: its time of day may be wrong."""
+
+    def __init__(self, scheduler: Scheduler, task: SimulatedTask) -> None:
+        self._scheduler = scheduler
+        self._task = task
+        self.wrong_by = 0.0
+
+    def monotonic(self) -> float:
+        return self._scheduler.now
+
+    def now_ms(self) -> int:
+        return int((START_S + self._scheduler.now + self.wrong_by) * 1000)
+
+    def wait(self, seconds: float) -> None:
+        self._scheduler.sleep(self._task, seconds)
+
+
+class _Stopping(Event):
+    """Is set by SIGTERM. Its time passes in the simulation."""
+
+    def __init__(self, clock: _OwnClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._clock.wait(timeout or 0.0)
+        return self.is_set()
+
+
+class Process(SimulatedTask):
+    """One process: its service, and its ports as the servers see them."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        super().__init__(name, self._body)
+        self.world = world
+        self.broker = world.broker
+        self.clock = _OwnClock(world.scheduler, self)
+        self.stopping = _Stopping(self.clock)
+        self.health = Health(self.clock)
+        self.subscription = SimulatedSubscription(world.broker)
+        self.publication = FakePublication(world.broker)
+        self.cache = FakeSessionCache(world.server, KEYS)
+        self.claims = SimulatedClaims(world.server, KEYS)
+        self.directory = FakeDirectory(world.server, KEYS)
+        self.service: Service | None = None
+
+    def move_to(self, server: SimulatedServer) -> None:
+        """Have the process talk to another primary."""
+        self.cache._server = self.claims._server = self.directory._server = server
+
+    def _body(self) -> None:
+        world = self.world
+        around = Around(world.scheduler, self, world.away, world.trace)
+        adapters = self._adapters(around)
+        metrics = world.metrics
+        plan = world.plan
+        limits = Limits(plan.max_batch, SNAPSHOT_LIMIT, plan.cache_bytes, part=plan.part)
+        self.service = wire(
+            adapters,
+            _CODECS,
+            limits,
+            live_run(adapters, "earliest"),
+            stopping=self.stopping,
+            observer=Observer(self.health, metrics, self.clock),
+            metrics=metrics,
+        )
+        try:
+            self.service.runner.run()
+        except ProcessorError as error:
+            world.ended(self, error)
+        adapters.log.subscription.close()
+        adapters.log.publication.close()
+
+    def _adapters(self, around: Around) -> Adapters:
+        broker, port = self.broker, around.port
+        ids = broker.ids
+        stream = Stream(
+            CLUSTER,
+            ids[Topic.UPDATES],
+            ids[Topic.SESSIONS],
+            ids[Topic.DEAD_LETTERS],
+            ids[Topic.CLAIMS],
+            self.world.partitions,
+            "single-object",
+        )
+        log = Log(
+            stream,
+            TopicFacts(self.world.partitions, DAY_MS, 1 << 20, 1 << 20),
+            lambda topic: topic.value,
+            port("subscription", self.subscription),
+            port("publication", self.publication),
+            port("coordination", FakeCoordination(broker)),
+            port("scan", FakeScan(broker)),
+        )
+        return Adapters(
+            log,
+            port("cache", self.cache),
+            port("claims", self.claims),
+            port("directory", self.directory),
+            None,
+            None,
+            self.clock,
+        )
+
+
+class World:
+    """All of one simulation."""
+
+    def __init__(self, plan: Plan, trace: Callable[[Step], None] | None) -> None:
+        self.plan = plan
+        self.partitions = plan.partitions
+        self.scheduler = Scheduler(plan.seed, switching=plan.switching, latency=plan.latency)
+        self.history = history(plan.history, plan.partitions)
+        self.check = Check(self.history, KEYS)
+        self.broker = SimulatedBroker(
+            plan.partitions,
+            self.scheduler,
+            _SharedClock(self.scheduler),
+            self.check.commit,
+            marker_delay=plan.marker_delay,
+            quiet=plan.quiet,
+        )
+        self.broker.chunk = plan.chunk
+        self.check.broker = self.broker
+        self.server = SimulatedServer(self.scheduler, self.check.put)
+        self.metrics = Metrics("simulation")
+        self.away: dict[str, float] = {}
+        self.evidence: list[str] = []
+        """What processes say that end by themselves, as they have to."""
+        self.endings: list[str] = []
+        self.happened = 0
+        self.trace = None if trace is None else self._traced
+        self._told = trace
+        self._fed = 0
+        self._made = 0
+
+    def tell(self, what: str) -> None:
+        """Take note of a fault in the trace."""
+        if self._told is not None:
+            self._told((self.scheduler.step, self.scheduler.now, "", what, (), None))
+
+    def _traced(self, task: SimulatedTask, method: str, args: Sequence[Any], result: Any) -> None:
+        assert self._told is not None
+        self._told((self.scheduler.step, self.scheduler.now, task.name, method, args, result))
+
+    # Processes
+
+    @property
+    def processes(self) -> list[Process]:
+        return [each for each in self.scheduler.tasks if isinstance(each, Process)]
+
+    def start(self) -> None:
+        self._made += 1
+        process = Process(self, f"P{self._made}")
+        self.tell(f"{process.name} starts")
+        self.scheduler.spawn(process)
+
+    def kill(self, process: Process, restart_in: float) -> None:
+        """End a process where it stands; another is started in its place."""
+        self.tell(f"{process.name} is killed")
+        self.scheduler.end(process)
+        self._forget_member(process, lambda: True)
+        self.scheduler.after(restart_in, self.start)
+
+    def stop(self, process: Process, seconds: float) -> None:
+        """Stop a process as SIGSTOP does, and have it go on."""
+        if process.stopped:
+            return
+        self.tell(f"{process.name} stops")
+        process.stopped = True
+        self._forget_member(process, lambda: process.stopped)
+
+        def go_on() -> None:
+            if not process.dead and process.stopped:
+                self.tell(f"{process.name} goes on")
+                process.stopped = False
+
+        self.scheduler.after(seconds, go_on)
+
+    def _forget_member(self, process: Process, still: Callable[[], bool]) -> None:
+        member = process.subscription.member
+
+        def forget() -> None:
+            if still() and process.subscription.member == member:
+                self.broker.group.leave(member)
+
+        self.scheduler.after(SESSION_TIMEOUT_S, forget)
+
+    def ended(self, process: Process, error: ProcessorError) -> None:
+        """Take note that a process ended by itself. Raises Violation unless there was cause."""
+        self.endings.append(f"{process.name}: {error.message}")
+        self.tell(f"{process.name} ends by itself: {error.message}")
+        if not any(each in error.message for each in self.evidence):
+            raise Violation(
+                f"{process.name} ended by itself, without cause: {error.message}"
+            ) from error
+
+    def proof(self, what: str, message: str) -> None:
+        """Note what was done to the servers, and what is to be said of it."""
+        self.tell(what)
+        self.evidence.append(message)
+
+    # Input
+
+    def feed(self, count: int) -> None:
+        if self.evidence:
+            return
+        for _ in range(min(count, len(self.history.feeds) - self._fed)):
+            self.broker.feed(self.history.feeds[self._fed])
+            self._fed += 1
+
+    def feed_all(self) -> None:
+        self.feed(len(self.history.feeds))
+
+    # The end
+
+    def heal(self) -> None:
+        """End all faults: what is wrong from now on, the services mend."""
+        self.tell("all faults end")
+        self.away.clear()
+        self.server.available = True
+        self.server.full = False
+        for process in self.processes:
+            process.armed.clear()
+            process.stopped = False
+            process.stopping.clear()
+            process.move_to(self.server)
+        if not self.processes:
+            self.start()
+        self.feed_all()
+
+    def unrest(self) -> str | None:
+        """Return what is still to be done, None where all is processed and ready."""
+        if self.evidence:
+            return None if self.endings else f"nobody says {self.evidence}"
+        if not self.check.processed():
+            return "input is not processed"
+        for process in self.processes:
+            good, body = process.health.ready()
+            if not good:
+                return f"{process.name} is not ready: {body['reasons']}"
+        lacking = self.check.lacking(self.server)
+        return lacking and f"Redis lacks {lacking}"
+
+
+def quietly(action: Callable[[], object], *errors: type[Exception]) -> None:
+    """Do what was asked for long ago; nobody hears what becomes of it."""
+    with suppress(*errors):
+        action()

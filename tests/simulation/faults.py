@@ -195,6 +195,7 @@ def _with_history(world: World, happens: Happens) -> int | None:
         world.kill(process, restart_in=1.0)
     for identity in [*broker.open, *broker.ending]:
         broker.init(identity)
+        broker.finish(identity)
     written = [each for each in sorted(broker.committed) if world.check.next_output(each)]
     return written[happens.amount % len(written)] if written else None
 

@@ -16,6 +16,7 @@ from simulation.shrink import shrink
 from simulation.world import Step
 
 _CHUNK = 100
+_TOLD_EVERY = 2_000
 _LAST_STEPS = 60
 
 
@@ -70,16 +71,23 @@ def _many(seeds: range) -> int:
         totals["microseconds"] += int(seconds * 1e6)
         if result.violation is not None:
             failed.append(seed)
+            totals["failed"] += 1
             print(f"seed {seed} FAILED: {result.violation}", flush=True)  # noqa: T201
-    elapsed, core = time.monotonic() - since, totals["microseconds"] / 1e6
-    print(  # noqa: T201
-        f"{totals['runs']} schedules in {elapsed:.0f} s, {totals['counts']} of them count; "
-        f"{totals['runs'] / core * 3600:.0f} an hour and core, "
-        f"{totals['calls'] / core:.0f} calls of ports a second and core; {len(failed)} failed"
-    )
+        if totals["runs"] % _TOLD_EVERY == 0:
+            print(_totals(totals, time.monotonic() - since), flush=True)  # noqa: T201
+    print(_totals(totals, time.monotonic() - since))  # noqa: T201
     if failed:
         print(told(failed[0])[0])  # noqa: T201
     return int(bool(failed))
+
+
+def _totals(totals: Counter[str], elapsed: float) -> str:
+    core = totals["microseconds"] / 1e6
+    return (
+        f"{totals['runs']} schedules in {elapsed:.0f} s, {totals['counts']} of them count; "
+        f"{totals['runs'] / core * 3600:.0f} an hour and core, "
+        f"{totals['calls'] / core:.0f} calls of ports a second and core; {totals['failed']} failed"
+    )
 
 
 def _results(seeds: range) -> Iterator[tuple[int, Result, float]]:

@@ -1,7 +1,6 @@
 """What each fault does to the world. `plan.py` says which there are, and when they happen."""
 
 from collections.abc import Callable
-from functools import partial
 
 from fakes.log import Entry
 
@@ -19,7 +18,6 @@ _COORDINATOR = (
     *("coordination.committed", "coordination.fence"),
     *("publication.commit", "publication.abort", "publication.replace"),
 )
-_LEADER = ("coordination.extent", "publication.flush")
 _WRONG_CLOCKS_S = (-40 * 86_400.0, -3_600.0, -1.0, 1.0, 3_600.0, 40 * 86_400.0)
 
 
@@ -98,9 +96,18 @@ def _fenced(world: World, process: Process, _happens: Happens) -> None:
         world.broker.init(identity)
 
 
-def _away(methods: tuple[str, ...], world: World, _process: Process, happens: Happens) -> None:
+def _coordinator_away(world: World, _process: Process, happens: Happens) -> None:
     until = world.scheduler.now + min(happens.seconds, 12.0)
-    world.away.update(dict.fromkeys(methods, until))
+    world.away.update(dict.fromkeys(_COORDINATOR, until))
+
+
+def _leader_away(world: World, _process: Process, happens: Happens) -> None:
+    topics = [*Topic]
+    topic = topics[happens.amount % len(topics)]
+    place = topic, happens.amount // len(topics) % world.partitions
+    world.broker.leaders_away.add(place)
+    back = min(happens.seconds, 12.0)
+    world.scheduler.after(back, lambda: world.broker.leaders_away.discard(place))
 
 
 def _kafka_away(world: World, _process: Process, happens: Happens) -> None:
@@ -258,8 +265,8 @@ ANYWHERE: dict[str, Fault] = {
     "transaction timeout": _transaction_timeout,
     "fenced": _fenced,
     "kafka away": _kafka_away,
-    "coordinator away": partial(_away, _COORDINATOR),
-    "leader away": partial(_away, _LEADER),
+    "coordinator away": _coordinator_away,
+    "leader away": _leader_away,
     "retention": _retention,
     "compaction": _compaction,
     "clock": _clock,
@@ -309,7 +316,8 @@ def _done_later(world: World, _process: Process, happens: Happens, call: Call) -
 def _commit_later(world: World, process: Process, happens: Happens, call: Call) -> None:
     """Let the offsets be with the coordinator, and the transaction's end on its way."""
     identity, broker = process.publication.identity(), world.broker
-    transaction, epoch = _offsets_sent(world, process, call), broker.epochs[identity]
+    transaction = process.publication.send_offsets(*call.args)
+    epoch = broker.epochs[identity]
 
     def late() -> None:
         if broker.open.get(identity) is transaction and broker.epochs[identity] == epoch:
@@ -320,23 +328,9 @@ def _commit_later(world: World, process: Process, happens: Happens, call: Call) 
     raise ProducerLost("the commit's answer did not come (simulated)")
 
 
-def _commit_never_ends(world: World, process: Process, _happens: Happens, call: Call) -> None:
-    _offsets_sent(world, process, call)
+def _commit_never_ends(_world: World, process: Process, _happens: Happens, call: Call) -> None:
+    process.publication.send_offsets(*call.args)
     raise ProducerLost("the offsets were sent, the end was not (simulated)")
-
-
-def _offsets_sent(world: World, process: Process, call: Call) -> object:
-    """Do the first half of a commit, or fail as it fails; return the transaction."""
-    offsets: dict[int, Committed]
-    offsets, membership = call.args
-    broker, publication = world.broker, process.publication
-    publication._require_own()
-    member, generation = membership
-    if member not in broker.group.members or generation != broker.group.generation:
-        call.do()
-    transaction = broker.open[publication.identity()]
-    transaction.offsets |= offsets
-    return transaction
 
 
 def _nothing_read(world: World, process: Process, _happens: Happens, call: Call) -> None:

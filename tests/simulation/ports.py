@@ -21,6 +21,7 @@ UNANSWERED: dict[str, type[Exception]] = {
     "coordination.fence": LogUnavailable,
     "coordination.extent": LogUnavailable,
     "coordination.partitions": LogUnavailable,
+    "coordination.topic_ids": LogUnavailable,
     "directory.describe": CacheUnavailable,
     **{
         f"cache.{each}": CacheUnavailable

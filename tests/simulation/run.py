@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from traceback import extract_tb
 from typing import NamedTuple
 
 import structlog
@@ -55,9 +56,13 @@ def simulate(plan: Plan, trace: Callable[[Step], None] | None = None) -> Result:
         _run(world)
     except Violation as error:
         violation = str(error)
-        world.tell(f"VIOLATION: {violation}")
+    except Exception as error:  # noqa: BLE001  whatever ended a process: it is a finding
+        last = extract_tb(error.__traceback__)[-1]
+        violation = f"a process crashed: {error!r} in {last.name}, {last.filename}:{last.lineno}"
     finally:
         world.scheduler.close()
+    if violation is not None:
+        world.tell(f"VIOLATION: {violation}")
     return Result(
         violation,
         world.scheduler.step,

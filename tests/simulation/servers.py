@@ -1,15 +1,22 @@
 """The fakes with what only a simulation asks of them (docs/testing.md says what holds them)."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakes.clock import FakeClock
-from fakes.log import Entry, FakeBroker, FakeSubscription, Place, Transaction
+from fakes.log import (
+    Entry,
+    FakeBroker,
+    FakePublication,
+    FakeSubscription,
+    Place,
+    Transaction,
+)
 from fakes.redis import FakeClaims
 from fakes.redis_server import FakeServer, Fields
 
-from processor.ports.log import Extent, Outgoing, Topic
+from processor.ports.log import BatchAborted, Committed, Extent, Membership, Outgoing, Topic
 from processor.ports.sessions import CacheUnavailable
 from simulation.history import Feed
 from simulation.scheduler import Scheduler
@@ -163,6 +170,39 @@ class SimulatedSubscription(FakeSubscription):
         super()._meet_group()
 
 
+class SimulatedPublication(FakePublication):
+    """Its commit has two halves, and others may come between: the offsets, then the end."""
+
+    def __init__(self, broker: SimulatedBroker, between: Callable[[], None]) -> None:
+        super().__init__(broker)
+        self._between = between
+
+    def flush(self) -> dict[int, int]:
+        transaction = self._transaction
+        if transaction is not None and self._broker.leaders_away & transaction.first.keys():
+            raise BatchAborted("the leader of a partition is away")
+        return super().flush()
+
+    def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
+        self.send_offsets(offsets, membership)
+        self._between()
+        self._require_own()
+        self._broker.end(self._identity, commit=True)
+        self._transaction = None
+
+    def send_offsets(self, offsets: Mapping[int, Committed], membership: Membership) -> Transaction:
+        """Do the first half; return the transaction."""
+        self._require_own()
+        group = self._broker.group
+        assert isinstance(membership, tuple)
+        member, generation = membership
+        if member not in group.members or generation != group.generation:
+            raise BatchAborted("the membership has ended")
+        assert self._transaction is not None
+        self._transaction.offsets |= offsets
+        return self._transaction
+
+
 class SimulatedClaims(FakeClaims):
     """One of a former primary that is cut off does not say that claims stand there."""
 
@@ -206,9 +246,17 @@ class SimulatedServer(FakeServer):
         if self.full or self.cut_off:
             why = "NOREPLICAS" if self.cut_off else "OOM"
             raise CacheUnavailable(f"{why}: the simulated server takes no writes")
+        self._remember()
+
+    def _remember(self) -> None:
         if self._undo:
             self._before.append(self._undo)
             self._undo = []
+
+    def delete(self, name: str) -> None:
+        """Lose one key; the replica hears of it as of any write."""
+        self._remember()
+        self.unlink(name)
 
     def flush(self) -> None:
         super().flush()

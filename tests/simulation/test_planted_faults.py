@@ -12,15 +12,17 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from fakes.log import FakeCoordination
 from fakes.redis import FakeSessionCache
 
 from processor.partitions import takeover
 from processor.partitions.takeover import Takeover
-from processor.ports.log import Committed, Coordination, Extent
+from processor.ports.log import Committed, Coordination, Extent, Topic
 from processor.runtime.pipeline import Pipeline
 from simulation import faults
+from simulation.found import VIRGIN
 from simulation.plan import draw
-from simulation.ports import Answered, Around, Call
+from simulation.ports import Call
 from simulation.run import quiet, simulate
 
 SEEDS = 5_000
@@ -103,21 +105,19 @@ def test_a_claim_taken_after_the_commit(monkeypatch: Patch) -> None:
 
 
 def test_an_end_of_minus_1001_taken_for_an_answer(monkeypatch: Patch) -> None:
-    meet_away, unanswered = Around._meet_away, faults.AT_CALLS["unanswered"]
+    extent, unanswered = FakeCoordination.extent, faults.AT_CALLS["unanswered"]
 
-    def unknown(method: str) -> None:
-        if method == "coordination.extent":
-            raise Answered(Extent(0, -1001, -1001))
-
-    def meet(self: Around, method: str) -> None:
-        unknown(method)
-        meet_away(self, method)
+    def of_nobody(self: FakeCoordination, topic: Topic, partition: int) -> Extent:
+        if self._broker.available and not self._broker.answers(topic, partition):
+            return Extent(0, -1001, -1001)
+        return extent(self, topic, partition)
 
     def no_answer(world: Any, process: Any, happens: Any, call: Call) -> None:
-        unknown(call.method)
+        if call.method == "coordination.extent":
+            call.answer(Extent(0, -1001, -1001))
         unanswered(world, process, happens, call)
 
-    monkeypatch.setattr(Around, "_meet_away", meet)
+    monkeypatch.setattr(FakeCoordination, "extent", of_nobody)
     monkeypatch.setitem(faults.AT_CALLS, "unanswered", no_answer)
     found("-1001")
 
@@ -155,4 +155,6 @@ def test_a_claim_freed_before_its_commit(monkeypatch: Patch) -> None:
 def test_a_virgin_partition_that_another_took_over_meanwhile(monkeypatch: Patch) -> None:
     """What the topics hold is compared with an offset that may be an old one by then."""
     plant(monkeypatch, Takeover, "_checked", {"if now == committed:": "if True:"})
+    with quiet():
+        assert simulate(VIRGIN).violation is not None
     found("has no committed offset, but")

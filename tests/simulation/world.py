@@ -7,8 +7,9 @@ from typing import Any
 
 from avro_bytes import FAST, SCHEMAS
 from fakes.clock import FakeClock
-from fakes.log import FakeCoordination, FakePublication, FakeScan
+from fakes.log import FakeCoordination, FakeScan
 from fakes.redis import FakeDirectory, FakeSessionCache
+from fakes.service import FACTS
 from greenlet import getcurrent
 
 from processor.bootstrap.adapters import Adapters, Log
@@ -16,7 +17,6 @@ from processor.bootstrap.codecs import running_codecs
 from processor.bootstrap.runs import live_run
 from processor.bootstrap.wiring import Limits, Service, wire
 from processor.errors import ProcessorError
-from processor.kafka.topics import TopicFacts
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Topic
 from processor.redis.keys import Keys
@@ -32,6 +32,7 @@ from simulation.scheduler import Scheduler, Violation
 from simulation.servers import (
     SimulatedBroker,
     SimulatedClaims,
+    SimulatedPublication,
     SimulatedServer,
     SimulatedSubscription,
 )
@@ -39,7 +40,6 @@ from simulation.servers import (
 KEYS = Keys("sim")
 SESSION_TIMEOUT_S = 4.0
 _CODECS = running_codecs(SCHEMAS, FAST, None, None, SYSTEM_CLOCK)
-DAY_MS = 86_400_000
 START_S = 1_700_000_000
 
 Step = tuple[int, float, str, str, Sequence[Any], Any]
@@ -105,7 +105,7 @@ class Process(SimulatedTask):
         self.stopping = _Stopping(self.clock)
         self.health = Health(self.clock)
         self.subscription = SimulatedSubscription(world.broker)
-        self.publication = FakePublication(world.broker)
+        self.publication = SimulatedPublication(world.broker, lambda: world.scheduler.point(self))
         self.cache = FakeSessionCache(world.server, KEYS)
         self.claims = SimulatedClaims(world.server, KEYS)
         self.directory = FakeDirectory(world.server, KEYS)
@@ -152,7 +152,7 @@ class Process(SimulatedTask):
         )
         log = Log(
             stream,
-            TopicFacts(self.world.partitions, DAY_MS, 1 << 20, 1 << 20),
+            FACTS,
             lambda topic: topic.value,
             port("subscription", self.subscription),
             port("publication", self.publication),
@@ -285,6 +285,8 @@ class World:
         """End all faults: what is wrong from now on, the services mend."""
         self.tell("all faults end")
         self.away.clear()
+        self.broker.available = True
+        self.broker.leaders_away.clear()
         self.server.available = True
         self.server.full = False
         for process in self.processes:

@@ -21,6 +21,11 @@ CLUSTER_JVM: Final = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 REPLICATED_PROPERTIES: Final = {
     "default.replication.factor": "3",
+    # With KIP-848 the broker decides when a dead member's partitions move: as the classic protocol.
+    "group.consumer.heartbeat.interval.ms": "1500",
+    "group.consumer.min.heartbeat.interval.ms": "1500",
+    "group.consumer.min.session.timeout.ms": "6000",
+    "group.consumer.session.timeout.ms": "6000",
     # A broker that came back leads its share of the partitions again after this long.
     "leader.imbalance.check.interval.seconds": "5",
     "log.cleaner.dedupe.buffer.size": "16777216",  # of the small heap; 128 MB are usual

@@ -30,6 +30,7 @@ from processor.local.valkey import LocalValkey
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("classic", "consumer")
 _ROUND_S: Final = 60.0
+MOVES_WITHIN_S: Final = 30.0
 
 Say = Callable[[str], None]
 
@@ -37,10 +38,11 @@ Say = Callable[[str], None]
 class Chaos:
     """Rounds on the same servers. Raises AssertionError, with the logs, where a round fails."""
 
-    def __init__(self, servers: Servers, seed: int, say: Say) -> None:
+    def __init__(self, servers: Servers, seed: int, say: Say, moves_within: float) -> None:
         self._servers = servers
         self._seed = seed
         self._say = say
+        self._moves_within = moves_within
         self.faults: Counter[str] = Counter()
         self.updates = 0
 
@@ -48,15 +50,16 @@ class Chaos:
         """Disturb one deployment for about `seconds`, then see what it made."""
         random = Random(f"{self._seed}/{number}")
         protocol = PROTOCOLS[number % len(PROTOCOLS)]
-        with scene(self._servers, random, protocol, number, self._say) as made:
+        with scene(
+            self._servers, random, protocol, number, say=self._say, moves_within=self._moves_within
+        ) as made:
             self._say(f"round {number}: {len(made.members)} processes, protocol {protocol}")
-            traffic = Traffic(made.deployment, random.randint(0, 1 << 30))
-            traffic.start()
-            until = time.monotonic() + seconds
-            while time.monotonic() < until:
-                self._disturb(made, random)
-            made.assert_moves()
-            traffic.stop()
+            with Traffic(made.deployment, random.randint(0, 1 << 30)) as traffic:
+                until = time.monotonic() + seconds
+                while time.monotonic() < until:
+                    self._disturb(made, random)
+                made.assert_moves()
+                traffic.stop()
             made.deployment.await_processed(120)
             made.assert_readable()
             for member in list(made.members):
@@ -98,9 +101,17 @@ class Chaos:
         made.await_replicas()
 
 
-def run(servers: Servers, seed: int, seconds: float, say: Say, round_s: float = _ROUND_S) -> Chaos:
+def run(
+    servers: Servers,
+    seed: int,
+    seconds: float,
+    say: Say,
+    *,
+    round_s: float = _ROUND_S,
+    moves_within: float = MOVES_WITHIN_S,
+) -> Chaos:
     """Run rounds for about so long, at least one of each protocol."""
-    chaos = Chaos(servers, seed, say)
+    chaos = Chaos(servers, seed, say, moves_within)
     began, number = time.monotonic(), 0
     while number < len(PROTOCOLS) or time.monotonic() - began < seconds:
         chaos.round(number, round_s)

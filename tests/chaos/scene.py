@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import redis
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -25,7 +25,6 @@ Protocol = Literal["classic", "consumer"]
 
 PARTITIONS = 4
 _A_SECOND = 250
-_MOVES_WITHIN_S = 30.0
 _EXITS_WITHIN_S = 10.0
 _SERVED_AGAIN_S = 90.0
 
@@ -49,8 +48,13 @@ class Traffic:
         self.sent = 0
         self._thread = Thread(target=self._run, daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End it, also where the round has failed: it would go on for the whole run."""
+        self._enough.set()
 
     def stop(self) -> None:
         """End it; every update is with the brokers then."""
@@ -66,6 +70,7 @@ class Traffic:
                 "enable.idempotence": True,
                 "linger.ms": 20,
                 "message.timeout.ms": 150_000,
+                "log_level": 0,  # what it meets is the test's own doing
             }
         )
         while not self._enough.is_set():
@@ -104,8 +109,12 @@ class Scene:
         deployment: Deployment,
         random: Random,
         protocol: Protocol,
+        *,
         say: Callable[[str], None],
+        moves_within: float,
     ) -> None:
+        """A partition moves again within `moves_within` seconds of the last fault."""
+        self._moves_within = moves_within
         self.cluster, self.valkey = servers.cluster, servers.valkey
         self.deployment = deployment
         self.random = random
@@ -169,9 +178,9 @@ class Scene:
         eventually("all replicas are in sync", whole, _SERVED_AGAIN_S)
 
     def assert_moves(self) -> None:
-        """Every partition commits something new within 30 s, while traffic goes on."""
+        """Every partition commits something new in time, while traffic goes on."""
         before = self.deployment.committed()
-        deadline = time.monotonic() + _MOVES_WITHIN_S
+        deadline = time.monotonic() + self._moves_within
         still = set(before)
         while still:
             self.assert_nobody_ended()
@@ -194,7 +203,13 @@ class Scene:
 
 @contextmanager
 def scene(
-    servers: Servers, random: Random, protocol: Protocol, number: int, say: Callable[[str], None]
+    servers: Servers,
+    random: Random,
+    protocol: Protocol,
+    number: int,
+    *,
+    say: Callable[[str], None],
+    moves_within: float,
 ) -> Iterator[Scene]:
     """Two or three processes that are ready, and nothing else yet."""
     directory = servers.directory / f"round-{number}"
@@ -210,7 +225,7 @@ def scene(
                 replicas=len(servers.cluster.brokers),
             )
         )
-        made = Scene(servers, deployment, random, protocol, say)
+        made = Scene(servers, deployment, random, protocol, say=say, moves_within=moves_within)
         for _ in range(random.randint(2, 3)):
             made.add_member()
         eventually(

@@ -102,7 +102,7 @@ def short_document(letter: DeadLetter) -> dict[str, object]:
             "topic": topic,
             "partition": _number(partition),
             "offset": _number(offset),
-            "offsetTo": _number(letter.offset_to),
+            **({"offsetTo": _number(letter.offset_to)} if letter.offset_to else {}),
         },
     }
 

@@ -51,7 +51,7 @@ class Chaos:
         random = Random(f"{self._seed}/{number}")
         protocol = PROTOCOLS[number % len(PROTOCOLS)]
         with scene(
-            self._servers, random, protocol, number, say=self._say, moves_within=self._moves_within
+            self._servers, random, protocol, number, moves_within=self._moves_within
         ) as made:
             self._say(f"round {number}: {len(made.members)} processes, protocol {protocol}")
             with Traffic(made.deployment, random.randint(0, 1 << 30)) as traffic:

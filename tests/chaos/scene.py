@@ -1,7 +1,7 @@
 """A cluster of three, a Valkey, some processes and steady traffic: what the chaos test disturbs."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -110,7 +110,6 @@ class Scene:
         random: Random,
         protocol: Protocol,
         *,
-        say: Callable[[str], None],
         moves_within: float,
     ) -> None:
         """A partition moves again within `moves_within` seconds of the last fault."""
@@ -118,7 +117,6 @@ class Scene:
         self.cluster, self.valkey = servers.cluster, servers.valkey
         self.deployment = deployment
         self.random = random
-        self.say = say
         self.members: list[Process] = []
         self._settings = {
             "kafka": f'{{"group.protocol": "{protocol}"}}' if protocol == "consumer" else "{}",
@@ -208,7 +206,6 @@ def scene(
     protocol: Protocol,
     number: int,
     *,
-    say: Callable[[str], None],
     moves_within: float,
 ) -> Iterator[Scene]:
     """Two or three processes that are ready, and nothing else yet."""
@@ -225,7 +222,7 @@ def scene(
                 replicas=len(servers.cluster.brokers),
             )
         )
-        made = Scene(servers, deployment, random, protocol, say=say, moves_within=moves_within)
+        made = Scene(servers, deployment, random, protocol, moves_within=moves_within)
         for _ in range(random.randint(2, 3)):
             made.add_member()
         eventually(

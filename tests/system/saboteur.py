@@ -9,6 +9,10 @@ Arguments: the point, which time it is passed (from 1), then the command line. T
 - `after-claims`: claims are taken in Redis, nothing is produced.
 - `in-restore`: a rebuild has written part of a generation.
 
+The batch that has the letter of an unreadable range, whichever it is:
+
+- `unreadable-before-commit`, `unreadable-after-commit`: around its commit.
+
 And of a transaction of `dead-letters redrive`:
 
 - `redrive-before-offsets`: the letters are produced and flushed, the positions are not sent.
@@ -27,6 +31,7 @@ from processor.kafka import producer
 from processor.ports.log import Outgoing
 from processor.redis.claims import RedisClaims
 from processor.redis.sessions import RedisSessionCache
+from processor.stages.publish import OFFSET_TO_HEADER
 
 POINTS = ("before-offsets", "before-commit", "before-store", "after-store", "after-claims")
 
@@ -75,31 +80,56 @@ def _nothing(*_args: object) -> None:
     pass
 
 
-def sabotage(point: str, times: int) -> None:
-    countdown = Countdown(times)
-    produced = [False]
+class Transactions:
+    """Counts the transactions in which a record is sent that counts.
 
-    def note(_producer: object, records: Sequence[Outgoing]) -> None:
-        produced[0] = produced[0] or bool(records)
+    A takeover's sends nothing, so it never counts.
+    """
 
-    def at_step(step: str) -> Callable[..., None]:
+    def __init__(self, countdown: Countdown, counts: Callable[[Outgoing], bool]) -> None:
+        self._countdown = countdown
+        self._counts = counts
+        self._counted = False
+        self._committing = False
+
+    def note_sent(self, _producer: object, records: Sequence[Outgoing]) -> None:
+        self._counted = self._counted or any(map(self._counts, records))
+
+    def before(self, step: str) -> Callable[..., None]:
+        """Return what passes the point by before a step of a transaction that counts."""
+
         def before(_call: object, doing: str, *_rest: object) -> None:
-            # A takeover commits too, but produces nothing: only batches count.
-            if doing == step and produced[0]:
-                countdown.pass_by()
+            self._committing = doing == "committing" and self._counted
+            if doing == step and self._counted:
+                self._countdown.pass_by()
             if doing == "committing":
-                produced[0] = False
+                self._counted = False
 
         return before
 
+    def after_commit(self) -> None:
+        if self._committing:
+            self._countdown.pass_by()
+
+
+def _tells_of_a_range(record: Outgoing) -> bool:
+    return any(name == OFFSET_TO_HEADER for name, _ in record.headers)
+
+
+def sabotage(point: str, times: int) -> None:
+    countdown = Countdown(times)
     if point in REDRIVE_POINTS:
         _around_redrive(point, countdown)
         return
-    _around(producer.TransactionalProducer, "send", note, _nothing)
+    counts = _tells_of_a_range if point.startswith("unreadable") else (lambda _: True)
+    sent = Transactions(countdown, counts)
+    _around(producer.TransactionalProducer, "send", sent.note_sent, _nothing)
     now = countdown.pass_by
     places: dict[str, tuple[Any, str, Callable[..., None], Callable[[], None]]] = {
-        "before-offsets": (producer, "persist", at_step("sending offsets"), _nothing),
-        "before-commit": (producer, "persist", at_step("committing"), _nothing),
+        "before-offsets": (producer, "persist", sent.before("sending offsets"), _nothing),
+        "before-commit": (producer, "persist", sent.before("committing"), _nothing),
+        "unreadable-before-commit": (producer, "persist", sent.before("committing"), _nothing),
+        "unreadable-after-commit": (producer, "persist", sent.before(""), sent.after_commit),
         "before-store": (RedisSessionCache, "write", lambda *_: now(), _nothing),
         "after-store": (RedisSessionCache, "write", _nothing, now),
         "after-claims": (RedisClaims, "take", _nothing, now),

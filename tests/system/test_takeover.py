@@ -67,7 +67,10 @@ def await_idle_heir(deployment: Deployment, **settings: str) -> tuple[float, flo
     deployment.await_processed(60)
     handed_over = time.monotonic() - begin
     print(f"after a kill {killed:.1f} s, after SIGTERM {handed_over:.1f} s")  # noqa: T201  pytest shows it with a failure
-    assert "aborted" not in second.log
+    # A batch that was read before the group moved on is not committed after it: one a change.
+    aborted = [line for line in second.log.splitlines() if "batch aborted" in line]
+    assert len(aborted) <= second.log.count("assignment changed"), second.log
+    assert all("generation" in line or "epoch" in line for line in aborted), aborted
     second.terminate()
     deployment.assert_exact()
     return killed, handed_over

@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := processor tests ci $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast simulate lint format types check chaos audit containers contract lock bench \
+.PHONY: help setup demo test fast simulate lint format types check chaos soak audit containers contract lock bench \
 	bench-peers bench-report clean
 
 help: ## this list
@@ -60,6 +60,9 @@ check: setup ## lint, format check, types, tests: what a change must pass
 
 chaos: setup ## brokers, processes and Redis taken away in turn; ARGS='--seed S --minutes N'
 	$(BIN)/python tests/chaos/rounds.py $(ARGS)
+
+soak: setup ## what processes hold on to while others restart; ARGS='--minutes 30'
+	$(BIN)/python tests/chaos/soak.py $(ARGS)
 
 audit: setup ## known vulnerabilities of the image's packages, where the data can be had
 	@$(BIN)/python ci/audit.py $(ARGS)

@@ -29,6 +29,7 @@ OWNED: Final[Mapping[str, str]] = {
     "partition.assignment.strategy": "assignments are taken incrementally (cooperative-sticky)",
     "partitioner": "all processes must send one profile's claims to one partition",
     "message.max.bytes": _LIMITS,
+    "statistics.interval.ms": "nothing reads them, and clients keep them; see /metrics instead",
     "allow.auto.create.topics": "'topics create' makes them with the settings that they need",
 }
 """Properties that the processor sets itself, and why."""

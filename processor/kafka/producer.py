@@ -276,4 +276,5 @@ def _send_offsets(
     if thread.is_alive():
         raise ProducerLost("sending offsets: the client does not return")
     if errors:
-        raise errors[0]
+        # Left in the list, it would hold itself by its own traceback, and with that the batch.
+        raise errors.pop()

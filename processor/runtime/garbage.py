@@ -17,3 +17,13 @@ def collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)
+
+
+def collect_what_a_fault_left() -> None:
+    """Free what only cycles hold, of what was made lately; call it once the fault is dealt with.
+
+    An exception that a frame of its own traceback refers to is a cycle, and holds what the other
+    frames have: the batch. Where batches are refused again and again, little else is allocated, and
+    the next search may never come. What is in use here is searched by full collections only later.
+    """
+    gc.collect(1)

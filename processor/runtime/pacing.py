@@ -23,6 +23,7 @@ class Pacing:
         self.backoff = _FIRST_BACKOFF_S
         self._step_from = 0.0
         self._take_from = 0.0
+        self._rested = False
 
     def may_step(self) -> bool:
         """Whether the rest after a fault is over, so that servers may be asked again."""
@@ -50,6 +51,12 @@ class Pacing:
         if not busy:
             self._take_from = now + min(self.backoff, IDLE_WAIT_S)
         self.backoff = min(self.backoff * 2, _LONGEST_BACKOFF_S)
+        self._rested = True
+
+    def take_rested(self) -> bool:
+        """Whether a rest was begun since this was asked last."""
+        rested, self._rested = self._rested, False
+        return rested
 
     def recovered(self) -> None:
         """Let the next rest be a short one: what had failed has succeeded."""

@@ -24,6 +24,7 @@ from processor.ports.sessions import CacheLost, SessionCache
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
 from processor.runtime.batch_limit import BatchLimit
+from processor.runtime.garbage import collect_what_a_fault_left
 from processor.runtime.identity import IdentityWatch
 from processor.runtime.pacing import IDLE_WAIT_S, TASK_WAIT_S, Pacing
 from processor.runtime.pipeline import Pipeline
@@ -87,6 +88,8 @@ class Runner:
         """Process until stopping is set or, with end offsets, until they are reached."""
         while not self._stopping.is_set():
             self._observer.turned()
+            if self._pacing.take_rested():
+                collect_what_a_fault_left()
             try:
                 self._turn()
                 if self._until_end and self._at_end(self._until_end):
@@ -164,12 +167,11 @@ class Runner:
 
     def _admitted(self, records: Sequence[Record]) -> Sequence[Record]:
         """Return the records that need not wait for a schema; those that do come again."""
-        if self._gate is None:
-            return records
-        admitted = self._gate.admit(records)
-        if self._gate.partitions:
-            self._subscription.pause(list(self._gate.partitions))
-        return admitted
+        if self._gate is not None:
+            records = self._gate.admit(records)
+            if self._gate.partitions:
+                self._subscription.pause(list(self._gate.partitions))
+        return records
 
     # Batches and their faults
 

@@ -111,6 +111,7 @@ class Scene:
         protocol: Protocol,
         *,
         moves_within: float,
+        **settings: str,
     ) -> None:
         """A partition moves again within `moves_within` seconds of the last fault."""
         self._moves_within = moves_within
@@ -121,6 +122,7 @@ class Scene:
         self._settings = {
             "kafka": f'{{"group.protocol": "{protocol}"}}' if protocol == "consumer" else "{}",
             "max_batch": "200",
+            **settings,
         }
 
     def add_member(self) -> Process:
@@ -207,8 +209,10 @@ def scene(
     number: int,
     *,
     moves_within: float,
+    members: int | None = None,
+    **settings: str,
 ) -> Iterator[Scene]:
-    """Two or three processes that are ready, and nothing else yet."""
+    """So many processes that are ready, two or three if it is not said, and nothing else yet."""
     directory = servers.directory / f"round-{number}"
     directory.mkdir()
     with ExitStack() as closing:
@@ -222,8 +226,8 @@ def scene(
                 replicas=len(servers.cluster.brokers),
             )
         )
-        made = Scene(servers, deployment, random, protocol, moves_within=moves_within)
-        for _ in range(random.randint(2, 3)):
+        made = Scene(servers, deployment, random, protocol, moves_within=moves_within, **settings)
+        for _ in range(members or random.randint(2, 3)):
             made.add_member()
         eventually(
             "all partitions are owned",

@@ -159,6 +159,7 @@ def test_a_contradiction_names_both_settings(flags: dict[str, str], named: tuple
         "group.id",
         "enable.idempotence",
         "partition.assignment.strategy",
+        "statistics.interval.ms",
     ],
 )
 def test_a_property_that_the_processor_owns_is_refused_with_the_reason(name: str) -> None:

@@ -108,6 +108,11 @@ class Process:
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
 
+    def usage(self) -> tuple[int, int, int]:
+        """Return the resident bytes, the open file descriptors and the threads."""
+        process = psutil.Process(self._process.pid)
+        return process.memory_info().rss, process.num_fds(), process.num_threads()
+
     def get(self, path: str) -> tuple[int, str]:
         """Ask its endpoint; return the status and the body."""
         self.await_log("http=http://")

@@ -1,0 +1,66 @@
+"""What a fault's traceback keeps alive is let go of, whether or not Python looks for cycles."""
+
+import gc
+from collections.abc import Iterator
+from weakref import ref
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from fakes.service import World
+
+from processor.kafka.producer import _send_offsets
+from processor.ports.log import BatchAborted
+from processor.runtime.pipeline import _Batch
+
+
+@pytest.fixture(autouse=True)
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def alive() -> int:
+    return sum(isinstance(each, _Batch) for each in gc.get_objects())
+
+
+def test_batches_that_are_refused_again_and_again_do_not_pile_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.feed_harsh(200, seed=1)
+    service = world.service()
+    service.run_until(lambda: service.health.ready()[0])
+    refused = 0
+
+    def commit(*_batch: object) -> None:
+        nonlocal refused
+        refused += 1
+        fault = BatchAborted("refused")  # its traceback has this frame, and that has it
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.publication, "commit", commit)
+        service.run_until(lambda: refused == 20)
+    assert alive() <= 2
+    service.run_until_processed()
+    world.assert_exact()
+
+
+class _Frame:
+    """Stands for what the frames of the callers hold."""
+
+
+class _Refusing:
+    def send_offsets_to_transaction(self, *_given: object) -> None:
+        raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION))
+
+
+def test_offsets_that_are_refused_leave_nothing_behind() -> None:
+    def send() -> ref[_Frame]:
+        batch = _Frame()
+        with pytest.raises(KafkaException):
+            _send_offsets(_Refusing(), [TopicPartition("updates", 0, 1)], object(), 1.0)  # type: ignore[arg-type]
+        return ref(batch)
+
+    assert send()() is None

@@ -1,6 +1,7 @@
 """The librdkafka properties of every client, each with its reason."""
 
 from collections.abc import Mapping
+from sys import byteorder
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
@@ -112,6 +113,17 @@ def group_member(cluster: Cluster) -> dict[str, object]:
         for name in CLASSIC_ONLY:
             properties.pop(name, None)
     return properties
+
+
+def has_joined(membership: bytes) -> bool:
+    """Whether the client's group metadata names a generation, or a member epoch (KIP-848).
+
+    It is opaque by its documentation: of a form that is not known, it is believed.
+    """
+    prefix = b"CGMDv2:"
+    begin = len(prefix)
+    generation = int.from_bytes(membership[begin : begin + 4], byteorder, signed=True)
+    return not membership.startswith(prefix) or generation >= 0
 
 
 def scanner(cluster: Cluster) -> dict[str, object]:

@@ -14,7 +14,7 @@ from confluent_kafka import (
 
 from processor.errors import ConfigError, ProcessorError, TopicError
 from processor.kafka.absence import Absence
-from processor.kafka.clients import Cluster, group_member
+from processor.kafka.clients import Cluster, group_member, has_joined
 from processor.kafka.faults import Causes, sort, sorting
 from processor.kafka.records import to_record
 from processor.kafka.unreadable import BlockedPartitions, is_damaged, is_unpackable
@@ -57,11 +57,9 @@ class KafkaSubscription:
             )
 
     def membership(self) -> Membership | None:
-        """Return the group metadata, None before the group gave a member id."""
-        if not self._consumer.memberid():
-            return None
-        membership: Membership = self._consumer.consumer_group_metadata()
-        return membership
+        """Return the group metadata; with KIP-848 there is a member id before one has joined."""
+        membership: bytes = self._consumer.consumer_group_metadata()
+        return membership if self._consumer.memberid() and has_joined(membership) else None
 
     def confirmed(self) -> Membership | None:
         """Return what `membership` said before the last `take`, if nothing changed in it."""

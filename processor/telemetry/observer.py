@@ -37,6 +37,7 @@ class Observer:
         self._halted: set[int] = set()
         self._awaiting: dict[int, str] = {}
         self._damaged: dict[int, str] = {}
+        self._joined = False
 
     def turned(self) -> None:
         """Note that the loop turned."""
@@ -185,7 +186,15 @@ class Observer:
         _log.info("profile claims ready")
 
     def look(self, subscription: Subscription, running: Mapping[int, int]) -> None:
-        """Note the lag of the owned partitions, and what the client says of its brokers."""
+        """Note the lag of the owned partitions, and what the client says of its brokers.
+
+        Called every few seconds: who has been in the group for as long, and was given nothing, is
+        ready. With KIP-848 the group says nothing to such a member.
+        """
+        joined = subscription.membership() is not None
+        if joined and self._joined:
+            self._health.clear(STARTUP)
+        self._joined = joined
         ends = subscription.ends(list(running))
         # The position of one that is held back is past what was fetched, and not committed.
         held = self._halted | self._awaiting.keys()

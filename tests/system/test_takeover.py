@@ -86,3 +86,17 @@ def test_the_same_with_the_new_group_protocol(prompt: Deployment) -> None:
     killed, handed_over = await_idle_heir(prompt, kafka=KIP_848)
     assert killed <= WITHIN_S
     assert handed_over <= WITHIN_S / 3
+
+
+def test_a_member_for_which_no_partition_is_left_is_ready(
+    prompt_kafka: LocalKafka, valkey: RedisAddress, names: Names, tmp_path: Path
+) -> None:
+    """With the new protocol the group tells it nothing; a rollout with a surge waits for it."""
+    with Deployment(
+        prompt_kafka.bootstrap_servers, valkey.url, names, tmp_path, partitions=1
+    ) as one:
+        first = one.run(kafka=KIP_848)
+        first.await_log("partition ready")
+        second = one.run(kafka=KIP_848)
+        eventually("the second is ready", second.ready, 30)
+        second.terminate()

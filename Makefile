@@ -36,8 +36,8 @@ demo: setup ## real Kafka and Valkey, 20,000 updates, and what became of them
 test: setup ## the whole suite, on real Kafka and Valkey; make test ARGS='-k name' for some
 	$(PYTEST) $(ARGS)
 
-fast: setup ## the tests that need no servers, each property on few examples
-	$(PYTEST) -m "not servers" --hypothesis-profile fast $(ARGS)
+fast: setup ## the tests that need no servers, each property on few examples, nothing simulated
+	$(PYTEST) -m "not servers" --ignore tests/simulation --hypothesis-profile fast $(ARGS)
 
 simulate: setup ## whole services under faults; ARGS='--seeds 20000', ARGS='--seed S --trace'
 	cd tests && ../$(BIN)/python -m simulation $(ARGS)

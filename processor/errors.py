@@ -1,18 +1,5 @@
 """Every error that a user can cause, and the code the process exits with.
 
-ProcessorError
-├── ConfigError             3   a setting is unknown, contradictory or out of range
-├── TopicError              4   a topic is absent or its settings would lose something
-├── FailClosed              5   going on could lose or repeat a snapshot; an operator decides
-├── Unavailable             6   a server did not answer in time (short commands only)
-├── Forbidden               7   a server refused: credentials or permissions
-├── InputError              8   some given lines or arguments were refused
-├── NotFound                9   what was asked for does not exist
-├── LocalStackError        10   the local stack could not be started or found
-├── UnpublishableError     11   the broker refused one record for good
-├── TooManyDeadLetters     12   a limit on dead letters keeps --until-end from its end
-└── IncompatibleSchema     13   a schema could not be read with another one
-
 0 is success, 1 a defect of this program or a comparison that found a difference, 2 a wrong command
 line. A message says what was wrong and where; `hint` says what to do.
 """
@@ -44,13 +31,13 @@ class TopicError(ProcessorError):
 
 
 class FailClosed(ProcessorError):  # noqa: N818  it names the stance, not the fault
-    """Going on could lose or repeat a snapshot, so nothing more is processed."""
+    """Going on could lose or repeat a snapshot, so an operator decides."""
 
     exit_code = 5
 
 
 class Unavailable(ProcessorError):  # noqa: N818  a server's state
-    """A server did not answer in time."""
+    """A server did not answer in time; raised by short commands only."""
 
     exit_code = 6
 

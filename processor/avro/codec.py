@@ -10,10 +10,9 @@ multiple of their length:
   2⁶⁰ doubles be skipped beyond the end. So what is resolved is read through `_Exact`.
 """
 
-from collections.abc import Callable
 from io import BytesIO
 from operator import itemgetter
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
@@ -43,8 +42,6 @@ UPDATE_FIELDS: Final = tuple(_in_schema(name) for name in SessionUpdate._fields 
 SESSION_FIELDS: Final = tuple(map(_in_schema, Session._fields))
 """The record's fields in the order of `Session`."""
 
-Value = TypeVar("Value")
-
 _update_values = itemgetter(*UPDATE_FIELDS)
 _session_values = itemgetter(*SESSION_FIELDS)
 
@@ -58,14 +55,6 @@ _CAUSED_BY_BYTES: Final = (
 )
 
 
-def _update(record: dict[str, Any], offset: int) -> SessionUpdate:
-    return SessionUpdate._make((*_update_values(record), offset))
-
-
-def _session(record: dict[str, Any]) -> Session:
-    return Session._make(_session_values(record))
-
-
 class _Exact(BytesIO):
     """Bytes that are read in the amount that was asked for, or not at all."""
 
@@ -76,30 +65,29 @@ class _Exact(BytesIO):
         return data
 
 
-class _Records(Generic[Value]):
-    """Reads framed records of one kind."""
+class _Codec:
+    """Reads and writes framed records of one kind; what `ids` raises passes through.
+
+    `header` stands before what is written; by default that of single-object encoding.
+    """
 
     def __init__(
-        self,
-        known: Known,
-        ids: SchemaIds | None,
-        make: Callable[..., Value],
+        self, known: Known, ids: SchemaIds | None = None, header: bytes | None = None
     ) -> None:
-        """Take `make`, which takes a record's fields."""
-        self._make = make
         self._framing = Framing(known.writers, ids)
         self._reader = known.reader
+        self.header = header or single_object(known.reader.fingerprint)
 
     def own_header(self, value: bytes) -> bytes | None:
-        """Return what stands before a datum of the reader's schema, None before all else."""
+        """Return what stands before a datum of this version's schema, None before all else."""
         try:
             writer, start = self._framing.split(value)
         except DecodeError:
             return None
         return value[:start] if writer.fingerprint == self._reader.fingerprint else None
 
-    def read(self, value: bytes, *more: int) -> Value:
-        """Return what is made of the record and `more`. Raises DecodeError."""
+    def _record(self, value: bytes) -> Any:
+        """Return the record's fields by their names. Raises DecodeError."""
         writer, start = self._framing.split(value)
         own = writer.fingerprint == self._reader.fingerprint
         stream = BytesIO(value) if own else _Exact(value)
@@ -114,70 +102,44 @@ class _Records(Generic[Value]):
         left = len(value) - stream.tell()
         if left:
             raise DecodeError(f"{left} bytes are left over after the {writer.name}")
-        return self._make(record, *more)
+        return record
+
+    def _bytes(self, record: dict[str, Any]) -> bytes:
+        """Return the record's bytes, framing included."""
+        out = BytesIO()
+        out.write(self.header)
+        schemaless_writer(out, self._reader.parsed, record)
+        return out.getvalue()
 
 
-class UpdateCodec:
-    """SessionUpdates, framed; `header` stands before what is written, as in `SnapshotCodec`."""
-
-    def __init__(
-        self,
-        known: Known,
-        ids: SchemaIds | None = None,
-        header: bytes | None = None,
-    ) -> None:
-        self._records = _Records(known, ids, _update)
-        self._schema = known.reader.parsed
-        self.header = header or single_object(known.reader.fingerprint)
-
-    def own_header(self, value: bytes) -> bytes | None:
-        """Return what stands before a datum of this version's schema, None before all else.
-
-        What `ids` raises passes through.
-        """
-        return self._records.own_header(value)
+class UpdateCodec(_Codec):
+    """SessionUpdates, framed."""
 
     def read(self, value: bytes, offset: int) -> SessionUpdate:
         """Return the update that stood at this input offset, as yet unchecked.
 
         Raises DecodeError and nothing else, whatever the bytes; what `ids` raises passes through.
         """
-        return self._records.read(value, offset)
+        return SessionUpdate._make((*_update_values(self._record(value)), offset))
 
     def write(self, update: SessionUpdate) -> bytes:
         """Return the update's bytes, framing included; its offset is not among them."""
-        out = BytesIO()
-        out.write(self.header)
-        schemaless_writer(out, self._schema, dict(zip(UPDATE_FIELDS, update, strict=False)))
-        return out.getvalue()
+        return self._bytes(dict(zip(UPDATE_FIELDS, update, strict=False)))
 
 
-class SnapshotCodec:
-    """CustomerSessions, framed: the bytes that Kafka and Redis both hold.
-
-    `header` stands before what is written; by default that of single-object encoding.
-    """
-
-    def __init__(
-        self, known: Known, ids: SchemaIds | None = None, header: bytes | None = None
-    ) -> None:
-        self._records = _Records(known, ids, _session)
-        self._schema = known.reader.parsed
-        self.header = header or single_object(known.reader.fingerprint)
+class SnapshotCodec(_Codec):
+    """CustomerSessions, framed: the bytes that Kafka and Redis both hold."""
 
     def write(self, session: Session) -> bytes:
         """Return the snapshot's bytes, framing included: the same ones for the same session."""
         record: dict[str, Any] = dict(zip(SESSION_FIELDS, session, strict=True))
         record["cartItems"] = list(session.cart_items)
-        out = BytesIO()
-        out.write(self.header)
-        schemaless_writer(out, self._schema, record)
-        return out.getvalue()
+        return self._bytes(record)
 
     def read(self, snapshot: bytes) -> Session:
         """Return the session. Raises FailClosed where the bytes are no snapshot that is known."""
         try:
-            return self._records.read(snapshot)
+            return Session._make(_session_values(self._record(snapshot)))
         except UnknownSchemaError as error:
             raise FailClosed(
                 f"a snapshot was written with an unknown schema: {error}",

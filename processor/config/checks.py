@@ -5,7 +5,6 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from processor.config.kafka import Property, refusal
 from processor.redis.address import parsed
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -68,11 +67,3 @@ def registry(value: str | None) -> str | None:
 def lower(value: object) -> object:
     """Return a text in lower case, anything else as it is."""
     return value.lower() if isinstance(value, str) else value
-
-
-def kafka(value: dict[str, Property]) -> dict[str, Property]:
-    """Refuse properties that the processor sets itself."""
-    refused = refusal(value)
-    if refused:
-        raise ValueError(refused)
-    return value

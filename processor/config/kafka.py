@@ -64,16 +64,15 @@ def parsed(given: object) -> object:
         raise ValueError(f"it is not JSON (at character {where})") from None
 
 
-def refusal(properties: Mapping[str, Property]) -> str | None:
-    """Return why these properties cannot be taken, None if they can."""
+def allowed(properties: dict[str, Property]) -> dict[str, Property]:
+    """Refuse properties that the processor sets itself, or that contradict each other."""
     owned = [f"{name} ({OWNED[name]})" for name in properties if name in OWNED]
     if owned:
-        return "the processor sets this itself: " + "; ".join(owned)
-    if properties.get("group.protocol") == "consumer":
-        classic = [name for name in CLASSIC_ONLY if name in properties]
-        if classic:
-            return f"{', '.join(classic)}: not to be given with group.protocol=consumer"
-    return None
+        raise ValueError("the processor sets this itself: " + "; ".join(owned))
+    classic = [name for name in CLASSIC_ONLY if name in properties]
+    if classic and properties.get("group.protocol") == "consumer":
+        raise ValueError(f"{', '.join(classic)}: not to be given with group.protocol=consumer")
+    return properties
 
 
 def texts(properties: Mapping[str, Property]) -> dict[str, str]:

@@ -24,14 +24,14 @@ _Kafka = Annotated[
     dict[str, properties.Property],
     NoDecode,
     BeforeValidator(properties.parsed),
-    AfterValidator(checks.kafka),
+    AfterValidator(properties.allowed),
 ]
 
 
 class Settings(BaseSettings):
     """Every setting, with the rules it obeys; see `load` for where values come from.
 
-    A description completes "PROCESSOR_X is …"; the first example is what a message proposes.
+    A description completes "PROCESSOR_X is …"; a message proposes the example, else the default.
     """
 
     model_config = SettingsConfigDict(
@@ -58,19 +58,14 @@ class Settings(BaseSettings):
         default="session-processor",
         min_length=1,
         description="the consumer group, shared by all processes of one service",
-        examples=["session-processor"],
     )
     redis_prefix: Annotated[str, AfterValidator(checks.redis_prefix)] = Field(
         default_factory=lambda given: given["group_id"],
         description="the beginning of every Redis key (the group id by default)",
         examples=["session-processor"],
     )
-    updates_topic: _Topic = Field(
-        default="session-updates", description="the input topic", examples=["session-updates"]
-    )
-    sessions_topic: _Topic = Field(
-        default="customer-sessions", description="the output topic", examples=["customer-sessions"]
-    )
+    updates_topic: _Topic = Field(default="session-updates", description="the input topic")
+    sessions_topic: _Topic = Field(default="customer-sessions", description="the output topic")
     dead_letters_topic: _Topic = Field(
         default_factory=lambda given: f"{given['updates_topic']}.dead-letters",
         description="the topic of rejected updates (the input's name with .dead-letters)",
@@ -91,7 +86,6 @@ class Settings(BaseSettings):
             default="auto",
             description="which codec reads and writes the present schemas: auto takes the compiled "
             "one where it is installed",
-            examples=["auto"],
         )
     )
     schema_registry_url: Annotated[str | None, AfterValidator(checks.registry)] = Field(
@@ -119,27 +113,23 @@ class Settings(BaseSettings):
         Field(
             default="value",
             description="where the output's schema ids stand: before each value, or in a header",
-            examples=["value"],
         )
     )
     http_host: Annotated[str, AfterValidator(checks.host)] = Field(
         default="127.0.0.1",
         description="the address that serves /metrics, /livez and /readyz",
-        examples=["127.0.0.1"],
     )
     http_port: int = Field(
         default=9464,
         ge=0,
         le=65535,
         description="the port of /metrics, /livez and /readyz (0 takes any free one)",
-        examples=["9464"],
     )
     max_snapshot_bytes: int = Field(
         default=900_000,
         ge=1024,
         le=100_000_000,
         description="the most bytes that one snapshot may have; an update past it is rejected",
-        examples=["900000"],
     )
     kafka: _Kafka = Field(
         default_factory=dict,
@@ -155,7 +145,6 @@ class Settings(BaseSettings):
         ge=1,
         le=100_000,
         description="the most records that one transaction takes",
-        examples=["4000"],
     )
     min_commit_interval: float = Field(
         default=0.0,
@@ -187,7 +176,6 @@ class Settings(BaseSettings):
         ge=0,
         description="the records that the window must exceed for "
         "PROCESSOR_MAX_DEAD_LETTER_RATIO to count",
-        examples=["1000"],
     )
     max_consecutive_dead_letters: int | None = Field(
         default=None,
@@ -209,9 +197,7 @@ class Settings(BaseSettings):
     )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(checks.lower)
-    ] = Field(
-        default="info", description="the least severe level that is logged", examples=["info"]
-    )
+    ] = Field(default="info", description="the least severe level that is logged")
 
     @classmethod
     def settings_customise_sources(

@@ -239,7 +239,6 @@ def _wrong(
 
 def _hint(field: str) -> str:
     about = Settings.model_fields[field]
-    example = about.examples[0] if about.examples else ""
-    tail = f"; for example {example}" if example else ""
+    example = (about.examples or [about.default])[0]
     or_flag = f" (flag {flag(field)})" if field in FLAG_FIELDS else ""
-    return f"{env_name(field)}{or_flag} is {about.description}{tail}"
+    return f"{env_name(field)}{or_flag} is {about.description}; for example {example}"

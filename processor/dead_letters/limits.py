@@ -4,7 +4,7 @@ Two limits, each off as None. The ratio is taken over a window of time, which is
 the oldest leaves as a whole, so that the window is up to one bucket shorter than it is set.
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -38,28 +38,16 @@ class Excess(NamedTuple):
     text: str
 
 
-class _Bucket:
-    """What was counted in one part of the window."""
-
-    __slots__ = ("letters", "number", "records")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.records = 0
-        self.letters = 0
-
-
 class LetterCount:
     """Counts one partition's records."""
 
     def __init__(self, limits: FloodLimits) -> None:
         self._limits = limits
         self._width = limits.window / BUCKETS
-        self._buckets: deque[_Bucket] = deque()
         self._run = 0
-        self.records = 0
-        """Records in the window."""
-        self.letters = 0
+        self.records: Counter[int] = Counter()
+        """Records in the window, by bucket."""
+        self.letters: Counter[int] = Counter()
         """Those of them that became dead letters."""
 
     def add(self, rejected: Sequence[bool], now: float) -> Excess | None:
@@ -79,10 +67,11 @@ class LetterCount:
                 )
         if limits.ratio is not None:
             self._count(rejected, now)
-            if self.records > limits.minimum and self.letters > limits.ratio * self.records:
+            records, letters = self.records.total(), self.letters.total()
+            if records > limits.minimum and letters > limits.ratio * records:
                 return Excess(
                     "ratio",
-                    f"{self.letters:,} dead letters among {self.records:,} records within "
+                    f"{letters:,} dead letters among {records:,} records within "
                     f"{limits.window:g} s, more than "
                     f"PROCESSOR_MAX_DEAD_LETTER_RATIO={limits.ratio:g}",
                 )
@@ -98,17 +87,11 @@ class LetterCount:
 
     def _count(self, rejected: Sequence[bool], now: float) -> None:
         number = int(now // self._width)
-        while self._buckets and self._buckets[0].number <= number - BUCKETS:
-            gone = self._buckets.popleft()
-            self.records -= gone.records
-            self.letters -= gone.letters
-        if not self._buckets or self._buckets[-1].number != number:
-            self._buckets.append(_Bucket(number))
-        letters = sum(rejected)
-        self._buckets[-1].records += len(rejected)
-        self._buckets[-1].letters += letters
-        self.records += len(rejected)
-        self.letters += letters
+        for counted in (self.records, self.letters):
+            for gone in [each for each in counted if each <= number - BUCKETS]:
+                del counted[gone]
+        self.records[number] += len(rejected)
+        self.letters[number] += sum(rejected)
 
 
 class HaltedPartitions:

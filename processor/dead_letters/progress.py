@@ -39,20 +39,16 @@ class Mark(NamedTuple):
             found = json.loads(text)
         except ValueError:
             found = None
-        if not isinstance(found, dict) or "format" not in found:
-            raise FailClosed("it was not committed by a redrive", hint=_ANOTHER)
-        if found.pop("format") != FORMAT:
+        fields: dict[str, Any] = found if isinstance(found, dict) else {}
+        if fields.get("format", FORMAT) != FORMAT:
             raise FailClosed(
                 "it has a format that this version cannot read",
                 hint=f"use the version that began it, or {_ANOTHER}",
             )
-        return cls._of(found)
-
-    @classmethod
-    def _of(cls, found: dict[str, Any]) -> "Mark":
-        if found.keys() != set(cls._fields):
+        if fields.keys() != {"format", *cls._fields}:
             raise FailClosed("it was not committed by a redrive", hint=_ANOTHER)
-        return cls(**{**found, "topics": tuple(found["topics"])})
+        del fields["format"]
+        return cls(**{**fields, "topics": tuple(fields["topics"])})
 
 
 class RedrivePosition(NamedTuple):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from processor.dead_letters.decision import Input, Redriven, Skip, decide
 from processor.dead_letters.letter import in_short
@@ -18,17 +18,11 @@ _BATCH: Final = 500
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 
 
-class Deliver(Protocol):
-    """Where records and positions go, together or not at all."""
+Deliver = Callable[[Sequence[Outgoing], Mapping[int, Committed], Mapping[int, Committed]], None]
+"""Sends records and moves the positions from the first to the second, together or not at all.
 
-    def __call__(
-        self,
-        records: Sequence[Outgoing],
-        before: Mapping[int, Committed],
-        after: Mapping[int, Committed],
-        /,
-    ) -> None:
-        """Send the records and move the positions. Raises UnpublishableError and sends nothing."""
+Raises UnpublishableError where nothing was sent.
+"""
 
 
 Read = Callable[[int, int, int], Iterator[Sequence[Record]]]
@@ -133,13 +127,10 @@ class Redrive:
                 return
             if not batch:
                 raise
-            self._refuse(batch[0])
+            self.tally.skipped[Skip.REFUSED] += 1
+            self.tally.refused.append(batch[0].letter.place)
             self._send(partition, (), offset)
             return
         self.positions = after
         self.tally.sent.update((each.letter.reason, each.record.partition or 0) for each in batch)
         self.pace.delivered(len(batch))
-
-    def _refuse(self, refused: Redriven) -> None:
-        self.tally.skipped[Skip.REFUSED] += 1
-        self.tally.refused.append(refused.letter.place)

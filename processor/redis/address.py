@@ -16,10 +16,15 @@ from processor.redis.options import ANY, SENTINEL, TLS, check_values, is_databas
 DeploymentKind = Literal["server", "sentinel", "cluster"]
 Node = tuple[str, int]
 
-SCHEMES: Final = (
-    "redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, "
-    "redis+cluster:// or rediss+cluster://"
-)
+_SCHEMES: Final[Mapping[str, DeploymentKind]] = {
+    "redis": "server",
+    "rediss": "server",
+    "unix": "server",
+    "redis+sentinel": "sentinel",
+    "rediss+sentinel": "sentinel",
+    "redis+cluster": "cluster",
+    "rediss+cluster": "cluster",
+}
 
 _PORTS: Final[Mapping[DeploymentKind, int]] = {"server": 6379, "sentinel": 26379, "cluster": 6379}
 
@@ -47,8 +52,11 @@ def parsed(url: str) -> Address:
         parts = urlsplit(url)
     except ValueError:  # its message may repeat a part of the password
         raise ValueError("it is not a URL") from None
-    scheme, _, mode = parts.scheme.partition("+")
-    kind = _kind(scheme, mode)
+    if parts.scheme not in _SCHEMES:
+        *most, last = (f"{each}://" for each in _SCHEMES)
+        raise ValueError(f"it does not begin with {', '.join(most)} or {last}")
+    kind = _SCHEMES[parts.scheme]
+    scheme = parts.scheme.partition("+")[0]
     if "@" in parts.query + parts.fragment + (parts.path if scheme != "unix" else ""):
         # Without this a part of a password would pass for a path or an option, and be told.
         raise ValueError(
@@ -80,19 +88,6 @@ def parsed(url: str) -> Address:
         service,
         {SENTINEL[name]: value for name, value in options.items() if name in SENTINEL},
     )
-
-
-def _kind(scheme: str, mode: str) -> DeploymentKind:
-    if scheme in {"redis", "rediss"}:
-        if mode == "sentinel":
-            return "sentinel"
-        if mode == "cluster":
-            return "cluster"
-        if not mode:
-            return "server"
-    elif scheme == "unix" and not mode:
-        return "server"
-    raise ValueError(f"it does not begin with {SCHEMES}")
 
 
 def _options(query: str, kind: DeploymentKind, *, tls: bool) -> dict[str, str]:

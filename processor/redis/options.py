@@ -6,9 +6,11 @@ words that sound like a server that is away. So all are looked at before.
 
 import ssl
 from collections.abc import Callable, Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Final
+
+Option = tuple[Callable[[str], bool], str]
+"""What is a value of an option, and what that is called."""
 
 LONGEST_TIMEOUT_S: Final = 10
 """A call may take several of them, and the process is taken for hung after a minute."""
@@ -31,37 +33,28 @@ def _seconds(value: str) -> bool:
         number = float(value)
     except ValueError:
         return False
-    return isfinite(number) and 0 < number <= LONGEST_TIMEOUT_S
-
-
-def _boolean(value: str) -> bool:
-    return value.lower() in _BOOLEANS
+    return 0 < number <= LONGEST_TIMEOUT_S
 
 
 def _name(value: str) -> bool:
     return bool(value) and all("!" <= character <= "~" for character in value)
 
 
-def _any(value: str) -> bool:
-    del value
-    return True
-
-
-_TIMEOUT: Final = (_seconds, f"seconds, above 0 and at most {LONGEST_TIMEOUT_S}")
-_TRUTH: Final = (_boolean, "true or false")
-_TEXT: Final = (_any, "")
+_TIMEOUT: Final[Option] = (_seconds, f"seconds, above 0 and at most {LONGEST_TIMEOUT_S}")
+_TRUTH: Final[Option] = (lambda value: value.lower() in _BOOLEANS, "true or false")
+_TEXT: Final[Option] = (lambda _: True, "")
 
 SENTINEL: Final = {"sentinel_username": "username", "sentinel_password": "password"}
 """Options that are the Sentinels' own, and their names of redis-py."""
-TLS: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
+TLS: Final[Mapping[str, Option]] = {
     **dict.fromkeys(_FILES, _TEXT),
     "ssl_password": _TEXT,
     "ssl_cert_reqs": (lambda value: value in {"none", "optional", "required"}, "required or none"),
     "ssl_check_hostname": _TRUTH,
     "ssl_min_version": (_number(0), "771 for TLS 1.2 or 772 for TLS 1.3"),
 }
-"""Options of TLS: what is a value of each, and what that is called."""
-ANY: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
+"""Options of TLS."""
+ANY: Final[Mapping[str, Option]] = {
     "db": (is_database, "the number of a database"),
     "username": _TEXT,
     "password": _TEXT,
@@ -74,7 +67,7 @@ ANY: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
     "max_connections": (_number(1), "a number above 0"),
     "health_check_interval": (_number(0), "a number of seconds"),
 }
-"""Options of every connection, in the same way."""
+"""Options of every connection."""
 
 
 def check_values(options: Mapping[str, str]) -> None:

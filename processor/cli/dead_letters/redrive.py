@@ -1,9 +1,7 @@
 """`dead-letters redrive`: dead letters back to the input, each once."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -30,11 +28,14 @@ from processor.dead_letters.progress import (
     committed,
     going_on,
 )
-from processor.dead_letters.redrive import Deliver, RateLimit, Redrive, RedriveCounts
+from processor.dead_letters.redrive import RateLimit, Redrive, RedriveCounts
 from processor.dead_letters.selection import digest
 from processor.errors import InputError
 from processor.ports.clock import SYSTEM_CLOCK
-from processor.ports.log import Committed, Outgoing, Topic
+from processor.ports.log import Topic
+
+if TYPE_CHECKING:
+    from processor.kafka.senders import RedriveSender
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -127,9 +128,6 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
             sender.open()  # not before the name is known to be this selection's
             known = sender.positions(partitions)
             positions = going_on(asked.name, known, fresh)
-        deliver: Deliver = _nowhere
-        if asked.send:
-            deliver = sender.send
             if not known:  # freezes the ends of all partitions before the first letter goes
                 sender.send((), {}, committed(positions))
         before = sum(each.mark.sent for each in positions.values())
@@ -139,9 +137,8 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
             letters.coordination.partitions(Topic.UPDATES),
             asked.max_attempts,
         )
-        return RedriveOutcome(
-            sender.group, _drive(letters, asked, positions, to, deliver), before, done
-        )
+        tally = _drive(letters, asked, positions, to, sender)
+        return RedriveOutcome(sender.group, tally, before, done)
     finally:
         sender.close()
 
@@ -166,7 +163,7 @@ def _drive(
     asked: RedriveRequest,
     positions: RedrivePositions,
     to: Input,
-    deliver: Deliver,
+    sender: "RedriveSender",
 ) -> RedriveCounts:
     mark = next(iter(positions.values())).mark
     with progress_bar(as_json=asked.quiet) as bar:
@@ -177,29 +174,17 @@ def _drive(
             selection=asked.chosen.selection._replace(since=mark.since, until=mark.until),
             to=to,
             positions=positions,
-            deliver=deliver,
+            deliver=sender.send if asked.send else lambda *_: None,
             pace=RateLimit(asked.max_rate if asked.send else None, SYSTEM_CLOCK),
             on_progress=lambda passed: bar.advance(task, passed),
         )
-        with _telling_what_was_sent(drive.tally, asked):
+        try:
             return drive.run()
-
-
-@contextmanager
-def _telling_what_was_sent(tally: RedriveCounts, asked: RedriveRequest) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        if asked.send:
-            sent = tally.sent.total()
-            err().print(f"sent {sent:,} letters; the same command again goes on where this stood")
-        raise
-
-
-def _nowhere(
-    _records: Sequence[Outgoing], _before: Mapping[int, Committed], _after: Mapping[int, Committed]
-) -> None:
-    """Deliver nothing: what a dry run does."""
+        except BaseException:
+            if asked.send:
+                sent = f"sent {drive.tally.sent.total():,} letters"
+                err().print(f"{sent}; the same command again goes on where this stood")
+            raise
 
 
 def _tell(outcome: RedriveOutcome, asked: RedriveRequest) -> None:

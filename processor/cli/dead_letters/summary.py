@@ -1,8 +1,7 @@
 """`dead-letters summary`: how many there are, of what and when."""
 
 from collections.abc import Iterator
-from enum import StrEnum
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import typer
 
@@ -15,26 +14,8 @@ from processor.cli.dead_letters.options import LetterOptions
 from processor.cli.dead_letters.reading import Letters
 from processor.dead_letters.letter import DeadLetter
 
-_HOUR_MS: Final = 3_600_000
-
-
-class Bucket(StrEnum):
-    """How long a time is counted together."""
-
-    HOUR = "hour"
-    DAY = "day"
-
-    @property
-    def milliseconds(self) -> int:
-        """Its length."""
-        return _HOUR_MS if self is Bucket.HOUR else 24 * _HOUR_MS
-
-    def name_of(self, start: int) -> str:
-        """Return the name of the bucket that starts there."""
-        text = iso_time(start)
-        if not text.endswith("Z"):
-            return text
-        return text[:13] + "Z" if self is Bucket.HOUR else text[:10]
+Span = Literal["hour", "day"]
+_LENGTHS_MS: Final = {"hour": 3_600_000, "day": 86_400_000}
 
 
 class Count(NamedTuple):
@@ -44,30 +25,27 @@ class Count(NamedTuple):
     first: int
     last: int
 
-    def with_one(self, timestamp: int) -> "Count":
-        """Return the count with one letter more."""
-        return Count(self.letters + 1, min(self.first, timestamp), max(self.last, timestamp))
-
 
 class Summary:
     """Counts letters by reason, partition and time."""
 
-    def __init__(self, by: Bucket) -> None:
+    def __init__(self, by: Span) -> None:
         self._by = by
+        self._length = _LENGTHS_MS[by]
         self._counts: dict[tuple[int, str, int], Count] = {}
 
     def add(self, letter: DeadLetter) -> None:
         """Count one letter."""
         time = letter.timestamp
-        place = time // self._by.milliseconds, letter.reason, letter.partition
-        before = self._counts.get(place)
-        self._counts[place] = Count(1, time, time) if before is None else before.with_one(time)
+        place = time // self._length, letter.reason, letter.partition
+        letters, first, last = self._counts.get(place, (0, time, time))
+        self._counts[place] = Count(letters + 1, min(first, time), max(last, time))
 
     def rows(self, *, as_json: bool) -> Iterator[dict[str, object]]:
         """Yield a row for each count, the earliest first. For programs a time is a number."""
         for (bucket, reason, partition), count in sorted(self._counts.items()):
             yield {
-                self._by.value: self._by.name_of(bucket * self._by.milliseconds),
+                self._by: _name(self._by, bucket * self._length),
                 "reason": reason if as_json else printable(reason),
                 "partition": partition,
                 "letters": count.letters,
@@ -76,11 +54,19 @@ class Summary:
             }
 
 
+def _name(span: Span, start: int) -> str:
+    """Return how the span that starts there is called: its part of a date, where there is one."""
+    text = iso_time(start)
+    if not text.endswith("Z"):
+        return text
+    return f"{text[:13]}Z" if span == "hour" else text[:10]
+
+
 @takes_blocks
 def command(
     ctx: typer.Context,
     *,
-    by: Annotated[Bucket, typer.Option(help="How long a time is counted together.")] = Bucket.DAY,
+    by: Annotated[Span, typer.Option(help="How long a time is counted together.")] = "day",
     letters: LetterOptions,
     as_json: Json = False,
 ) -> None:

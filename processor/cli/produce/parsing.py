@@ -34,7 +34,7 @@ from processor.core.session import CartItem, State
 from processor.core.update import SessionUpdate
 from processor.core.validate import MAX_EVENT_TIME, MAX_INT, validate
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_PUNCTUATION = re.compile(r"[ \t\n\r]*[\[{,:]?[ \t\n\r]*")
 _LONGEST_LONG: Final = 20
 
 
@@ -188,57 +188,48 @@ def _document(line: str) -> dict[str, Any]:
         raise ValueError(f"it is not JSON: {error.msg} (column {error.colno})") from None
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004  of the line's
-    start = _skipped(line, 0)
-    for name, (at, _) in _members(line, start, "the line").items():
+    for name, text in _members(line, "the line").items():
         value = document[name]
         if name == "attributes" and isinstance(value, dict):
-            document[name] = {
-                key: None if text == "null" else text for key, text in _texts(line, at, name)
-            }
+            kept = _members(text, name)
+            document[name] = {key: None if each == "null" else each for key, each in kept.items()}
         elif name == "cartItems" and isinstance(value, list):
-            document[name] = list(_items(line, at, value))
+            items = enumerate(_parts(text))
+            document[name] = [_item(*item, f"{name}[{place}]") for place, item in items]
     return document
 
 
-def _items(line: str, at: int, values: list[Any]) -> Iterator[Any]:
-    """Yield the cart's items with their attributes as texts; what is no item stays as it is."""
-    for place, value in enumerate(values):
-        at = _skipped(line, at + 1)  # behind the bracket or the comma
-        where = f"cartItems[{place}]"
-        if isinstance(value, dict):
-            members = _members(line, at, where)
-            if isinstance(value.get("attributes"), dict):
-                inside = _texts(line, members["attributes"][0], f"{where}.attributes")
-                yield {**value, "attributes": dict(inside)}
-            else:
-                yield value
-        else:
-            yield value
-        at = _skipped(line, _GRAMMAR.raw_decode(line, at)[1])
+def _item(value: Any, text: str, where: str) -> Any:
+    """Return a cart's item with its attributes as texts; what is no item stays as it is."""
+    if not isinstance(value, dict):
+        return value
+    members = _members(text, where)
+    if not isinstance(value.get("attributes"), dict):
+        return value
+    return {**value, "attributes": _members(members["attributes"], f"{where}.attributes")}
 
 
-def _texts(line: str, at: int, where: str) -> Iterator[tuple[str, str]]:
-    for name, (start, end) in _members(line, at, where).items():
-        yield name, line[start:end]
-
-
-def _members(line: str, at: int, where: str) -> Mapping[str, tuple[int, int]]:
-    """Return where each value of the object at this place of valid JSON begins and ends."""
-    found: dict[str, tuple[int, int]] = {}
-    at = _skipped(line, at + 1)
-    while line[at] != "}":
-        name, end = _GRAMMAR.raw_decode(line, at)
+def _members(text: str, where: str) -> dict[str, str]:
+    """Return the text of each value of an object by its name."""
+    found: dict[str, str] = {}
+    parts = _parts(text)
+    for (name, _), (_, value) in zip(parts, parts, strict=True):
         if name in found:
             raise ValueError(f"{where} has {json.dumps(name)} twice")
-        start = _skipped(line, _skipped(line, end) + 1)
-        end = _GRAMMAR.raw_decode(line, start)[1]
-        found[name] = start, end
-        at = _skipped(line, end)
-        if line[at] == ",":
-            at = _skipped(line, at + 1)
+        found[name] = value
     return found
 
 
-def _skipped(line: str, at: int) -> int:
-    space = _SPACE.match(line, at)
-    return space.end() if space else at
+def _parts(text: str) -> Iterator[tuple[Any, str]]:
+    """Yield what is in an object (names too) or an array of valid JSON: each value and its text."""
+    at = _behind(text, 0)
+    while text[at] not in "]}":
+        value, end = _GRAMMAR.raw_decode(text, at)
+        yield value, text[at:end]
+        at = _behind(text, end)
+
+
+def _behind(text: str, at: int) -> int:
+    """Return the place behind a bracket, a comma or a colon, if one is next, and its space."""
+    found = _PUNCTUATION.match(text, at)
+    return found.end() if found else at

@@ -1,6 +1,6 @@
 """Rule 3: values that no update may carry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import isfinite
 from typing import Final
 
@@ -24,7 +24,7 @@ def validate(update: SessionUpdate) -> SessionUpdate | str:
     """
     wrong = (
         _wrong_identity(update)
-        or _wrong_cart(update.cart_items)
+        or _wrong_cart(update.cart_items or ())
         or (update.attributes and _wrong_json("attributes", update.attributes.items()))
         or (update.discounts and _wrong_discount(update))
     )
@@ -54,11 +54,7 @@ def _wrong_identity(update: SessionUpdate) -> str | None:
     return None
 
 
-def _wrong_cart(items: Sequence[CartItem] | None) -> str | None:
-    return None if items is None else _wrong_item(items)
-
-
-def _wrong_item(items: Iterable[CartItem]) -> str | None:
+def _wrong_cart(items: Iterable[CartItem]) -> str | None:
     for place, item in enumerate(items):
         if not item["sku"]:
             return f"cartItems[{place}].sku is empty"

@@ -151,7 +151,8 @@ class LocalCluster:
         All know the ports of the controllers from their start: where one is taken, all are ended.
         """
         away = [each for each in self.brokers.values() if not each.running()]
-        if any(not _to_be_had(self._controllers[each.node_id]) for each in away):
+        controllers = [self._controllers[each.node_id] for each in away]
+        if not all(port and is_free(port) for port in controllers):
             self.stop()
             away = list(self.brokers.values())
             self._controllers.update((node_id, free_port()) for node_id in BROKER_IDS)
@@ -188,7 +189,3 @@ class _Kept(NamedTuple):
 
 def _directory(node_id: int) -> str:
     return f"broker-{node_id}"
-
-
-def _to_be_had(port: int) -> bool:
-    return port > 0 and is_free(port)

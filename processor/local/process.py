@@ -7,7 +7,6 @@ recorded with it, and no signal is sent unless both still agree.
 import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
 import time
@@ -66,29 +65,11 @@ class DetachedProcess:
 
     def wait(self, timeout: float) -> bool:
         """Wait for its end; false if it still lives after `timeout` seconds."""
-        if not hasattr(os, "pidfd_open"):
-            return self._wait_polling(timeout)
-        try:
-            descriptor = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return True
-        except OSError:  # a kernel or a sandbox without it
-            return self._wait_polling(timeout)
-        try:
-            if self.alive():  # asked after the open: the descriptor is of this very process
-                ended = select.poll()
-                ended.register(descriptor, select.POLLIN)
-                ended.poll(timeout * 1000)
-        finally:
-            os.close(descriptor)
-        return not self.alive()
-
-    def _wait_polling(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         while self.alive():
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(0.05)  # nothing to wait on where the system has no pidfd
+            time.sleep(0.01)  # not every system and sandbox has something to wait on
         return True
 
 

@@ -1,6 +1,5 @@
 """What a local server is, whichever it is: started, found again, taken away, brought back."""
 
-import contextlib
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -102,7 +101,7 @@ class LocalServer(ABC):
         process = self._process()
         if process is not None and not process.wait(self.stop_timeout):
             self.kill()
-        self._forget()
+        self._record.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End the server as a crash would, and return when it is gone."""
@@ -111,7 +110,7 @@ class LocalServer(ABC):
             process.signal(signal.SIGKILL)
             if not process.wait(self.stop_timeout):
                 raise LocalStackError(f"{self.name} (pid {process.pid}) does not end by SIGKILL")
-        self._forget()
+        self._record.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Bring the server back on the same port with the same data; stops it first if it runs."""
@@ -138,10 +137,6 @@ class LocalServer(ABC):
 
     def _process(self) -> DetachedProcess | None:
         return DetachedProcess.recorded(self._record)
-
-    def _forget(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._record.unlink()
 
     def await_answer(self) -> None:
         """Return when the server answers.

@@ -25,10 +25,6 @@ from processor.local.server import (
 )
 from processor.local.valkey import LocalValkey
 
-DEFAULT_STATE_DIR = Path(".local")
-KAFKA_PORT = 9092
-VALKEY_PORT = 6379
-
 _STATUS_TIMEOUT = 3.0
 
 
@@ -77,11 +73,11 @@ class StackStatus:
 
 
 def up(
-    state_dir: Path = DEFAULT_STATE_DIR,
+    state_dir: Path,
     *,
+    kafka_port: int,
+    valkey_port: int,
     brokers: int | None = None,
-    kafka_port: int = KAFKA_PORT,
-    valkey_port: int = VALKEY_PORT,
     progress: Progress = silent,
 ) -> StackStatus:
     """Start what does not run, repair what runs and does not answer, and return when all does.
@@ -111,25 +107,20 @@ def up(
         _remember(state_dir, kafka, valkey)
         absent = [server for server in servers if not server.running()]
         launch_all(absent, progress)
-        return _status(state_dir, tuple(server.name for server in absent))
+        return status(state_dir, started=tuple(server.name for server in absent))
 
 
-def down(state_dir: Path = DEFAULT_STATE_DIR) -> StackStatus:
+def down(state_dir: Path) -> StackStatus:
     """End all servers and return when they are gone; their data stays. None running is fine."""
-    if not state_dir.is_dir():
-        return _status(state_dir)
-    with _locked(state_dir):
-        kafka, valkey = _servers(state_dir)
-        stop_all((valkey, *_brokers(kafka)))
-        return _status(state_dir)
+    if state_dir.is_dir():
+        with _locked(state_dir):
+            kafka, valkey = _servers(state_dir)
+            stop_all((valkey, *_brokers(kafka)))
+    return status(state_dir)
 
 
-def status(state_dir: Path = DEFAULT_STATE_DIR) -> StackStatus:
+def status(state_dir: Path, *, started: tuple[str, ...] = ()) -> StackStatus:
     """Say what runs and answers; changes nothing, and never raises for a stack that is down."""
-    return _status(state_dir)
-
-
-def _status(state_dir: Path, started: tuple[str, ...] = ()) -> StackStatus:
     kafka, valkey = _servers(state_dir)
     return StackStatus(
         state_dir.absolute(),
@@ -140,10 +131,8 @@ def _status(state_dir: Path, started: tuple[str, ...] = ()) -> StackStatus:
 
 
 def _server_status(server: LocalServer, address: str) -> ServerStatus:
-    pid = server.pid
-    if pid is None:
-        state = ServerState.DOWN
-    else:
+    pid, state = server.pid, ServerState.DOWN
+    if pid is not None:
         state = ServerState.UP if server.answers(_STATUS_TIMEOUT) else ServerState.SILENT
     return ServerStatus(server.name, state, address, pid, server.log)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from secrets import token_hex
-from typing import Final
+from typing import Any, Final
 
 from processor.ports.sessions import CacheLost, CacheUnavailable, Stamp, Want, Write
 from processor.redis import scripts
@@ -10,6 +10,7 @@ from processor.redis.connection import Call, Server
 from processor.redis.faults import CacheFull
 from processor.redis.keys import CHECKPOINT, Keys
 from processor.redis.links import Argument
+from processor.redis.scripts import Script
 
 _RACES: Final = 5
 """How often another process may change a partition between a question and the script after it."""
@@ -38,44 +39,28 @@ class RedisSessionCache:
 
     def load(self, wants: Mapping[int, Want], limit: int) -> dict[int, list[bytes | None]]:
         """Return the values of each partition's keys as the port obliges."""
-        answers = self._server.run(
+        loaded = self._run(
             scripts.LOAD,
-            [
-                Call(
-                    self._pointer_and_hash(partition, want.stamp),
-                    [*want.stamp, limit, *want.keys],
-                )
-                for partition, want in wants.items()
-            ],
+            {
+                partition: Call(self._names(partition, stamp), [*stamp, limit, *keys])
+                for partition, (stamp, keys) in wants.items()
+            },
         )
-        loaded = dict(zip(wants, answers, strict=True))
         _raise_lost(loaded)
         return loaded
 
     def write(self, writes: Mapping[int, Write]) -> None:
         """Write each partition's snapshots and checkpoint as the port obliges."""
-        answers = self._server.run(
-            scripts.WRITE,
-            [
-                Call(
-                    self._pointer_and_hash(partition, write.stamp)[::-1],
-                    _write_arguments(write),
-                )
-                for partition, write in writes.items()
-            ],
-        )
-        _raise_lost(dict(zip(writes, answers, strict=True)))
+        calls = {
+            partition: Call(self._names(partition, write.stamp)[::-1], _write_arguments(write))
+            for partition, write in writes.items()
+        }
+        _raise_lost(self._run(scripts.WRITE, calls))
 
     def check(self, stamps: Mapping[int, Stamp]) -> frozenset[int]:
         """Return the partitions whose stamp does not stand, in one round trip."""
-        answers = self._server.run(
-            scripts.CHECK,
-            [
-                Call(self._pointer_and_hash(partition, stamp), stamp)
-                for partition, stamp in stamps.items()
-            ],
-        )
-        return _lost(dict(zip(stamps, answers, strict=True)))
+        calls = {each: Call(self._names(each, stamp), stamp) for each, stamp in stamps.items()}
+        return _lost(self._run(scripts.CHECK, calls))
 
     def begin(self, partition: int, checkpoint: bytes) -> Stamp:
         """Return the stamp of a fresh, empty generation that is not the current one."""
@@ -94,29 +79,26 @@ class RedisSessionCache:
     def fill(self, partition: int, write: Write) -> None:
         """Write into a generation that is not current yet, as the port obliges."""
         name = self._keys.sessions(partition, write.stamp.generation)
-        calls = [Call([name], _write_arguments(write))]
+        calls = {partition: Call([name], _write_arguments(write))}
         try:
-            answers = self._server.run(scripts.WRITE, calls)
+            answers = self._run(scripts.WRITE, calls)
         except CacheFull:
             if not self._made_room(partition, write.stamp):
                 raise
-            answers = self._server.run(scripts.WRITE, calls)
-        _raise_lost({partition: answers[0]})
+            answers = self._run(scripts.WRITE, calls)
+        _raise_lost(answers)
 
     def flip(self, partition: int, stamp: Stamp, checkpoint: bytes) -> Stamp:
         """Make the generation current under a new checkpoint, then unlink the former one."""
-        names = self._pointer_and_hash(partition, stamp)
+        names = self._names(partition, stamp)
         for _ in range(_RACES):
             former = self._named(names[0])
-            unlinked = (
-                [self._keys.sessions(partition, former)]
-                if former not in {"", stamp.generation}
-                else []
-            )
-            call = Call([*names, *unlinked], [former, *stamp, checkpoint])
-            (answer,) = self._server.run(scripts.FLIP, [call])
-            if answer != b"again":
-                _raise_lost({partition: answer})
+            unlinked = [former] if former not in {"", stamp.generation} else []
+            hashes = (self._keys.sessions(partition, each) for each in unlinked)
+            call = Call([*names, *hashes], [former, *stamp, checkpoint])
+            answers = self._run(scripts.FLIP, {partition: call})
+            if answers[partition] != b"again":
+                _raise_lost(answers)
                 return Stamp(stamp.generation, checkpoint)
         raise CacheUnavailable(f"others keep changing the cache of partition {partition}")
 
@@ -126,7 +108,7 @@ class RedisSessionCache:
         It is of no use to an owner any more. Its memory is free a moment later: where that is too
         late for this attempt, the next one has it.
         """
-        names = self._pointer_and_hash(partition, stamp)
+        names = self._names(partition, stamp)
         former = self._named(names[0])
         if former in {"", stamp.generation}:
             return False
@@ -139,7 +121,11 @@ class RedisSessionCache:
         (generation,) = self._server.ask(("GET", key))
         return (generation or b"").decode(errors="replace")
 
-    def _pointer_and_hash(self, partition: int, stamp: Stamp) -> list[str]:
+    def _run(self, script: Script, calls: Mapping[int, Call]) -> dict[int, Any]:
+        """Return the script's answer for each partition, in one round trip."""
+        return dict(zip(calls, self._server.run(script, list(calls.values())), strict=True))
+
+    def _names(self, partition: int, stamp: Stamp) -> list[str]:
         return [self._keys.current(partition), self._keys.sessions(partition, stamp.generation)]
 
 

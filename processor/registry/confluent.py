@@ -5,6 +5,7 @@ The client is imported when one is made: a service without a registry does not l
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -59,59 +60,47 @@ class ConfluentRegistry:
 
     def text(self, schema_id: SchemaId) -> str | None:
         """Return the text of a schema."""
-
-        def ask() -> str:
-            found = (
-                self._client.get_schema_by_guid(str(schema_id))
-                if isinstance(schema_id, UUID)
-                else self._client.get_schema(schema_id)
-            )
-            return found.schema_str or ""
-
+        ask = (
+            partial(self._client.get_schema_by_guid, str(schema_id))
+            if isinstance(schema_id, UUID)
+            else partial(self._client.get_schema, schema_id)
+        )
         try:
-            return self._asked(ask, f"schema {schema_id}")
+            found = self._asked(ask, f"schema {schema_id}")
         except IncompatibleSchema:
             return None  # the id is one that it would never give
+        return None if found is None else found.schema_str or ""
 
     def versions(self, subject: str) -> list[Registered]:
         """Return a subject's versions, one request each."""
-        numbers = self._asked(lambda: self._client.get_versions(subject), subject) or []
+        numbers = self._asked(partial(self._client.get_versions, subject), subject) or []
         found = []
         for number in sorted(numbers):
-            version = self._version(subject, number)
+            ask = partial(self._client.get_version, subject, number)
+            version = self._asked(ask, f"version {number} of {subject}")
             if version is not None:  # deleted meanwhile
-                found.append(version)
+                text = version.schema.schema_str or ""
+                found.append(Registered(version.schema_id or 0, number, text))
         return found
-
-    def _version(self, subject: str, number: int) -> Registered | None:
-        def ask() -> Registered:
-            found = self._client.get_version(subject, number)
-            text = found.schema.schema_str or ""
-            return Registered(found.schema_id or 0, number, text)
-
-        return self._asked(ask, f"version {number} of {subject}")
 
     def level(self, subject: str) -> str:
         """Return the subject's compatibility level, the registry's own where it has none."""
-
-        def ask(of: str | None) -> Callable[[], str]:
-            return lambda: str(self._client.get_config(of).compatibility_level or "")
-
-        own = self._asked(ask(subject), f"the configuration of {subject}")
-        if not own:
-            own = self._asked(ask(None), "the configuration")
-        return (own or "NONE").rpartition(".")[2]
+        for of, what in ((subject, f"the configuration of {subject}"), (None, "the configuration")):
+            config = self._asked(partial(self._client.get_config, of), what)
+            if config is not None and config.compatibility_level:
+                return str(config.compatibility_level).rpartition(".")[2]
+        return "NONE"
 
     def takes(self, subject: str, text: str) -> bool:
         """Ask whether the schema is compatible with the subject's versions, by its level."""
         schema = self._schema(text)
-        taken = self._asked(lambda: self._client.test_compatibility(subject, schema), subject)
+        taken = self._asked(partial(self._client.test_compatibility, subject, schema), subject)
         return taken is not False  # a subject that has no version takes anything
 
     def register(self, subject: str, text: str) -> int:
         """Register a schema. Raises IncompatibleSchema where the registry refuses it."""
         schema = self._schema(text)
-        number = self._asked(lambda: self._client.register_schema(subject, schema), subject)
+        number = self._asked(partial(self._client.register_schema, subject, schema), subject)
         if number is None:
             raise ConfigError(
                 f"there is no registry at PROCESSOR_SCHEMA_REGISTRY_URL: it has no {subject!r} to "

@@ -1,6 +1,7 @@
 """Fold: updates into their sessions, in the order of each partition."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -27,30 +28,22 @@ def profile_of(update: Decoded) -> str | None:
     return profile_key(update.application_id, profile) if profile else None
 
 
+@dataclass(slots=True, kw_only=True)
 class Fold:
-    """Folds a batch part by part."""
+    """Folds a batch part by part; takes what reads and writes values for the core."""
 
-    def __init__(
-        self,
-        *,
-        update_of: Callable[[Record], SessionUpdate | Rejected],
-        session_of: Callable[[bytes], Session],
-        encode: Callable[[Session], bytes],
-        header: bytes,
-        max_snapshot: int,
-        limit: int = FOLD_LIMIT,
-    ) -> None:
-        """Take what reads updates and snapshots for the core, and writes what it made of them.
+    update_of: Callable[[Record], SessionUpdate | Rejected]
+    session_of: Callable[[bytes], Session]
+    encode: Callable[[Session], bytes]
+    header: bytes
+    """What stands before each snapshot."""
+    max_snapshot: int
+    """How many bytes one may have."""
+    limit: int = FOLD_LIMIT
 
-        `header` stands before each snapshot, which may have `max_snapshot` bytes.
-        """
-        self._update_of = update_of
-        # Updates that one session rejects come one after another.
-        self._session_of = lru_cache(maxsize=2)(session_of)
-        self._encode = encode
-        self._header = header
-        self._max_snapshot = max_snapshot
-        self.limit = limit
+    def __post_init__(self) -> None:
+        """Remember a session or two: updates that one rejects come one after another."""
+        self.session_of = lru_cache(maxsize=2)(self.session_of)
 
     def __call__(
         self,
@@ -103,17 +96,17 @@ class Fold:
         """Return what becomes of an update: the compiled codec's answer, or else the core's."""
         folded = None
         if not isinstance(update, SessionUpdate):
-            folded = update.fold(before, holder, self._header)
+            folded = update.fold(before, holder, self.header)
         if folded is None:
             outcome = self._by_core(record, update, before, holder)
             if not isinstance(outcome, Accepted):
                 return outcome
-            folded = self._encode(outcome.session), outcome.claim is not None
+            folded = self.encode(outcome.session), outcome.claim is not None
         value, claims = folded
         if not value:
             return Duplicate()
-        if len(value) > self._max_snapshot:
-            return _too_large(len(value), self._max_snapshot)
+        if len(value) > self.max_snapshot:
+            return _too_large(len(value), self.max_snapshot)
         return Snapshot(record, value, claims)
 
     def _by_core(
@@ -123,10 +116,10 @@ class Fold:
         before: bytes | None,
         holder: str | None,
     ) -> Accepted | Duplicate | Rejected:
-        read = update if isinstance(update, SessionUpdate) else self._update_of(record)
+        read = update if isinstance(update, SessionUpdate) else self.update_of(record)
         if isinstance(read, Rejected):
             return read
-        return fold(None if before is None else self._session_of(before), read, holder)
+        return fold(None if before is None else self.session_of(before), read, holder)
 
 
 def _too_large(size: int, limit: int) -> Rejected:

@@ -1,6 +1,7 @@
 """Load: the sessions that updates name, from the record cache or else from Redis."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from processor.core.outcome import Rejected
@@ -23,18 +24,13 @@ class Loaded(NamedTuple):
     misses: int
 
 
+@dataclass(frozen=True, slots=True)
 class Load:
     """Loads sessions; each read of Redis checks that the cache is what this owner wrote."""
 
-    def __init__(
-        self,
-        records: RecordCache,
-        cache: SessionCache,
-        limit: int = LOAD_LIMIT,
-    ) -> None:
-        self._records = records
-        self._cache = cache
-        self._limit = limit
+    records: RecordCache
+    cache: SessionCache
+    limit: int = LOAD_LIMIT
 
     def __call__(
         self,
@@ -60,7 +56,7 @@ class Load:
             if key in known:
                 continue
             before = changed[partition].get(key) if partition in changed else None
-            state = self._records.get(partition, key) if before is None else before.value
+            state = self.records.get(partition, key) if before is None else before.value
             if state is not None:
                 known[key] = state
                 hits += 1
@@ -84,8 +80,8 @@ class Load:
             partition: Want(stamps[partition], list(keys)) for partition, keys in missing.items()
         }
         complete = True
-        share = max(1, self._limit // len(wants))
-        for partition, values in self._cache.load(wants, share).items():
+        share = max(1, self.limit // len(wants))
+        for partition, values in self.cache.load(wants, share).items():
             keys = wants[partition].keys
             sessions[partition].update(zip(keys, values, strict=False))
             complete = complete and len(values) == len(keys)

@@ -4,6 +4,7 @@ Generators, as in `processor.partitions.takeover`: True is progress, False is wa
 """
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from processor.ports.clock import Clock
@@ -35,41 +36,32 @@ class RestoreProgress(Protocol):
         """Take offsets done and offsets to do; equal when the partition is restored."""
 
 
+@dataclass(slots=True, kw_only=True)
 class Restore:
     """Restores partitions, as docs/adr/0001-truth-in-the-output-topic.md says.
 
     Snapshots are copied as bytes.
     """
 
-    def __init__(
-        self,
-        *,
-        stream: Stream,
-        cache: SessionCache,
-        scan: Scan,
-        progress: RestoreProgress,
-        clock: Clock,
-        tombstones_kept_ms: int,
-    ) -> None:
-        self._stream = stream
-        self._cache = cache
-        self._scan = scan
-        self._progress = progress
-        self._clock = clock
-        self._tombstones_kept_ms = tombstones_kept_ms
-        self._active = 0
+    stream: Stream
+    cache: SessionCache
+    scan: Scan
+    progress: RestoreProgress
+    clock: Clock
+    tombstones_kept_ms: int
+    _active: int = 0
 
     def checkpoint(self, position: Position, owner: str, filled: int = -1) -> Checkpoint:
         """Return the checkpoint of a cache that stands at a position."""
         return Checkpoint(
-            cluster=self._stream.cluster,
-            updates=self._stream.updates,
-            sessions=self._stream.sessions,
+            cluster=self.stream.cluster,
+            updates=self.stream.updates,
+            sessions=self.stream.sessions,
             epoch=position.epoch,
             owner=owner,
             offset=position.offset,
             output=position.output,
-            written=self._clock.now_ms(),
+            written=self.clock.now_ms(),
             filled=filled,
         )
 
@@ -86,7 +78,7 @@ class Restore:
             yield False
         self._active += 1
         try:
-            stamp = self._cache.read(partition)
+            stamp = self.cache.read(partition)
             found = None if stamp is None else self._usable(stamp, position)
             if stamp is None or found is None:
                 return (yield from self._rebuild(partition, position, owner))
@@ -100,16 +92,12 @@ class Restore:
             found = Checkpoint.decode(stamp.checkpoint)
         except ForeignText:
             return None
-        here = self._stream
-        same = (found.cluster, found.updates, found.sessions, found.epoch) == (
-            here.cluster,
-            here.updates,
-            here.sessions,
-            position.epoch,
-        )
+        here = self.stream
+        ours = (here.cluster, here.updates, here.sessions, position.epoch)
+        same = (found.cluster, found.updates, found.sessions, found.epoch) == ours
         ahead = found.offset > position.offset or found.output > position.output
         # A tombstone that compaction has removed would leave its session in the cache.
-        young = self._clock.now_ms() - found.written < self._tombstones_kept_ms // 2
+        young = self.clock.now_ms() - found.written < self.tombstones_kept_ms // 2
         whole = found.filled < 0
         if same and whole and not ahead and (young or found.output == position.output):
             return found
@@ -132,18 +120,18 @@ class Restore:
         self, partition: int, position: Position, owner: str
     ) -> Generator[bool, None, Stamp]:
         """Read the whole output into a fresh generation, then make it the current one."""
-        self._progress.rebuilding(partition)
+        self.progress.rebuilding(partition)
         filling = self.checkpoint(position, owner, filled=0)
-        stamp = self._cache.begin(partition, filling.encode())
+        stamp = self.cache.begin(partition, filling.encode())
         for part in self._snapshots(partition, 0, position.output):
             if part.snapshots:
                 filling = filling._replace(filled=filling.filled + 1)
                 write = Write(stamp, filling.encode(), part.snapshots)
-                self._cache.fill(partition, write)
+                self.cache.fill(partition, write)
                 stamp = Stamp(stamp.generation, write.checkpoint)
             yield part.moved
         complete = self.checkpoint(position, owner)
-        return self._cache.flip(partition, stamp, complete.encode())
+        return self.cache.flip(partition, stamp, complete.encode())
 
     def _snapshots(self, partition: int, start: int, end: int) -> Generator[_Part, None, None]:
         """Yield the output in parts to write, with the last snapshot of each key.
@@ -151,10 +139,10 @@ class Restore:
         A key's snapshots stand close together: the more are read before a write, the fewer are
         written. Between two writes it yields parts without snapshots, for who waits.
         """
-        self._progress.restoring(partition, 0, end - start)
+        self.progress.restoring(partition, 0, end - start)
         last: dict[bytes, bytes | None] = {}
         size, done = 0, start
-        for records in self._scan.read(Topic.SESSIONS, partition, start, end):
+        for records in self.scan.read(Topic.SESSIONS, partition, start, end):
             for record in records:
                 if record.key:
                     size += len(record.key) + len(record.value or b"")
@@ -162,7 +150,7 @@ class Restore:
                     last[record.key] = record.value
             if records:
                 done = records[-1].offset + 1
-                self._progress.restoring(partition, done - start, end - start)
+                self.progress.restoring(partition, done - start, end - start)
             if size > _WRITE_BYTES or not records:
                 yield _Part(done, last, moved=bool(records))
                 last, size = {}, 0
@@ -170,7 +158,7 @@ class Restore:
                 yield _Part(done, {}, moved=True)
         if last:
             yield _Part(done, last, moved=True)
-        self._progress.restoring(partition, end - start, end - start)
+        self.progress.restoring(partition, end - start, end - start)
 
     def _write(
         self,
@@ -180,5 +168,5 @@ class Restore:
         snapshots: dict[bytes, bytes | None],
     ) -> Stamp:
         write = Write(stamp, checkpoint.encode(), snapshots)
-        self._cache.write({partition: write})
+        self.cache.write({partition: write})
         return Stamp(stamp.generation, write.checkpoint)

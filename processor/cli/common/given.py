@@ -12,7 +12,7 @@ import structlog
 import typer
 
 from processor import __version__
-from processor.cli.common.option_block import declared
+from processor.cli.common.option_block import declared, parameter
 from processor.config import LoadedSettings, Settings, load
 from processor.config.settings import env_name
 from processor.config.sources import CONFIG_VARIABLE, DEFAULT_FILE, FLAG_FIELDS, flag
@@ -54,29 +54,28 @@ def takes_settings(then: Callable[[typer.Context], None]) -> Callable[..., None]
         ctx.obj = Given(flags, file)
         then(ctx)
 
-    options = [_VERSION, _option("config", Path | None, CONFIG_FLAG, "FILE", _ABOUT_FILE)]
+    version = typer.Option(
+        "--version", help="Print the version.", callback=_print_version, is_eager=True
+    )
+    options = [
+        parameter("ctx", typer.Context, default=inspect.Parameter.empty),
+        parameter("version", Annotated[bool, version], default=False),
+        parameter("config", Annotated[Path | None, _option(CONFIG_FLAG, "FILE", _ABOUT_FILE)]),
+    ]
     for field in FLAG_FIELDS:
         text = Settings.model_fields[field].description or ""
         about = f"{text[:1].upper()}{text[1:]}. ({env_name(field)})"
-        options.append(_option(field, str | None, flag(field), "VALUE", about))
-    context = inspect.Parameter(
-        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
-    )
-    return declared(callback, then, [context, *options])
+        option = _option(flag(field), "VALUE", about)
+        options.append(parameter(field, Annotated[str | None, option]))
+    return declared(callback, then, options)
 
 
 _ABOUT_FILE: Final = f"Read settings from a TOML file. ({CONFIG_VARIABLE}; else ./{DEFAULT_FILE})"
 
 
-def _option(name: str, kind: Any, declared: str, metavar: str, about: str) -> inspect.Parameter:
-    option = typer.Option(
+def _option(declared: str, metavar: str, about: str) -> Any:
+    return typer.Option(
         declared, metavar=metavar, help=about, show_default=False, rich_help_panel="Settings"
-    )
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[kind, option],
     )
 
 
@@ -84,19 +83,6 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001  the library calls it s
     if asked:
         sys.stdout.write(f"session-processor {__version__}\n")
         raise typer.Exit
-
-
-_VERSION: Final = inspect.Parameter(
-    "version",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=False,
-    annotation=Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
-        ),
-    ],
-)
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -45,12 +45,13 @@ def declared(
     return function
 
 
+def parameter(name: str, annotation: Any, *, default: Any = None) -> inspect.Parameter:
+    """Return a parameter of a command, which is called with keywords."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
 def _options(block: Any) -> Iterator[inspect.Parameter]:
     hints = get_type_hints(block, include_extras=True)
     for field in fields(block):
-        yield inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
-        )
+        yield parameter(field.name, hints[field.name], default=field.default)

@@ -61,13 +61,13 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
-def emit(rows: Iterable[Mapping[str, object]], *, as_json: bool, title: str = "") -> None:
+def emit(rows: Iterable[Mapping[str, object]], *, as_json: bool) -> None:
     """Print rows that have the same keys: one JSON object a line, or one table."""
     if as_json:
         for row in rows:
             print_json(row)
         return
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
+    table = Table(header_style="bold", box=None)
     for row in rows:
         if not table.columns:
             for name in row:
@@ -76,25 +76,20 @@ def emit(rows: Iterable[Mapping[str, object]], *, as_json: bool, title: str = ""
     out().print(table if table.columns else Text("none", style="dim"))
 
 
-def emit_one(thing: Mapping[str, object], *, as_json: bool, title: str = "") -> None:
+def emit_one(thing: Mapping[str, object], *, as_json: bool) -> None:
     """Print one thing: one JSON object, or a table with a line for each of its fields."""
     if as_json:
         print_json(thing)
         return
     rows = ((name, _text(value)) for name, value in thing.items())
-    out().print(fields_table(rows, title=title, padding=(0, 1)))
+    out().print(fields_table(rows, padding=(0, 1)))
 
 
 def fields_table(
-    rows: Iterable[tuple[str, RenderableType]],
-    *,
-    title: str = "",
-    padding: PaddingDimensions = (0, 2, 0, 0),
+    rows: Iterable[tuple[str, RenderableType]], *, padding: PaddingDimensions = (0, 2, 0, 0)
 ) -> Table:
     """Return a table with a line for each name and value."""
-    table = Table(
-        title=title or None, title_justify="left", show_header=False, box=None, padding=padding
-    )
+    table = Table(show_header=False, box=None, padding=padding)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for row in rows:

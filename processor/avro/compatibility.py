@@ -38,8 +38,7 @@ def breaks(writer: Schema, reader: Schema) -> list[Break]:
 
 class _Pair:
     def __init__(self, writer: Schema, reader: Schema) -> None:
-        self._written = _named(writer.parsed)
-        self._read = _named(reader.parsed)
+        self._written, self._read = writer.named, reader.named
 
     def compare(self, writer: Any, reader: Any, place: str) -> Iterator[Break]:
         """Yield the breaks of two types, each of which may be a name."""
@@ -93,27 +92,6 @@ class _Pair:
 
     def _mismatch(self, old: Any, new: Any, place: str) -> Break:
         return Break(_at(place), f"{_told(old)} is written, {_told(new)} is read")
-
-
-def _named(schema: Any) -> dict[str, Any]:
-    """Return the types that are defined in a schema, by their full names."""
-    named: dict[str, Any] = {}
-
-    def walk(part: Any) -> None:
-        if isinstance(part, list):
-            for each in part:
-                walk(each)
-        elif isinstance(part, dict):
-            if "name" in part and part.get("type") in {"record", "enum", "fixed", "error"}:
-                named[part["name"]] = part
-            for field in part.get("fields", ()):
-                walk(field["type"])
-            for inner in ("items", "values", "type"):
-                if isinstance(part.get(inner), dict | list):
-                    walk(part[inner])
-
-    walk(schema)
-    return named
 
 
 def _key(part: Any) -> str:

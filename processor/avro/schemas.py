@@ -49,6 +49,8 @@ class Schema(NamedTuple):
     canonical: str
     text: str
     parsed: fastavro.types.Schema
+    named: Mapping[str, Any]
+    """The types that it defines, by their full names."""
 
 
 class Known(NamedTuple):
@@ -114,7 +116,7 @@ def read_schema(text: str) -> Schema:
         raise SchemaError("it does not define a record")
     _least_bytes(parsed, named, ())
     key = bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))
-    return Schema(parsed["name"], key, canonical, text, parsed)
+    return Schema(parsed["name"], key, canonical, text, parsed, named)
 
 
 def _files(history: Path, extra: Path | None) -> Iterator[Path]:

@@ -19,5 +19,5 @@ Inside a command:
   people of progress on standard error, `progress_bar` shows it; neither speaks under `--json`.
 - raise a `ProcessorError` with a `hint` for whatever a user can mend: `main` prints it and exits
   with its code. `raise typer.Exit(code)` for the codes that are answers, not errors.
-- import what is slow to import (Kafka, Redis, codecs) inside the function: `--help` needs none.
+- import what is slow to import (Kafka, Redis) inside the function: `--help` needs none.
 """

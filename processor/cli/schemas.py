@@ -2,18 +2,25 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from processor.avro.compatibility import breaks
+from processor.avro.schemas import (
+    Known,
+    Schema,
+    SchemaError,
+    load_schemas,
+    read_schema,
+    read_schema_file,
+)
 from processor.cli.common.output import Json, emit, note, settings_from
 from processor.cli.common.reach import answering
 from processor.config import Settings
 from processor.errors import ConfigError, IncompatibleSchema
-
-if TYPE_CHECKING:
-    from processor.avro.schemas import Known, Schema
-    from processor.ports.registry import Registry
+from processor.ports.registry import Registry, subject
+from processor.registry.own import registered, registry_of
 
 app = typer.Typer(
     name="schemas",
@@ -38,8 +45,6 @@ def register(ctx: typer.Context, *, as_json: Json = False) -> None:
     Example: session-processor schemas register --schema-registry-url http://registry:8081
     """
     settings = settings_from(ctx)
-    from processor.registry.own import registered
-
     rows = []
     with answering():
         registry = _registry(settings)
@@ -103,8 +108,8 @@ def check(
 
 class _Topic(NamedTuple):
     subject: str
-    schema: "Schema"
-    known: "Known"
+    schema: Schema
+    known: Known
     needed: Sequence[str]
 
 
@@ -115,9 +120,7 @@ class _Row(NamedTuple):
     breaks: str
 
 
-def _registry(settings: Settings) -> "Registry":
-    from processor.registry.own import registry_of
-
+def _registry(settings: Settings) -> Registry:
     registry = registry_of(settings)
     if registry is None:
         raise ConfigError(
@@ -129,9 +132,6 @@ def _registry(settings: Settings) -> "Registry":
 
 
 def _topics(settings: Settings, directory: Path | None = None) -> list[_Topic]:
-    from processor.avro.schemas import load_schemas, read_schema_file
-    from processor.ports.registry import subject
-
     schemas = load_schemas(settings.schemas_dir)
     parts = (
         (settings.updates_topic, schemas.updates, (_BACKWARD,)),
@@ -147,21 +147,17 @@ def _topics(settings: Settings, directory: Path | None = None) -> list[_Topic]:
 
 
 def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
-    from processor.registry.own import registry_of
-
     registry = registry_of(settings)
     for topic in _topics(settings, directory):
         rows = [] if registry is None else [*_by_registry(registry, topic)]
         yield from rows or _by_history(topic)
 
 
-def _by_registry(registry: "Registry", topic: _Topic) -> Iterator[_Row]:
+def _by_registry(registry: Registry, topic: _Topic) -> Iterator[_Row]:
     """Compare with a subject's versions; where nothing breaks, the registry has the last word.
 
     Yields nothing where the subject has no version.
     """
-    from processor.avro.schemas import SchemaError, read_schema
-
     versions = registry.versions(topic.subject)
     if not versions:
         return
@@ -196,10 +192,8 @@ def _by_history(topic: _Topic) -> Iterator[_Row]:
 
 
 def _compared(
-    changed: "Schema", former: "Schema", against: str, directions: Iterable[str]
+    changed: Schema, former: Schema, against: str, directions: Iterable[str]
 ) -> Iterator[_Row]:
-    from processor.avro.compatibility import breaks
-
     for direction in directions:
         pair = (former, changed) if direction == _BACKWARD else (changed, former)
         told = "; ".join(map(str, breaks(*pair)))

@@ -7,11 +7,12 @@ import typer
 from processor.cli.common.output import Json, emit, emit_one, note, print_json, settings_from
 from processor.cli.common.reach import answering
 from processor.errors import TopicError
+from processor.kafka.topic_findings import Finding
 from processor.ports.clock import SYSTEM_CLOCK
+from processor.ports.log import Topic
 
 if TYPE_CHECKING:
     from processor.kafka.partitioners import Verdict
-    from processor.kafka.topic_findings import Finding
 
 app = typer.Typer(
     name="topics", no_args_is_help=True, help="The four topics: create them, verify them."
@@ -70,8 +71,7 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
     settings = settings_from(ctx)
     from processor.bootstrap.adapters import cluster_of
     from processor.kafka import topics
-    from processor.kafka.sampling import sample
-    from processor.ports.log import Topic
+    from processor.kafka.partitioners import sample
 
     cluster = cluster_of(settings)
     with answering():
@@ -93,7 +93,7 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
         raise typer.Exit(TopicError.exit_code)
 
 
-def _show(findings: "list[Finding]", verdict: "Verdict | None") -> None:
+def _show(findings: list[Finding], verdict: "Verdict | None") -> None:
     rows = [
         {
             "": each.severity,

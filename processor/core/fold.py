@@ -5,8 +5,7 @@ from typing import Any, Final, TypeVar
 
 from processor.core.memory import event_hash, remember, remembers
 from processor.core.outcome import Accepted, Duplicate, Outcome, Reason, Rejected
-from processor.core.session import INITIAL, Session, profile_key, session_key
-from processor.core.transitions import may_follow
+from processor.core.session import INITIAL, Session, may_follow, profile_key, session_key
 from processor.core.update import MERGED, REPLACED, SessionUpdate
 
 Value = TypeVar("Value")

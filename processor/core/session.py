@@ -8,6 +8,11 @@ from typing_extensions import ReadOnly
 State = Literal["open", "closed", "cancelled"]
 
 INITIAL: Final[State] = "open"
+SUCCESSORS: Final[Mapping[State, frozenset[State]]] = {
+    "open": frozenset({"closed", "cancelled"}),
+    "closed": frozenset({"cancelled"}),
+    "cancelled": frozenset(),
+}
 
 _NO_ENTRIES: Final[Mapping[str, Any]] = {}
 
@@ -59,6 +64,11 @@ class Session(NamedTuple):
     last_event_id: str = ""
     input_offset: int = -1
     event_memory: bytes = b""
+
+
+def may_follow(current: State, named: str) -> bool:
+    """Whether an update may name `named`. To name the current state is no transition."""
+    return named == current or named in SUCCESSORS[current]
 
 
 def session_key(application_id: int, integration_id: str) -> str:

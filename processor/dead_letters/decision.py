@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from processor.dead_letters.letter import DeadLetter
 from processor.ports.log import HEADERS_UNREADABLE, NO_TIMESTAMP, Headers, Outgoing, Record, Topic
@@ -19,31 +19,23 @@ _PARTITION: Final = re.compile(r"[0-9]{1,9}")
 
 
 class Skip(StrEnum):
-    """Why a letter is not sent, in the order in which it is asked."""
+    """Why a letter is not sent, in the order in which it is asked; `why` is for people."""
 
-    NO_ORIGIN = "no-origin"
-    OTHER_TOPIC = "other-topic"
-    NO_PARTITION = "no-partition"
-    UNREADABLE = "unreadable"
-    VALUE_CUT = "value-cut"
-    ATTEMPTS = "attempts"
-    REFUSED = "refused"
+    why: str
 
-    @property
-    def why(self) -> str:
-        """What it means, for people."""
-        return _WHY[self]
+    NO_ORIGIN = "no-origin", "its headers do not tell where it came from"
+    OTHER_TOPIC = "other-topic", "it came from another topic"
+    NO_PARTITION = "no-partition", "it came from a partition that the input does not have"
+    UNREADABLE = "unreadable", "it stands for a batch of the input that cannot be unpacked"
+    VALUE_CUT = "value-cut", "it has no value, because that was too large to keep"
+    ATTEMPTS = "attempts", "it has failed --max-attempts times"
+    REFUSED = "refused", "the broker refuses the record, for its size or its form"
 
-
-_WHY: Final = {
-    Skip.NO_ORIGIN: "its headers do not tell where it came from",
-    Skip.OTHER_TOPIC: "it came from another topic",
-    Skip.NO_PARTITION: "it came from a partition that the input does not have",
-    Skip.UNREADABLE: "it stands for a batch of the input that cannot be unpacked",
-    Skip.VALUE_CUT: "it has no value, because that was too large to keep",
-    Skip.ATTEMPTS: "it has failed --max-attempts times",
-    Skip.REFUSED: "the broker refuses the record, for its size or its form",
-}
+    def __new__(cls, value: str, why: str) -> Self:
+        """Make the text that programs know it by, with what it means."""
+        skip = str.__new__(cls, value)
+        skip._value_, skip.why = value, why
+        return skip
 
 
 _WITHOUT_VALUE: Final = {OFFSET_TO_HEADER: Skip.UNREADABLE, CUT_HEADER: Skip.VALUE_CUT}

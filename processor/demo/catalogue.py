@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from processor.avro.codec import UPDATE_FIELDS
+from processor.core.session import CartItem
 
 Document = dict[str, Any]
 """An update or a cart item under the schema's names, as a producer fills it in."""
@@ -17,13 +18,7 @@ def item(name: str, sku: str, price: float, quantity: int = 1, **optional: objec
         "sku": sku,
         "quantity": quantity,
         "price": price,
-        "category": None,
-        "weight": None,
-        "height": None,
-        "width": None,
-        "length": None,
-        "position": None,
-        "attributes": None,
+        **dict.fromkeys(CartItem.__optional_keys__),
         **optional,
     }
 

@@ -78,6 +78,27 @@ def common(cluster: Cluster) -> dict[str, object]:
     }
 
 
+def _reader(cluster: Cluster) -> dict[str, object]:
+    """Return what both kinds of consumers have."""
+    return {
+        "fetch.max.bytes": MAX_REQUEST_BYTES,
+        # The default of a second starves a loop that empties a small queue fast.
+        "fetch.queue.backoff.ms": 5,
+        "fetch.wait.max.ms": 100,
+        **common(cluster),
+        "group.id": cluster.group,
+        # Offsets are committed by the producer's transactions.
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",
+        # A byte that a disk or a network changed is found before it is folded, and what cannot be
+        # unpacked is known to be what its producer sent.
+        "check.crcs": True,
+        # The end of a partition is known by its event: markers at the end have no records.
+        "enable.partition.eof": True,
+    }
+
+
 def group_member(cluster: Cluster) -> dict[str, object]:
     """Return the properties of the live consumer."""
     properties: dict[str, object] = {
@@ -91,23 +112,9 @@ def group_member(cluster: Cluster) -> dict[str, object]:
         # the client notes of each).
         "queued.max.messages.kbytes": 8_192,
         "fetch.message.max.bytes": 1_048_576,
-        "fetch.max.bytes": MAX_REQUEST_BYTES,
-        # The default of a second starves a loop that empties a small queue fast.
-        "fetch.queue.backoff.ms": 5,
-        "fetch.wait.max.ms": 100,
-        **common(cluster),
-        "group.id": cluster.group,
-        # Offsets are committed by the producer's transactions, and an offset outside the log is
-        # for an operator to decide on.
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
+        **_reader(cluster),
+        # An offset outside the log is for an operator to decide on.
         "auto.offset.reset": "error",
-        "isolation.level": "read_committed",
-        # A byte that a disk or a network changed is found before it is folded, and what cannot be
-        # unpacked is known to be what its producer sent.
-        "check.crcs": True,
-        # The end of a partition is known by its event: markers at the end have no records.
-        "enable.partition.eof": True,
     }
     if properties.get("group.protocol") == "consumer":
         for name in CLASSIC_ONLY:
@@ -130,19 +137,10 @@ def scanner(cluster: Cluster) -> dict[str, object]:
     """Return the properties of a reader outside of the group."""
     return {
         "queued.max.messages.kbytes": 16_384,
-        "fetch.max.bytes": MAX_REQUEST_BYTES,
         "fetch.message.max.bytes": 4_194_304,
-        "fetch.queue.backoff.ms": 5,
-        "fetch.wait.max.ms": 100,
-        **common(cluster),
-        "group.id": cluster.group,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
+        **_reader(cluster),
         # A compacted or expired start reads from what is left.
         "auto.offset.reset": "earliest",
-        "isolation.level": "read_committed",
-        "check.crcs": True,
-        "enable.partition.eof": True,
     }
 
 

@@ -6,8 +6,14 @@ sessions of it. Java's clients take murmur2, librdkafka's take CRC32 unless told
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple
+
+from processor.kafka.clients import Cluster
+from processor.kafka.coordination import KafkaCoordination
+from processor.kafka.scan import KafkaScan
+from processor.ports.clock import Clock
+from processor.ports.log import Topic
 
 Fit = Literal["murmur2", "crc32", "either", "mixed", "neither", "unknown"]
 """What keys fit: `either` where they do not tell the two apart, `unknown` where there are none."""
@@ -17,6 +23,10 @@ _MULTIPLIER: Final = 0x5BD1E995
 _32_BITS: Final = 0xFFFFFFFF
 _31_BITS: Final = 0x7FFFFFFF
 _EXAMPLES: Final = 5
+_RECORDS: Final = 300
+"""How many records of each partition are looked at."""
+_SECONDS: Final = 10.0
+"""How long all partitions together may take; what was read by then is the sample."""
 
 
 class Verdict(NamedTuple):
@@ -30,6 +40,22 @@ class Verdict(NamedTuple):
     crc32: int
     split: tuple[str, ...]
     """Some keys that were seen in more than one partition."""
+
+
+def sample(cluster: Cluster, clock: Clock, partitions: int) -> Verdict:
+    """Return what the keys of the input's last records tell. Raises LogUnavailable."""
+    return fit(_recent_keys(cluster, clock, partitions), partitions)
+
+
+def _recent_keys(cluster: Cluster, clock: Clock, partitions: int) -> Iterator[tuple[bytes, int]]:
+    until = clock.monotonic() + _SECONDS
+    coordination, scan = KafkaCoordination(cluster), KafkaScan(cluster)
+    for partition in range(partitions):
+        start, end, _ = coordination.extent(Topic.UPDATES, partition)
+        for records in scan.read(Topic.UPDATES, partition, max(start, end - _RECORDS), end):
+            yield from ((record.key, partition) for record in records if record.key)
+            if clock.monotonic() > until:
+                return
 
 
 def murmur2(key: bytes) -> int:

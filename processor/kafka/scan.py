@@ -10,7 +10,7 @@ from processor.kafka.faults import sort, sorting
 from processor.kafka.framing import reads
 from processor.kafka.permissions import Permission
 from processor.kafka.unreadable import find, is_lasting, is_unpackable
-from processor.ports.log import LogUnavailable, Record, Topic, Unreadable
+from processor.ports.log import LogUnavailable, Record, Topic
 
 _CHUNK: Final = 2_000
 _MOMENT: Final = 0.1
@@ -84,17 +84,11 @@ class KafkaScan:
             doing = f"reading {place.topic} partition {place.partition} at {message.offset()}"
             raise sort(error, doing)
         _, end = consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
-        search = find(message, following, end, self._cluster)
-        while True:
-            try:
-                next(search)
-            except StopIteration as done:
-                found: Unreadable | None = done.value
-                if found is None:
-                    return following
-                yield [found]
-                return found.end
-            yield ()
+        found = yield from find(message, following, end, self._cluster)
+        if found is None:
+            return following
+        yield [found]
+        return found.end
 
 
 def _cut(messages: list[Message], doing: str, needs: Iterable[Permission]) -> Message | None:

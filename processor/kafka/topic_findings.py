@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 from processor.kafka.topic_needs import (
     RECORD_LIMIT,
     USUAL_RECORD_BYTES,
-    Need,
     Severity,
     at_least,
     needs,
@@ -21,6 +20,13 @@ ABSENT: Final = "topic"
 """What a finding calls the setting that a topic lacks as a whole."""
 _CREATE: Final = "session-processor topics create"
 _REPLICATED: Final = 3
+_COPIES: Final = at_least(
+    "min.insync.replicas",
+    2,
+    "a record counts as written when one broker has it, and is lost with that broker",
+    "warning",
+)
+"""What a replicated topic needs; what is not replicated has other worries."""
 
 
 class TopicState(NamedTuple):
@@ -29,6 +35,11 @@ class TopicState(NamedTuple):
     partitions: int
     replicas: int
     settings: Mapping[str, str]
+
+    @property
+    def record_limit(self) -> int:
+        """The size of the largest record that it takes."""
+        return int(self.settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES))
 
 
 class Finding(NamedTuple):
@@ -59,16 +70,18 @@ def judge(
     ]
     findings += _counts(names, states, servers)
     updates = states.get(Topic.UPDATES)
-    input_bytes = int((updates.settings if updates else {}).get(RECORD_LIMIT, USUAL_RECORD_BYTES))
+    input_bytes = updates.record_limit if updates else USUAL_RECORD_BYTES
     for topic, state in states.items():
         met: set[str] = set()
-        for need in [*needs(topic, max_snapshot_bytes, input_bytes), *_copies(state)]:
+        copies = [_COPIES] if state.replicas >= _REPLICATED else []
+        for need in [*needs(topic, max_snapshot_bytes, input_bytes), *copies]:
             value = state.settings.get(need.setting)
             if value is None or need.setting in met or need.holds(value):
                 continue
             met.add(need.setting)
             command = alter_command(names[topic], {need.setting: need.to}, servers)
-            findings.append(Finding(names[topic], *_said(need, value), command))
+            said = need.setting, value, need.needed, need.severity, need.cost
+            findings.append(Finding(names[topic], *said, command))
     return sorted(findings, key=lambda finding: finding.severity)
 
 
@@ -85,24 +98,6 @@ def alter_command(topic: str, settings: Mapping[str, str], servers: str) -> str:
     )
 
 
-def _said(need: Need, value: str) -> tuple[str, str, str, Severity, str]:
-    return need.setting, value, need.needed, need.severity, need.cost
-
-
-def _copies(state: TopicState) -> list[Need]:
-    """Return what a replicated topic needs; what is not replicated has other worries."""
-    if state.replicas < _REPLICATED:
-        return []
-    return [
-        at_least(
-            "min.insync.replicas",
-            2,
-            "a record counts as written when one broker has it, and is lost with that broker",
-            "warning",
-        )
-    ]
-
-
 def _counts(
     names: Mapping[Topic, str], states: Mapping[Topic, TopicState], servers: str
 ) -> list[Finding]:
@@ -115,18 +110,12 @@ def _counts(
         state = states.get(topic)
         if state is None or state.partitions == updates.partitions:
             continue
-        name = names[topic]
+        name, tool = names[topic], f"kafka-topics --bootstrap-server {servers}"
         if state.partitions < updates.partitions:
-            command = (
-                f"kafka-topics --bootstrap-server {servers} --alter --topic {name} "
-                f"--partitions {updates.partitions}"
-            )
-        else:
-            # Partitions cannot be taken away.
-            command = (
-                f"kafka-topics --bootstrap-server {servers} --delete --topic {name} "
-                f"(only if nothing in it is needed), then {_CREATE}"
-            )
+            command = f"{tool} --alter --topic {name} --partitions {updates.partitions}"
+        else:  # partitions cannot be taken away
+            unneeded = "(only if nothing in it is needed)"
+            command = f"{tool} --delete --topic {name} {unneeded}, then {_CREATE}"
         findings.append(
             Finding(
                 name,

@@ -14,7 +14,6 @@ from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
 from processor.kafka.topic_needs import (
     LONGEST_MS,
     MANY_PARTITIONS,
-    RECORD_LIMIT,
     USUAL_RECORD_BYTES,
     settings_for,
 )
@@ -63,16 +62,11 @@ def require(cluster: Cluster, max_snapshot_bytes: int) -> TopicFacts:
             hint="\n".join(["Run:", *dict.fromkeys(f"  {each.command}" for each in errors)]),
         )
     sessions = found[Topic.SESSIONS].settings
-    published = [
-        int(found[topic].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES))
-        for topic in (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
-    ]
+    published = [state.record_limit for topic, state in found.items() if topic != Topic.UPDATES]
     return TopicFacts(
         tombstones_kept_ms=int(sessions.get("delete.retention.ms", _DAY_MS)),
         limits=RecordLimits(max(published), min(published)),
-        max_letter_bytes=int(
-            found[Topic.DEAD_LETTERS].settings.get(RECORD_LIMIT, USUAL_RECORD_BYTES)
-        ),
+        max_letter_bytes=found[Topic.DEAD_LETTERS].record_limit,
     )
 
 
@@ -107,8 +101,8 @@ def create(
         if absent:
             # The dead letters' limit follows the input's, which the broker may have chosen.
             updates = found.get(Topic.UPDATES)
-            limit = (updates.settings if updates else {}).get(RECORD_LIMIT, USUAL_RECORD_BYTES)
-            settings = settings_for(topic, max_snapshot_bytes, int(limit))
+            limit = updates.record_limit if updates else USUAL_RECORD_BYTES
+            settings = settings_for(topic, max_snapshot_bytes, limit)
             if topic is Topic.SESSIONS:
                 settings.update(sessions or {})
             make(admin, cluster.on_topic(topic, "CREATE"), count, settings)
@@ -175,17 +169,13 @@ def make(
             asked[name].result(ANSWER_S + 1)
     except LogUnavailable as fault:
         error = error_of(fault)
-        if error is None or error.retriable() or not _is_answer(error):
+        # The client's own codes, about the way to a broker, are negative.
+        if error is None or error.retriable() or error.code() <= 0:
             raise
         raise TopicError(
             str(fault),
             hint="Have it made by who may, with the settings that `topics check` lists.",
         ) from fault
-
-
-def _is_answer(error: KafkaError) -> bool:
-    """Whether a broker said it, and not the client about the way there: its own are negative."""
-    return error.code() > 0
 
 
 def _admin(cluster: Cluster) -> tuple[AdminClient, Causes]:

@@ -55,7 +55,7 @@ class BlockedPartitions:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._searches: dict[int, Generator[None, None, Unreadable | None]] = {}
+        self._searches: dict[int, Generator[tuple[()], None, Unreadable | None]] = {}
         self._retries: dict[int, float] = {}
         self.positions: dict[int, int] = {}
         """Where each stands."""
@@ -118,9 +118,10 @@ class BlockedPartitions:
 
 def find(
     message: Message, position: int, end: int, cluster: Cluster
-) -> Generator[None, None, Unreadable | None]:
+) -> Generator[tuple[()], None, Unreadable | None]:
     """Find out what the error of a batch that cannot be unpacked stands for, a question a step.
 
+    Yields chunks without records, as a reader does that waits.
     `position` is the offset to go on from, `end` one that the batch ends before. A step blocks for
     a few seconds at most. Returns None where the batch is not what comes first from the position:
     then the error was the answer to an earlier question.
@@ -136,7 +137,7 @@ def find(
         return _is_inside(cluster, place, first, offset)
 
     while (confirmed := is_inside(position)) is None:
-        yield
+        yield ()
     if not confirmed:
         return None
     start = max(first, position)
@@ -146,7 +147,7 @@ def find(
 
 def last_inside(
     is_inside: Callable[[int], bool | None], start: int, end: int
-) -> Generator[None, None, int]:
+) -> Generator[tuple[()], None, int]:
     """Return the last offset of a batch that has `start` and not `end`, a question a step.
 
     Most batches are small, so that the steps grow from one offset on. None is no answer: the same
@@ -160,7 +161,7 @@ def last_inside(
                 low, reach = offset, reach * 2
             case False:
                 high = offset
-        yield
+        yield ()
     return low
 
 

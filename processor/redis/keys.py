@@ -7,8 +7,6 @@ version, started on what the other left, rebuilds beside it.
 
 from typing import Final
 
-from processor.errors import ConfigError
-
 LAYOUT: Final = 1
 """The version of the layout below."""
 
@@ -17,14 +15,9 @@ CHECKPOINT: Final = b""
 
 
 class Keys:
-    """The names under one prefix. Raises ConfigError for a prefix that cannot stand in braces."""
+    """The names under one prefix, which can stand in braces: the settings refuse any other."""
 
     def __init__(self, prefix: str) -> None:
-        if not prefix or "{" in prefix or "}" in prefix:
-            raise ConfigError(
-                f"the Redis prefix is {prefix!r}",
-                hint="set PROCESSOR_REDIS_PREFIX to a text without braces that is not empty",
-            )
         self._prefix = prefix
 
     def current(self, partition: int) -> str:

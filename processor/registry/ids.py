@@ -1,6 +1,7 @@
 """What the registry said of schema ids: remembered, within a bound, and asked again in time."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from processor.avro.framing import DecodeError
@@ -22,15 +23,13 @@ _FIRST_BACKOFF_S: Final = 0.1
 _LONGEST_BACKOFF_S: Final = 5.0
 
 
+@dataclass(slots=True)
 class _Answer:
     """The last answer; `absent` is the time of the first one that there is no such schema."""
 
-    __slots__ = ("absent", "asked", "schema")
-
-    def __init__(self, schema: Schema | DecodeError | None, asked: float) -> None:
-        self.schema = schema
-        self.asked = asked
-        self.absent: float | None = asked if schema is None else None
+    schema: Schema | DecodeError | None
+    asked: float
+    absent: float | None
 
     def is_pending(self) -> bool:
         """Whether it is absent, and not long enough to be given up."""
@@ -140,10 +139,12 @@ class RegisteredIds:
         text = self._registry.text(schema_id)
         self.unavailable = None
         self._backoff = _FIRST_BACKOFF_S
-        answer = _Answer(None if text is None else _read(schema_id, text), self._clock.monotonic())
+        now = self._clock.monotonic()
         former = self._answers.pop(schema_id, None)
-        if former is not None and answer.absent is not None:
-            answer.absent = former.absent
+        if text is None:
+            answer = _Answer(None, now, now if former is None else former.absent)
+        else:
+            answer = _Answer(_read(schema_id, text), now, None)
         self._answers[schema_id] = answer
         if len(self._answers) > self.capacity:
             # What is being waited for stays: its time would begin anew. That is half at most.

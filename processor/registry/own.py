@@ -58,11 +58,8 @@ def own(registry: Registry, topic: str, writer: Schema) -> Own:
             f"the schema registry does not have this version's {writer.name} under {name}",
             hint="Run `session-processor schemas register`; `schemas check` tells what it breaks.",
         )
-    schemas: dict[SchemaId, Schema] = {}
-    for each in versions:
-        schema = _usable(each)
-        if schema is not None:
-            schemas[each.schema_id] = schema
+    read = ((each.schema_id, _usable(each)) for each in versions)
+    schemas: dict[SchemaId, Schema] = {number: each for number, each in read if each is not None}
     texts = {str(each.schema_id): each.text for each in versions}
     return Own(confluent(found.schema_id), texts, schemas)
 

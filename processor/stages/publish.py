@@ -19,6 +19,8 @@ OFFSET_TO_HEADER: Final = "session-processor.offset-to"
 _OVERHEAD: Final = 1_024
 """What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
+_CLAIM: Final = ((FORMAT_HEADER, str(FORMAT).encode()),)
+"""A claim's headers."""
 _HEADER_LIMIT: Final = 4_096
 
 
@@ -42,15 +44,8 @@ class Publish:
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)
         records.extend(
-            Outgoing(
-                Topic.CLAIMS,
-                None,
-                NO_TIMESTAMP,
-                profile.encode(),
-                holder.encode(),
-                ((FORMAT_HEADER, str(FORMAT).encode()),),
-            )
-            for profile, holder in part.claims.items()
+            Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, key.encode(), holder.encode(), _CLAIM)
+            for key, holder in part.claims.items()
         )
         return records
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from processor.ports.sessions import SessionCache, Stamp, Write
-from processor.stages.batch import Changed, Snapshot
+from processor.stages.batch import Changed
 from processor.state.record_cache import RecordCache
 
 
@@ -24,19 +24,18 @@ class Store:
         `checkpoints` holds, by partition, the stamp that stands and the checkpoint to write.
         Raises CacheLost and CacheUnavailable: then what stands in Redis is for a restore to find.
         """
-        none: Mapping[bytes, Snapshot] = {}
+        values = {
+            partition: {key: each.value for key, each in snapshots.items()}
+            for partition, snapshots in changed.items()
+        }
         self._cache.write(
             {
-                partition: Write(
-                    stamp,
-                    checkpoint,
-                    {key: each.value for key, each in changed.get(partition, none).items()},
-                )
+                partition: Write(stamp, checkpoint, values.get(partition, {}))
                 for partition, (stamp, checkpoint) in checkpoints.items()
             }
         )
-        for partition, snapshots in changed.items():
-            self._records.put(partition, {key: each.value for key, each in snapshots.items()})
+        for partition, snapshots in values.items():
+            self._records.put(partition, snapshots)
         return {
             partition: Stamp(stamp.generation, checkpoint)
             for partition, (stamp, checkpoint) in checkpoints.items()

@@ -5,8 +5,7 @@ from values import STATES, a_session, accepted, an_update
 
 from processor.core.fold import fold
 from processor.core.outcome import Reason, Rejected
-from processor.core.session import INITIAL
-from processor.core.transitions import SUCCESSORS, may_follow
+from processor.core.session import INITIAL, SUCCESSORS, may_follow
 
 ALLOWED = {
     ("open", "open"),

@@ -6,6 +6,7 @@ import pytest
 import redis.exceptions as raised
 from redis._parsers.base import BaseParser
 
+from processor.config import load
 from processor.errors import ConfigError, Forbidden
 from processor.ports.sessions import CacheUnavailable
 from processor.redis.address import parsed
@@ -128,8 +129,8 @@ def test_a_server_named_as_a_cluster_is_a_wrong_setting() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "a{b", "a}b", "{a}"])
 def test_a_prefix_that_would_move_the_hash_slot_is_refused(prefix: str) -> None:
-    with pytest.raises(ConfigError, match="prefix"):
-        Keys(prefix)
+    with pytest.raises(ConfigError, match=r"PROCESSOR_REDIS_PREFIX .*empty or has braces"):
+        load({"redis_prefix": prefix})
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from typing import Any
 
 from rich.progress import Progress
 
+from processor.avro.codec import UPDATE_FIELDS
+from processor.avro.framing import DecodeError, framed
+from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.documents import json_document
 from processor.cli.common.topic_reader import TopicReader
 from processor.config import Settings
@@ -52,10 +55,6 @@ class Letters(TopicReader):
 
 def update_reader(settings: Settings) -> Callable[[Record], Mapping[str, Any] | str]:
     """Return what reads a letter: the update's fields, or why it cannot be read as one."""
-    from processor.avro.codec import UPDATE_FIELDS
-    from processor.avro.framing import DecodeError, framed
-    from processor.bootstrap.codecs import codecs_of
-
     codec = codecs_of(settings).updates
 
     def read(record: Record) -> Mapping[str, Any] | str:

@@ -1,6 +1,7 @@
 """`dead-letters redrive`: dead letters back to the input, each once."""
 
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
@@ -118,8 +119,7 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
     from processor.kafka.senders import RedriveSender
 
     letters = Letters(settings)
-    sender = RedriveSender(cluster_of(settings), asked.name)
-    try:
+    with closing(RedriveSender(cluster_of(settings), asked.name)) as sender:
         partitions = range(letters.coordination.partitions(Topic.DEAD_LETTERS))
         fresh = _fresh(letters, asked)
         known = sender.positions(partitions, stable=False)
@@ -139,8 +139,6 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
         )
         tally = _drive(letters, asked, positions, to, sender)
         return RedriveOutcome(sender.group, tally, before, done)
-    finally:
-        sender.close()
 
 
 def _fresh(letters: Letters, asked: RedriveRequest) -> RedrivePositions:

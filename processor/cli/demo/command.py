@@ -11,12 +11,16 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
+from processor.avro.schemas import load_schemas
+from processor.bootstrap.codecs import update_header
 from processor.cli.common.output import Json, given_to, note, out, print_json, progress_bar
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import line, page, printable
 from processor.cli.dead_letters.commands import letter_page
 from processor.cli.demo.run import PARTITIONS, SendRate, process, produce, servers
 from processor.cli.demo.tally import DemoTally, Fields, tally, worth_showing
+from processor.cli.sessions.cached import look_up
 from processor.config import Settings
 from processor.core.outcome import Reason
 
@@ -60,7 +64,6 @@ def command(
     Example: session-processor demo --updates 50000
     """
     from processor.bootstrap.adapters import cluster_of
-    from processor.bootstrap.codecs import update_header
     from processor.kafka import topics
 
     if send_only:
@@ -130,7 +133,7 @@ def _show(settings: Settings, found: DemoTally, pace: SendRate) -> None:
         last = sessions[0][-1]
         key = f"{last['applicationId']}:{last['integrationId']}"
         _head(console, f"Session {printable(key)}, read from Redis alone")
-        console.print(page(_from_redis(settings, key)))
+        console.print(page(next(iter(look_up(settings, key).values()))))
 
 
 def _outcomes(found: DemoTally) -> Table:
@@ -151,20 +154,11 @@ def _outcomes(found: DemoTally) -> Table:
 
 
 def _read(found: DemoTally) -> list[list[Fields]]:
-    from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
-    from processor.avro.schemas import load_schemas
-
     codec = SnapshotCodec(load_schemas().snapshots)
     return [
         [dict(zip(SESSION_FIELDS, codec.read(each), strict=True)) for each in snapshots]
         for snapshots in found.histories.values()
     ]
-
-
-def _from_redis(settings: Settings, key: str) -> Fields:
-    from processor.cli.sessions.cached import look_up
-
-    return next(iter(look_up(settings, key).values()))
 
 
 def _head(console: Console, text: str) -> None:

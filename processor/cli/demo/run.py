@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
@@ -97,8 +97,7 @@ def produce(
         )
         for each in updates(count, seed=seed, start=now - count * _MEAN_GAP_MS)
     )
-    sender = UpdateSender(cluster, f"demo.{seed}", "murmur2_random")
-    try:
+    with closing(UpdateSender(cluster, f"demo.{seed}", "murmur2_random")) as sender:
         done = min(sender.open(), count)
         bar.update(task, completed=done)
         left = islice(stream, done, None)
@@ -106,8 +105,6 @@ def produce(
             sender.send(chunk, done, done + len(chunk))
             done += len(chunk)
             bar.update(task, completed=done)
-    finally:
-        sender.close()
 
 
 def process(

@@ -6,6 +6,9 @@ from typing import Annotated, Final, Literal, NamedTuple
 import typer
 from rich.progress import Progress
 
+from processor.avro.codec import UpdateCodec
+from processor.avro.schemas import load_schemas
+from processor.bootstrap.codecs import update_header
 from processor.cli.common.output import (
     Json,
     emit_one,
@@ -19,7 +22,6 @@ from processor.cli.common.reach import answering
 from processor.cli.produce.lines import Source, opened
 from processor.config import Settings
 from processor.core.session import session_key
-from processor.core.update import SessionUpdate
 from processor.errors import InputError
 from processor.ports.log import NO_TIMESTAMP, Outgoing, Topic
 
@@ -184,10 +186,6 @@ class _Chunk(NamedTuple):
 
 
 def _chunks(source: Source, done: int, settings: Settings) -> Iterator[_Chunk]:
-    from processor.avro.codec import UpdateCodec
-    from processor.avro.schemas import load_schemas
-    from processor.bootstrap.codecs import update_header
-
     header = update_header(settings)
     codec = UpdateCodec(load_schemas(settings.schemas_dir).updates, header=header)
     records: list[Outgoing] = []
@@ -196,15 +194,11 @@ def _chunks(source: Source, done: int, settings: Settings) -> Iterator[_Chunk]:
         if line.number <= done or isinstance(line.update, str):
             continue
         value = codec.write(line.update)
-        records.append(_record(line.update, value))
+        key = session_key(line.update.application_id, line.update.integration_id).encode()
+        records.append(Outgoing(Topic.UPDATES, None, NO_TIMESTAMP, key, value, ()))
         size, last = size + len(value), line.number
         if len(records) == _CHUNK_LINES or size > _CHUNK_BYTES:
             yield _Chunk(records, last)
             records, size = [], 0
     if records:
         yield _Chunk(records, last)
-
-
-def _record(update: SessionUpdate, value: bytes) -> Outgoing:
-    key = session_key(update.application_id, update.integration_id).encode()
-    return Outgoing(Topic.UPDATES, None, NO_TIMESTAMP, key, value, ())

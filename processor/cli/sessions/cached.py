@@ -1,6 +1,7 @@
 """A session as Redis has it."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from processor.cli.common.reach import answering
@@ -33,9 +34,8 @@ def ask(settings: Settings, key: str | bytes) -> Cached:
     from processor.reader import SessionReader, UnknownLayout, UnknownSchema
     from processor.redis.connection import Server
 
-    server = Server.from_url(settings.redis_url)
     try:
-        with answering():
+        with closing(Server.from_url(settings.redis_url)) as server, answering():
             reader = SessionReader(server, settings.redis_prefix)
             answer = reader.get(key)
             places = {found.partition: reader.decode(found.snapshot) for found in answer.found}
@@ -44,6 +44,4 @@ def ask(settings: Settings, key: str | bytes) -> Cached:
             f"no session can be read: {error}",
             hint="has the service run with this PROCESSOR_REDIS_URL and PROCESSOR_REDIS_PREFIX?",
         ) from error
-    finally:
-        server.close()
     return Cached(places, answer.missing)

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from processor.avro.codec import SESSION_FIELDS
+from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.documents import json_document
 from processor.cli.common.output import (
     Json,
@@ -86,9 +88,6 @@ def watch(
 
     Example: session-processor sessions watch --key 1:cart-17 --from-beginning
     """
-    from processor.avro.codec import SESSION_FIELDS
-    from processor.bootstrap.codecs import codecs_of
-
     settings = settings_from(ctx)
     codec = codecs_of(settings).snapshots
     wanted = None if key is None else key.encode()

@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from processor.avro.container import SnapshotContainer
+from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.new_file import new_file
 from processor.cli.common.output import Json, emit_one, progress_bar, settings_from
 from processor.cli.common.reach import answering
@@ -42,9 +44,6 @@ def command(
 
     Example: session-processor sessions export sessions.avro
     """
-    from processor.avro.container import SnapshotContainer
-    from processor.bootstrap.codecs import codecs_of
-
     settings = settings_from(ctx)
     codecs = codecs_of(settings)
     sessions = tombstones = 0

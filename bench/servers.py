@@ -6,8 +6,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.service import Place
-from processor.local.kafka import SHIPPED_JVM, LocalKafka
+from processor.local.kafka import LocalKafka
 from processor.local.valkey import LocalValkey
+
+SHIPPED_JVM = (
+    *("-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"),
+    *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"),
+)
+"""What Kafka's own start scripts give."""
 
 
 @contextmanager

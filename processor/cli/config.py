@@ -4,7 +4,7 @@ import typer
 
 from processor.avro.choice import chosen
 from processor.avro.schemas import load_schemas
-from processor.cli.common.output import Json, emit, loaded_from
+from processor.cli.common.output import Json, emit, given_to
 from processor.config import effective
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ def show(ctx: typer.Context, *, as_json: Json = False) -> None:
 
     Example: session-processor config show --group-id checkout --json
     """
-    loaded = loaded_from(ctx)
+    loaded = given_to(ctx).load()
     rows = [
         {"setting": row.name, "value": row.value, "from": row.source} for row in effective(loaded)
     ]

@@ -12,7 +12,8 @@ from processor.kafka.clients import Cluster, common
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.faults import sorting
 from processor.kafka.scan import KafkaScan
-from processor.kafka.topics import create_kept_whole, make
+from processor.kafka.topic_needs import LONGEST_MS
+from processor.kafka.topics import create, make
 from processor.kafka.transactions import Transactions
 from processor.ports.log import (
     NO_TIMESTAMP,
@@ -84,8 +85,9 @@ class KafkaReplays:
         return self._write(plan, new=False)
 
     def make_topics(self, plan: Plan, own: Cluster, max_snapshot_bytes: int) -> None:
-        """Make those of the replay's topics that are absent."""
-        create_kept_whole(own, max_snapshot_bytes, plan.stream.partitions)
+        """Make those of the replay's topics that are absent; its output is not compacted."""
+        kept_whole = {"min.compaction.lag.ms": LONGEST_MS}
+        create(own, max_snapshot_bytes, plan.stream.partitions, kept_whole)
 
     def drop(self, name: str, own: Cluster) -> list[str]:
         """Delete the group, the topics and, last, the plan; return the topics that were there."""

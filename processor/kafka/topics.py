@@ -11,12 +11,7 @@ from processor.kafka.clients import Cluster, RecordLimits, common
 from processor.kafka.faults import Causes, error_of, sorting
 from processor.kafka.permissions import Permission
 from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
-from processor.kafka.topic_needs import (
-    LONGEST_MS,
-    MANY_PARTITIONS,
-    USUAL_RECORD_BYTES,
-    settings_for,
-)
+from processor.kafka.topic_needs import MANY_PARTITIONS, USUAL_RECORD_BYTES, settings_for
 from processor.kafka.topic_states import ANSWER_S, topic_states, wait_until_known
 from processor.ports.log import LogUnavailable, Topic
 
@@ -109,11 +104,6 @@ def create(
             found[topic] = wait_until_known(admin, cluster, topic)
         made.append(Created(name, found[topic].partitions, absent))
     return made
-
-
-def create_kept_whole(cluster: Cluster, max_snapshot_bytes: int, partitions: int) -> None:
-    """Make those of a replay's topics that are absent; nothing is compacted out of its output."""
-    create(cluster, max_snapshot_bytes, partitions, {"min.compaction.lag.ms": LONGEST_MS})
 
 
 def states(cluster: Cluster) -> dict[Topic, TopicState]:

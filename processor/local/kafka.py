@@ -18,11 +18,6 @@ from processor.local.server import LocalServer, Progress, silent
 
 LIGHT_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC")
 """For tests and trials: little memory. Under load it stops for 23 ms each second."""
-SHIPPED_JVM: Final = (
-    *("-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"),
-    *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"),
-)
-"""What Kafka's own start scripts give."""
 
 # A single broker cannot replicate; the rest keeps a development broker small and its groups prompt.
 DEVELOPMENT_PROPERTIES = {

@@ -25,10 +25,7 @@ class RedisDirectory:
         self._server.run(scripts.DESCRIBE, calls)
 
     def eviction_policy(self) -> str | None:
-        """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell.
-
-        Of several servers, one that evicts sessions comes before all others.
-        """
+        """Return `maxmemory_policy`, of several servers one that evicts sessions."""
         told = self._server.everywhere("INFO", "memory")
         policies = [
             str(each["maxmemory_policy"])

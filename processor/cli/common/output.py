@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.cli.common.given import Given
-from processor.config import LoadedSettings, Settings
+from processor.config import Settings
 from processor.errors import ProcessorError
 
 JSON_FLAG: Final = "--json"
@@ -34,12 +34,7 @@ _UNBOUNDED: Final = 10_000
 
 def settings_from(ctx: typer.Context) -> Settings:
     """Return the settings; the logs are set up then. Raises ConfigError."""
-    return loaded_from(ctx).settings
-
-
-def loaded_from(ctx: typer.Context) -> LoadedSettings:
-    """Return the settings with their origins. Raises ConfigError."""
-    return given_to(ctx).load()
+    return given_to(ctx).load().settings
 
 
 def given_to(ctx: typer.Context) -> Given:

@@ -1,6 +1,7 @@
 """`produce`: JSON lines to Avro updates."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Annotated, Final, Literal, NamedTuple
 
 import typer
@@ -79,7 +80,7 @@ def command(
     with opened(file) as source, progress_bar(as_json=as_json) as bar:
         bad = _check(source, bar, as_json=as_json)
         if not bad or skip_bad:
-            sent = _send(source, settings, partitioner, bar, Begin(from_line, again))
+            sent = _send(source, settings, partitioner, bar, from_line=from_line, again=again)
         else:
             sent = Sent(0, 0)
     if sent.before and not as_json:
@@ -96,13 +97,6 @@ def command(
     )
     if bad:
         raise _bad_lines(bad, source.last, skipped=skip_bad)
-
-
-class Begin(NamedTuple):
-    """Where to begin: at a line, and whether in spite of what was sent before."""
-
-    line: int
-    again: bool
 
 
 class Sent(NamedTuple):
@@ -139,7 +133,13 @@ def _bad_lines(bad: int, lines: int, *, skipped: bool) -> InputError:
 
 
 def _send(
-    source: Source, settings: Settings, partitioner: Partitioner, bar: Progress, begin: Begin
+    source: Source,
+    settings: Settings,
+    partitioner: Partitioner,
+    bar: Progress,
+    *,
+    from_line: int,
+    again: bool,
 ) -> Sent:
     """Send the lines that are good and were not sent before."""
     from processor.bootstrap.adapters import cluster_of
@@ -148,15 +148,15 @@ def _send(
     content, last = source.content, source.last
     task = bar.add_task("sending, lines", total=last)
     updates = position = 0
-    with answering():
-        sender = UpdateSender(cluster_of(settings), source.name, partitioner)
+    target = cluster_of(settings)
+    with answering(), closing(UpdateSender(target, source.name, partitioner)) as sender:
         try:
             position = before = sender.open()
-            if begin.again and before:
+            if again and before:
                 # First back to the start, so that from then on the position only grows.
                 sender.send((), before, 0)
                 position = before = 0
-            for chunk in _chunks(source, max(before, begin.line - 1), settings):
+            for chunk in _chunks(source, max(before, from_line - 1), settings):
                 sender.send(chunk.records, position, chunk.last)
                 position = chunk.last
                 updates += len(chunk.records)
@@ -168,8 +168,6 @@ def _send(
         except BaseException:
             err().print(f"sent up to line {position:,}")
             raise
-        finally:
-            sender.close()
     return Sent(updates, before)
 
 

@@ -62,10 +62,9 @@ class BoundOptions:
         if self.until_time is not None and self.until_offset is not None:
             raise InputError("both --until-time and --until-offset are given", hint="give one")
         start = self._start(topic)
-        until = time_of("--until-time", self.until_time)
-        end = (
-            _places("--until-offset", self.until_offset) if self.until_offset is not None else until
-        )
+        end: int | dict[int, int] | None = time_of("--until-time", self.until_time)
+        if self.until_offset is not None:
+            end = _places("--until-offset", self.until_offset)
         if start is not None:
             return RequestedBounds(start, end)
         if end is not None:

@@ -12,12 +12,14 @@ from processor.bootstrap.codecs import Codecs
 from processor.bootstrap.runs import Run
 from processor.dead_letters.limits import FloodLimits, HaltedPartitions
 from processor.partitions.acquire import acquire
+from processor.partitions.commit import PositionCommit
 from processor.partitions.takeover import Takeover
 from processor.ports.log import Topic
 from processor.registry.describing import DescribingScan
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
 from processor.runtime.identity import IdentityWatch
+from processor.runtime.idle import IdleCommit
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import PART, Pipeline
 from processor.runtime.runner import Runner
@@ -96,6 +98,7 @@ def wire(
         rebuild_claims=partial(
             rebuild_claims, log.stream, adapters.claims, log.coordination, log.scan, run.inherited
         ),
+        commit_idle=_commit_idle(adapters, limits, run, pipeline),
         observer=observer,
         pacing=pacing,
         halts=halts,
@@ -121,6 +124,18 @@ def wire(
         gate=gate,
     )
     return Service(runner, pipeline, takeover, restore, halts, gate)
+
+
+def _commit_idle(adapters: Adapters, limits: Limits, run: Run, pipeline: Pipeline) -> IdleCommit:
+    log = adapters.log
+    return IdleCommit(
+        pipeline=pipeline,
+        subscription=log.subscription,
+        commit=PositionCommit(log.stream, log.subscription, log.publication),
+        clock=adapters.clock,
+        interval=limits.min_commit_interval,
+        ends=run.ends,
+    )
 
 
 def _identity(adapters: Adapters, codecs: Codecs) -> IdentityWatch:
@@ -192,7 +207,6 @@ def _until_end(adapters: Adapters, run: Run) -> UntilEnd | None:
         return None
     return UntilEnd(
         ends,
-        log.subscription,
         lambda each: group_position(each, ends[each], log.coordination, log.scan),
         adapters.clock,
     )

@@ -142,7 +142,8 @@ class KafkaSubscription:
         """Return the positions, those that the end-of-partition event passed included."""
         with sorting("asking for positions"):
             known = self._consumer.position(self._partitions(partitions))
-        return {each.partition: each.offset for each in known if each.offset >= 0}
+        blocked = self._blocked.positions  # what came behind an unreadable batch was dropped
+        return {e.partition: blocked.get(e.partition, e.offset) for e in known if e.offset >= 0}
 
     def ends(self, partitions: Sequence[int]) -> dict[int, int]:
         """Return the ends as the last fetch answers told them."""
@@ -293,6 +294,5 @@ class KafkaSubscription:
 
 
 def _kept(error: Exception) -> Exception:
-    return (
-        error if isinstance(error, ProcessorError) else LogUnavailable(f"in a rebalance: {error}")
-    )
+    known = isinstance(error, ProcessorError)
+    return error if known else LogUnavailable(f"in a rebalance: {error}")

@@ -1,7 +1,9 @@
-"""Committing one partition's position, with the snapshots that it answers for."""
+"""Committing positions of partitions, with the snapshots that they answer for."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
+from processor.errors import FailClosed
+from processor.partitions.committed import REPAIR
 from processor.ports.log import Committed, Membership, Outgoing, Publication, Subscription
 from processor.state.checkpoint import Position, Stream
 
@@ -35,10 +37,43 @@ class PositionCommit:
         snapshots: Sequence[Outgoing] = (),
     ) -> Position:
         """Commit under a membership; return the position with the output's next offset."""
+        return self.all_under(membership, {partition: position}, snapshots)[partition]
+
+    def all_under(
+        self,
+        membership: Membership,
+        positions: Mapping[int, Position],
+        snapshots: Sequence[Outgoing] = (),
+    ) -> dict[int, Position]:
+        """Commit several partitions' positions as `under` does one."""
         self._publication.begin()
         self._publication.send(snapshots)
         ends = self._publication.flush()
-        after = position._replace(output=ends.get(partition, position.output))
-        metadata = after.metadata(self._stream, self._publication.identity())
-        self._publication.commit({partition: Committed(after.offset, metadata)}, membership)
+        identity = self._publication.identity()
+        after = {
+            partition: position._replace(output=next_output(partition, position, ends))
+            for partition, position in positions.items()
+        }
+        offsets = {
+            partition: Committed(position.offset, position.metadata(self._stream, identity))
+            for partition, position in after.items()
+        }
+        self._publication.commit(offsets, membership)
         return after
+
+
+def next_output(partition: int, position: Position, ends: Mapping[int, int]) -> int:
+    """Return a partition's next output offset after a transaction, from what `flush` returned.
+
+    Raises FailClosed where a snapshot was given an offset that a committed one had.
+    """
+    end = ends.get(partition)
+    if end is None:
+        return position.output
+    if end <= position.output:
+        raise FailClosed(
+            f"partition {partition} of the output: a snapshot was written at offset {end - 1}, but "
+            f"snapshots up to {position.output} were committed: published snapshots are gone",
+            hint=REPAIR,
+        )
+    return end

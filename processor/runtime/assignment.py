@@ -11,6 +11,7 @@ from processor.ports.clock import Clock
 from processor.ports.log import BatchAborted, Publication, Subscription
 from processor.ports.servers import ServerUnavailable
 from processor.ports.sessions import CacheLost
+from processor.runtime.idle import IdleCommit
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import Pipeline
 from processor.state.checkpoint import Owned
@@ -34,6 +35,7 @@ class Assignment:
         pipeline: Pipeline,
         take_over: Callable[[int], Generator[bool, None, Owned]],
         rebuild_claims: Callable[[], Generator[bool, None, None]],
+        commit_idle: IdleCommit,
         observer: Observer,
         pacing: Pacing,
         halts: HaltedPartitions,
@@ -46,6 +48,7 @@ class Assignment:
         self._pipeline = pipeline
         self._take_over = take_over
         self._rebuild_claims = rebuild_claims
+        self._commit_idle = commit_idle
         self._observer = observer
         self._pacing = pacing
         self._halts = halts
@@ -110,7 +113,10 @@ class Assignment:
         It leaves off after a second, since the group is not polled meanwhile; when a server does
         not answer, which it raises; and when a partition is owned now: what the group has to say
         comes first then. The next call begins with those that were not reached.
+
+        Before, it commits what owned partitions have passed without a record.
         """
+        self._pass_records()
         progress = self._step_claims()
         until = self._clock.monotonic() + _STEP_S
         for partition in list(self._tasks):
@@ -139,6 +145,16 @@ class Assignment:
         self.restart([partition])
         self._pacing.rest(busy=True)
         return False
+
+    def _pass_records(self) -> None:
+        # While the claims are rebuilt, records that were taken are dropped.
+        try:
+            self._commit_idle(tuple if self.holds_claims else self.flowing)
+        except BatchAborted as fault:
+            self._observer.aborted(str(fault))
+            with suppress(BatchAborted):
+                self._publication.abort()
+            self._pacing.rest(busy=bool(self._tasks))
 
     def _own(self, partition: int, owned: Owned) -> None:
         del self._tasks[partition]

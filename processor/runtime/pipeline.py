@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from processor.core.outcome import Reason
+from processor.partitions.commit import next_output
 from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.clock import Clock
 from processor.ports.log import Committed, Membership, Publication, Record
@@ -176,7 +177,7 @@ class Pipeline:
         return {
             partition: self.owned[partition].position._replace(
                 offset=record.next_offset,
-                output=ends.get(partition, self.owned[partition].position.output),
+                output=next_output(partition, self.owned[partition].position, ends),
             )
             for partition, record in last.items()
         }

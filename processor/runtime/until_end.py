@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from processor.ports.clock import Clock
-from processor.ports.log import Coordination, Record, Scan, Subscription, Topic
+from processor.ports.log import Coordination, Record, Scan, Topic
 
 _ASK_EVERY_S: Final = 1.0
 _ASSIGN_S: Final = 3.0
@@ -21,7 +21,8 @@ def frozen_ends(coordination: Coordination, partitions: int) -> dict[int, int]:
 def group_position(partition: int, end: int, coordination: Coordination, scan: Scan) -> int:
     """Return up to where the group has come, -1 where it has not begun.
 
-    Markers and aborted records below the end are passed, and never committed.
+    Markers and aborted records below the end are passed, and committed with it; but a former
+    version committed no more than its records.
     """
     found = coordination.committed(partition, stable=False)
     if found is None:
@@ -36,14 +37,12 @@ class UntilEnd:
     def __init__(
         self,
         ends: Mapping[int, int],
-        subscription: Subscription,
         committed: Callable[[int], int],
         clock: Clock,
     ) -> None:
         """Take the ends; `committed` returns up to where the group has come in a partition."""
         self._left = set(ends)
         self._ends = dict(ends)
-        self._subscription = subscription
         self._committed = committed
         self._clock = clock
         self._ask_at = self._clock.monotonic() + _ASSIGN_S
@@ -56,13 +55,12 @@ class UntilEnd:
         """Whether every partition is at its end.
 
         `running` holds the next offsets of what is owned and not halted, `coming` is what is being
-        taken over. Markers at the end have no records: the position tells, where it has passed
-        them. What is halted or somebody else's is asked for, at most once a second, and not before
-        the group has had time to assign.
+        taken over. Markers at the end have no records: `IdleCommit` moves the offset behind them.
+        What is halted or somebody else's is asked for, at most once a second, and not before the
+        group has had time to assign.
         """
-        positions = self._subscription.positions(list(running))
         for partition, offset in running.items():
-            if max(offset, positions.get(partition, 0)) >= self._ends[partition]:
+            if offset >= self._ends[partition]:
                 self._left.discard(partition)
         if self._clock.monotonic() >= self._ask_at:
             self._ask_at = self._clock.monotonic() + _ASK_EVERY_S

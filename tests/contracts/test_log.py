@@ -295,6 +295,19 @@ def test_positions_pass_markers_at_the_end(log: LogBackend) -> None:
     assert subscription.ends([0]) == {0: 2}
 
 
+def test_a_log_that_was_emptied_behind_its_markers_is_read_on_from_the_position(
+    log: LogBackend,
+) -> None:
+    log.feed([an_update(0)], marked=True)
+    log.expire(Topic.UPDATES, 0, 2)
+    assert log.coordination().extent(Topic.UPDATES, 0) == Extent(2, 2, 2)
+    subscription = join(log)
+    subscription.resume({0: 2})
+    assert subscription.take(10, 0.05) == []
+    log.feed([an_update(0)])
+    assert places(taken(subscription, 1)) == [(0, 2)]
+
+
 def test_records_of_an_open_transaction_wait_for_its_end(log: LogBackend) -> None:
     subscription = join(log)
     identity = log.die([an_update(0, b"never")], {1: Committed(0, "x")}, member(subscription))

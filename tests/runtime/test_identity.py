@@ -24,6 +24,21 @@ def test_a_topic_that_was_created_again_ends_the_service_within_seconds(
     assert "offsets repair" in failed.value.hint
 
 
+def test_an_output_that_lost_its_end_ends_the_service_with_its_next_batch(world: World) -> None:
+    """Its replicas went, and one that was behind leads now: new snapshots take their places."""
+    world.feed_harsh(200, seed=1)
+    service = world.service()
+    service.run_until_processed()
+    for log in world.broker.logs[Topic.SESSIONS]:
+        del log.entries[-30:]
+    before = dict(world.broker.committed)
+    world.feed_harsh(20, seed=2)
+    with pytest.raises(FailClosed, match="published snapshots are gone") as failed:
+        service.run_until(lambda: False)
+    assert "offsets repair" in failed.value.hint
+    assert world.broker.committed == before
+
+
 def test_a_topic_that_is_unknown_for_a_moment_ends_nothing(world: World) -> None:
     """As in a rolling restart, where the broker that is asked has just started."""
     world.feed_harsh(200, seed=1)

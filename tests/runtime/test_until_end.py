@@ -1,8 +1,7 @@
 import pytest
-from fakes.log import FakeSubscription, Transaction
 from fakes.service import World
 
-from processor.ports.log import Outgoing, Record, Topic
+from processor.ports.log import Record
 from processor.runtime.until_end import UntilEnd
 
 
@@ -23,47 +22,27 @@ def others() -> Others:
     return Others()
 
 
-def member(world: World) -> FakeSubscription:
-    subscription = FakeSubscription(world.broker)
-    subscription.take(1, 0)
-    return subscription
-
-
 def test_records_beyond_the_ends_are_cut(world: World, others: Others) -> None:
-    until_end = UntilEnd({0: 2, 1: 0}, member(world), others.committed, world.clock)
+    until_end = UntilEnd({0: 2, 1: 0}, others.committed, world.clock)
     records = [Record(p, o, 0, b"k", b"v", ()) for p in (0, 1) for o in range(3)]
     assert [(r.partition, r.offset) for r in until_end.cut(records)] == [(0, 0), (0, 1)]
 
 
 def test_what_is_owned_is_at_its_end_by_its_own_offset(world: World, others: Others) -> None:
-    until_end = UntilEnd({0: 2, 1: 3}, member(world), others.committed, world.clock)
+    until_end = UntilEnd({0: 2, 1: 3}, others.committed, world.clock)
     assert not until_end.reached({0: 2, 1: 2}, ())
     assert not until_end.reached({1: 2}, ())
     assert until_end.reached({1: 3}, ())
 
 
-def test_markers_at_the_end_are_passed_by_the_position(world: World, others: Others) -> None:
-    subscription = member(world)
-    update = Outgoing(Topic.UPDATES, 0, 0, b"k", b"v", ())
-    world.broker.append(update)
-    world.broker.open["another"] = Transaction()
-    world.broker.append(update, world.broker.open["another"])
-    world.broker.end("another", commit=False)
-    until_end = UntilEnd({0: 3}, subscription, others.committed, world.clock)
-    subscription.resume({0: 0})
-    assert not until_end.reached({0: 0}, ())
-    assert len(subscription.take(10, 0)) == 1
-    assert until_end.reached({0: 1}, ())
-
-
 def test_what_is_taken_over_is_waited_for(world: World, others: Others) -> None:
-    until_end = UntilEnd({0: 2}, member(world), others.committed, world.clock)
+    until_end = UntilEnd({0: 2}, others.committed, world.clock)
     assert not until_end.reached({0: 2}, [0])
     assert until_end.reached({0: 2}, ())
 
 
 def test_what_is_somebody_elses_is_asked_for_but_seldom(world: World, others: Others) -> None:
-    until_end = UntilEnd({0: 2, 1: 5}, member(world), others.committed, world.clock)
+    until_end = UntilEnd({0: 2, 1: 5}, others.committed, world.clock)
     others.offsets = {1: 4}
     assert not until_end.reached({0: 2}, ())
     assert others.asked == 0, "before the group has had time to assign"
@@ -79,7 +58,7 @@ def test_what_is_somebody_elses_is_asked_for_but_seldom(world: World, others: Ot
 def test_halted_partitions_are_stuck_once_all_else_here_is_at_its_end(
     world: World, others: Others
 ) -> None:
-    until_end = UntilEnd({0: 2, 1: 5, 2: 3, 3: 9}, member(world), others.committed, world.clock)
+    until_end = UntilEnd({0: 2, 1: 5, 2: 3, 3: 9}, others.committed, world.clock)
     others.offsets = {1: 4, 2: 3, 3: 8}
     halted = [1, 2]
     assert not until_end.reached({0: 1}, ())
@@ -90,7 +69,7 @@ def test_halted_partitions_are_stuck_once_all_else_here_is_at_its_end(
 
 
 def test_what_comes_is_not_asked_for(world: World, others: Others) -> None:
-    until_end = UntilEnd({0: 2}, member(world), others.committed, world.clock)
+    until_end = UntilEnd({0: 2}, others.committed, world.clock)
     others.offsets = {0: 2}
     world.clock.wait(10.0)
     assert not until_end.reached({}, [0])

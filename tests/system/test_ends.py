@@ -4,7 +4,7 @@ import json
 import time
 
 import redis
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from system.deployment import Deployment, eventually
 
 from processor.demo.traffic import updates
@@ -81,8 +81,27 @@ def test_until_end_passes_aborted_records_and_markers(deployment: Deployment) ->
     deployment.assert_exact()
 
 
+def test_a_log_that_retention_emptied_behind_markers_is_gone_on_with(
+    deployment: Deployment,
+) -> None:
+    """While it runs it commits the markers that it passed; so none is lag, and none can expire."""
+    produce_in_transactions(deployment, 300, seed=54)
+    process = deployment.run()
+    deployment.await_processed(30.0)
+    process.terminate()
+    names = deployment.names
+    places = [TopicPartition(names.updates, each, -1) for each in deployment.committed()]
+    for future in deployment.admin.delete_records(places).values():
+        assert future.result(10).low_watermark > 0
+    before = sum(map(len, deployment.read(names.sessions).values()))
+    deployment.produce(updates(300, seed=55, partition=deployment.partition))
+    again = deployment.run("--until-end")
+    assert again.wait(30) == 0, again.log[-3000:]
+    assert sum(map(len, deployment.read(names.sessions).values())) > before
+
+
 def test_two_processes_until_end(deployment: Deployment) -> None:
-    """Each is content with what the other one did: nobody commits the markers at the end."""
+    """Each is content with what the other one did."""
     produce_in_transactions(deployment, 4_000, seed=53)
     processes = [deployment.run("--until-end", max_batch="20") for _ in range(2)]
     assert [each.wait(30) for each in processes] == [0, 0], processes[0].log[-3000:]

@@ -202,7 +202,9 @@ def _commits(steps: "list[Step]", stream: "Stream", epoch: int, group: str) -> d
     return {
         step.partition: Committed(
             step.offset,
-            CommitMetadata(identity, step.output, stream, epoch, step.promoted).encode(),
+            CommitMetadata(
+                identity, step.output, stream, epoch, step.promoted, former=step.former
+            ).encode(),
         )
         for step in steps
         if step.offset is not None

@@ -14,10 +14,20 @@ from processor.partitions.committed import (
     Topics,
     check_committed,
     no_offset,
+    went_back,
 )
 from processor.partitions.fencing import stable_offset
+from processor.partitions.published import snapshot_beyond
 from processor.ports.clock import Clock
-from processor.ports.log import Committed, Coordination, Extent, Record, Scan, Topic
+from processor.ports.log import (
+    Committed,
+    Coordination,
+    Extent,
+    NotStable,
+    Record,
+    Scan,
+    Topic,
+)
 from processor.stages.publish import ERROR_HEADERS, OFFSET_TO_HEADER
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
 
@@ -38,6 +48,8 @@ class AnsweredRecord(NamedTuple):
     key: bytes | None
     answers: Callable[[Record], bool]
     """Whether an input record is the one that was answered."""
+    next_output: int
+    """The offset after the snapshot or letter itself."""
 
 
 class AnsweredRecords(NamedTuple):
@@ -131,7 +143,26 @@ class Diagnosis:
 
     def _wrong(self, found: Found) -> OffsetFault | None:
         checked = check_committed(found, self.stream, self.topics)
-        return checked if isinstance(checked, OffsetFault) else None
+        if isinstance(checked, OffsetFault):
+            return checked
+        beyond = None
+        reading = snapshot_beyond(found.partition, checked.output, found.output, self.scan)
+        while True:
+            try:
+                next(reading)
+            except StopIteration as done:
+                beyond = done.value
+                break
+        if beyond is None or self._moved_on(found):
+            return None
+        return went_back(found, checked.output, beyond, self.topics)
+
+    def _moved_on(self, found: Found) -> bool:
+        """Whether somebody has committed since, or is about to: the group may be at work."""
+        try:
+            return self.coordination.committed(found.partition, stable=True) != found.committed
+        except NotStable:
+            return True
 
     def _no_offset(self, partition: int) -> OffsetFault | None:
         """Return what is wrong with a partition that has no offset; None for a virgin one."""
@@ -150,7 +181,10 @@ class Diagnosis:
         found = [self._of_this_log(partition, each, updates) for each in (snapshots, letters)]
         given = [each.highest.offset for each in (snapshots, letters) if each is not None]
         former = [offset for offset in given if offset not in found]
-        return Evidence(found[0], found[1], max(former, default=-1))
+        end = None
+        if snapshots is not None and snapshots.highest.offset != found[0]:
+            end = snapshots.highest.next_output
+        return Evidence(found[0], found[1], max(former, default=-1), end)
 
     def _read(
         self, topic: Topic, partition: int, answer: Callable[[Record], AnsweredRecord | None]
@@ -179,6 +213,7 @@ class Diagnosis:
             offset,
             record.key,
             lambda update: self._event_id(update) == event_id,
+            record.next_offset,
         )
 
     def _event_id(self, update: Record) -> str | None:
@@ -199,7 +234,12 @@ class Diagnosis:
         offset = said.get(OFFSET_TO_HEADER) or said.get(_LETTER_OFFSET) or b""
         if not offset.isdigit():
             return None
-        return AnsweredRecord(int(offset), record.key, lambda update: update.value == record.value)
+        return AnsweredRecord(
+            int(offset),
+            record.key,
+            lambda update: update.value == record.value,
+            record.next_offset,
+        )
 
     def _of_this_log(self, partition: int, answers: AnsweredRecords | None, updates: Extent) -> int:
         """Return the highest offset that the present input has the answered update at, else -1."""

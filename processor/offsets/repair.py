@@ -19,6 +19,8 @@ class Evidence(NamedTuple):
     letters: int = -1
     former: int = -1
     """The highest one that is a former log's: the input has something else there, or nothing."""
+    former_end: int | None = None
+    """The output offset behind a former log's snapshots, where there are any."""
 
     @property
     def highest(self) -> int:
@@ -57,6 +59,8 @@ class Step(NamedTuple):
     """What else is lost or repeated."""
     promoted: Promoted | None = None
     """What stays known of the last replay that was made live."""
+    former: int | None = None
+    """As in `CommitMetadata`."""
 
 
 _CLAIMS_GONE: Final = (
@@ -65,6 +69,22 @@ _CLAIMS_GONE: Final = (
 _MOVED: Final = (
     "sessions stay in the partitions where they are: an update whose key now belongs to another "
     "partition finds no session there, and begins a new one or is rejected"
+)
+_CHANGED: Final = {
+    "claims": _CLAIMS_GONE,
+    "partitions": _MOVED,
+    "dead_letters": "the letters of the former dead-letter topic are gone",
+    "framing": "the output holds values in both framings from here on",
+    "updates": "the former input's offsets mean nothing in the new one: it is processed from its "
+    "start; updates that only the former one had are lost",
+}
+_OUTPUT_NOT_EMPTY: Final = (
+    "the new output has snapshots already, and updates are folded upon them: to begin with "
+    "nothing, set nothing now; delete the output and create it once more, then repair"
+)
+_SEEN_AGAIN: Final = (
+    "published snapshots are gone, and the updates from here on are folded again: readers of the "
+    "former snapshots see them again"
 )
 _DUPLICATES: Final = (
     "updates after the last one that was answered are read again: they were duplicates, and are "
@@ -103,8 +123,18 @@ def decide(found: Situation, stream: Stream) -> Step:
         found.output.stable_end,
         lost,
         tuple(notes),
-        None if found.metadata is None else found.metadata.promoted,
+        *_past(found, stream),
     )
+
+
+def _past(found: Situation, stream: Stream) -> tuple[Promoted | None, int | None]:
+    """Return what stays known of the past: `promoted` and `former`."""
+    if found.metadata is None:
+        return None, found.evidence.former_end
+    changed = changes(found.metadata.stream, stream)
+    if "updates" in changed:
+        return None, found.output.stable_end or None
+    return found.metadata.promoted, None if "sessions" in changed else found.metadata.former
 
 
 def _aim(found: Situation, stream: Stream) -> tuple[int, list[str]]:
@@ -113,38 +143,40 @@ def _aim(found: Situation, stream: Stream) -> tuple[int, list[str]]:
     if metadata is None or found.committed is None:
         return _by_evidence(found)
     changed = changes(metadata.stream, stream)
-    notes = [_CLAIMS_GONE] if "claims" in changed else []
-    if "partitions" in changed:
-        notes.append(_MOVED)
-    if "dead_letters" in changed:
-        notes.append("the letters of the former dead-letter topic are gone")
-    if "framing" in changed:
-        notes.append("the output holds values in both framings from here on")
+    notes = [told for field, told in _CHANGED.items() if field in changed]
     if "updates" in changed:
-        notes.append(
-            "the former input's offsets mean nothing in the new one: it is processed from its "
-            "start; updates that only the former one had are lost"
-        )
         return start, notes
-    if "sessions" in changed or (
-        found.fault is not None and found.fault.kind is FaultKind.OUTPUT_SHORT
-    ):
+    kind = None if found.fault is None else found.fault.kind
+    if "sessions" in changed:
+        # What a process published there before it saw the change, it made of what is gone.
+        if evidence.snapshots >= 0:
+            notes.append(_OUTPUT_NOT_EMPTY)
+        return start, [*notes, *_folded_again(found, start, whole=True)]
+    if kind is FaultKind.OUTPUT_SHORT:
         # The truth is what is in the output now, so what is missing there is to be folded again.
         offset = evidence.snapshots + 1 if evidence.snapshots >= 0 else start
-        notes.append(
-            "published snapshots are gone, and the updates from here on are folded again: readers "
-            "of the former snapshots see them again"
-        )
-        if start > 0 and evidence.snapshots < 0:
-            notes.append(
-                f"updates before {start} have expired, and what they made of their sessions with "
-                "them"
-            )
-        if evidence.letters >= offset:
-            notes.append(f"dead letters of input offsets {offset} to {evidence.letters} come again")
-        return offset, notes
+        return offset, [*notes, *_folded_again(found, offset, whole=evidence.snapshots < 0)]
+    committed = found.committed.offset
+    if kind is FaultKind.WENT_BACK:
+        offset = max(committed, evidence.highest + 1)
+        if offset > committed:
+            notes.append(f"input offsets {committed} to {offset - 1} were answered already")
+        return offset, [*notes, _DUPLICATES]
     # What is committed with our metadata, by the same input, is exact.
-    return found.committed.offset, notes
+    return committed, notes
+
+
+def _folded_again(found: Situation, offset: int, *, whole: bool) -> list[str]:
+    """Return what to know where snapshots are gone, and updates from `offset` on come again."""
+    start, letters = found.updates.start, found.evidence.letters
+    notes = [_SEEN_AGAIN]
+    if start > 0 and whole:
+        notes.append(
+            f"updates before {start} have expired, and what they made of their sessions with them"
+        )
+    if letters >= offset:
+        notes.append(f"dead letters of input offsets {offset} to {letters} come again")
+    return notes
 
 
 def _by_evidence(found: Situation) -> tuple[int, list[str]]:

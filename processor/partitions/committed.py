@@ -35,6 +35,7 @@ class FaultKind(Enum):
     NEWER = "a newer version's offset"
     CHANGED = "changed topics"
     OUTPUT_SHORT = "output too short"
+    WENT_BACK = "offset gone back"
     OUTSIDE = "offset outside the log"
 
 
@@ -100,6 +101,18 @@ def check_committed(
             "processed have expired, or the topic was truncated",
         )
     return metadata
+
+
+def went_back(found: Found, output: int, beyond: int, topics: Topics) -> OffsetFault:
+    """Return what is wrong where a snapshot stands at `beyond`, past the `output` committed."""
+    name = partition_name(Topic.SESSIONS, found.partition, topics)
+    updates = partition_name(Topic.UPDATES, found.partition, topics)
+    return OffsetFault(
+        FaultKind.WENT_BACK,
+        f"{name} has a snapshot at offset {beyond}, but by the committed offset "
+        f"{found.committed.offset} of {updates} the next one comes at {output}: later commits are "
+        "gone, and to go on from there would publish again what is there",
+    )
 
 
 def changes(then: Stream, now: Stream) -> list[str]:

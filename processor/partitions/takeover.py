@@ -17,8 +17,10 @@ from processor.partitions.committed import (
     check_committed,
     no_offset,
     partition_name,
+    went_back,
 )
 from processor.partitions.fencing import stable_offset
+from processor.partitions.published import snapshot_beyond
 from processor.ports.clock import Clock
 from processor.ports.log import (
     Committed,
@@ -119,17 +121,16 @@ class Takeover:
             return fault or self._first(partition)
         updates = self._coordination.extent(Topic.UPDATES, partition)
         output = self._coordination.extent(Topic.SESSIONS, partition)
+        what = Found(partition, committed, updates, output)
         checked = check_committed(
-            Found(partition, committed, updates, output),
-            self._stream,
-            self._topics,
-            mixed_framing=self._mixed_framing,
+            what, self._stream, self._topics, mixed_framing=self._mixed_framing
         )
         if isinstance(checked, OffsetFault):
             return checked
-        return Position(
-            committed.offset, checked.output, checked.epoch, checked.promoted, checked.seeding
-        )
+        beyond = yield from snapshot_beyond(partition, checked.output, output, self._scan)
+        if beyond is not None:
+            return went_back(what, checked.output, beyond, self._topics)
+        return checked.position(committed.offset)
 
     def _published(self, partition: int) -> Generator[bool, None, OffsetFault | None]:
         """Return what is wrong with a partition without an offset; None for a virgin one."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from processor.ports.log import Record
-from processor.replay.exact import Seen
+from processor.replay.exact import FORMER, Seen
 from processor.replay.plan import Range
 from processor.replay.spill import scratch
 
@@ -56,16 +56,19 @@ class Comparison:
         fields: Callable[[bytes], Mapping[str, object]],
         *,
         last_only: bool,
+        former: tuple[int, int] = (0, 0),
     ) -> None:
         """Take what reads a snapshot's offset and version, and all of its fields.
 
         `last_only` compares each key's last state below the end, as is right once the replay was
-        made live: what was published before then stays as it was.
+        made live: what was published before then stays as it was. Snapshots below `former`, an
+        output offset of live and one of the replay, answer a former input: they are no pairs.
         """
         self._bounds = bounds
         self._seen = seen
         self._fields = fields
         self._last_only = last_only
+        self._former = former
         self.counts: Counter[DifferenceKind] = Counter()
         self._database = scratch()
         self._database.execute(
@@ -105,6 +108,8 @@ class Comparison:
             if record.value is None:
                 continue
             offset, version = self._seen(record.value)
+            if record.offset < self._former[side]:
+                offset = FORMER
             compared = offset < self._bounds.end and (
                 self._last_only or offset >= self._bounds.start
             )

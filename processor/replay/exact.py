@@ -7,14 +7,17 @@ nothing is absent between them. Where no snapshot follows, the last one below S 
 """
 
 from collections.abc import MutableMapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+FORMER: Final = -1
+"""The input offset of a snapshot that answers a former input: it is before all of the present."""
 
 
 class Seen(NamedTuple):
     """A key's last snapshot so far."""
 
     offset: int
-    """Its input offset."""
+    """Its input offset, or `FORMER`."""
     version: int
 
 
@@ -42,7 +45,7 @@ class ExactStart:
         follows = 1 if before is None else before.version + 1
         if snapshot.version == follows:
             return
-        left = -1 if before is None else before.offset
+        left = FORMER if before is None else before.offset
         if left < self.earliest <= snapshot.offset:
             self.earliest = snapshot.offset + 1
             self.key = key

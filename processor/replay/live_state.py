@@ -6,8 +6,8 @@ from typing import Final
 from processor.errors import FailClosed
 from processor.ports.log import Coordination, Scan, Topic
 from processor.replay.bounds import Point, Standing
-from processor.replay.exact import ExactStart, Seen
-from processor.replay.plan import Plan, Range
+from processor.replay.exact import FORMER, ExactStart, Seen
+from processor.replay.plan import LiveOutput, Plan, Range
 from processor.replay.spill import SpilledSeen
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
 
@@ -25,8 +25,8 @@ class LiveState:
         self._coordination = coordination
         self._scan = scan
 
-    def look(self) -> tuple[dict[int, Standing], dict[int, int]]:
-        """Return how each partition stands, and the output's ends as of what is committed.
+    def look(self) -> tuple[dict[int, Standing], dict[int, LiveOutput]]:
+        """Return how each partition stands, and its output as of what is committed.
 
         Raises FailClosed where an offset was committed by something else.
         """
@@ -35,12 +35,13 @@ class LiveState:
             updates = self._coordination.extent(Topic.UPDATES, partition)
             committed = self._coordination.committed(partition, stable=False)
             if committed is None:
-                found[partition], outputs[partition] = Standing(updates, None, 0), 0
+                found[partition] = Standing(updates, None, 0)
+                outputs[partition] = LiveOutput(0, 0)
                 continue
             metadata = self._metadata(partition, committed.metadata)
             promoted = 0 if metadata.promoted is None else metadata.promoted.offset
             found[partition] = Standing(updates, committed.offset, promoted)
-            outputs[partition] = metadata.output
+            outputs[partition] = LiveOutput(metadata.output, metadata.former or 0)
         return found, outputs
 
     def claims_ends(self) -> dict[int, int]:
@@ -54,7 +55,7 @@ class LiveState:
     def inexact(
         self,
         ranges: Mapping[int, Range],
-        outputs: Mapping[int, int],
+        outputs: Mapping[int, LiveOutput],
         seen: Callable[[bytes], Seen],
         on_progress: OnProgress,
     ) -> list[Point]:
@@ -65,7 +66,7 @@ class LiveState:
         """
         refused = []
         for partition, (start, _) in ranges.items():
-            if start == 0:
+            if start == 0 and not outputs[partition].former:
                 continue
             exact = self._exact(partition, start, outputs[partition], seen, on_progress)
             if not exact.exact:
@@ -94,7 +95,8 @@ class LiveState:
             partition: Range(each.start, max(each.end, found[partition].committed or 0))
             for partition, each in plan.ranges.items()
         }
-        return plan._replace(ranges=ranges, output_ends=outputs, claims_ends=self.claims_ends())
+        ends = {partition: each.end for partition, each in outputs.items()}
+        return plan._replace(ranges=ranges, output_ends=ends, claims_ends=self.claims_ends())
 
     def require_same(self, plan: Plan) -> None:
         """Raise FailClosed unless the live topics are those that the plan was made of."""
@@ -109,10 +111,11 @@ class LiveState:
         self,
         partition: int,
         start: int,
-        end: int,
+        output: LiveOutput,
         seen: Callable[[bytes], Seen],
         on_progress: OnProgress,
     ) -> ExactStart:
+        end = output.end
         before = SpilledSeen()
         exact = ExactStart(start, before)
         try:
@@ -122,7 +125,10 @@ class LiveState:
                     if record.value is None:
                         exact.removed(key)
                     else:
-                        exact.saw(key, seen(record.value))
+                        found = seen(record.value)
+                        if record.offset < output.former:
+                            found = found._replace(offset=FORMER)
+                        exact.saw(key, found)
                 if records:
                     on_progress(partition, records[-1].offset + 1, end)
             on_progress(partition, end, end)

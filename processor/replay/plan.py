@@ -26,6 +26,14 @@ class Range(NamedTuple):
         return max(0, self.end - (at or self.start))
 
 
+class LiveOutput(NamedTuple):
+    """How a partition of the live output stands by what is committed."""
+
+    end: int
+    former: int
+    """Snapshots below answer an input that was deleted since; 0 where there are none."""
+
+
 class Plan(NamedTuple):
     """A replay's bounds, frozen when it was begun, and what they were taken of."""
 
@@ -41,6 +49,17 @@ class Plan(NamedTuple):
     claims_ends: Mapping[int, int]
     """Of the live claims: those below stand in the replay."""
     promoted: bool = False
+    former_ends: Mapping[int, int] = {}
+    """Of the live output: snapshots below answer an input that was deleted since. They are a part
+    of the starting state, wherever it starts."""
+
+    def former(self, partition: int) -> int:
+        """Return below which live output offset snapshots answer a former input."""
+        return self.former_ends.get(partition, 0)
+
+    def seeded(self, partition: int) -> bool:
+        """Whether a partition begins with sessions."""
+        return self.ranges[partition].start > 0 or self.former(partition) > 0
 
     @property
     def offsets(self) -> int:
@@ -87,6 +106,7 @@ class Plan(NamedTuple):
             output_ends=_by_partition(fields["output_ends"]),
             claims_ends=_by_partition(fields["claims_ends"]),
             promoted=fields["promoted"],
+            former_ends=_by_partition(fields.get("former_ends", {})),
         )
 
 

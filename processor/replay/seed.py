@@ -33,13 +33,15 @@ def first_position(plan: Plan, coordination: Coordination) -> Callable[[int], Po
         if partition not in plan.ranges:
             return Position(coordination.extent(Topic.UPDATES, partition).stable_end, 0, 0)
         start = plan.ranges[partition].start
-        return Position(start, 0, 0, seeding=0 if start else None)
+        return Position(start, 0, 0, seeding=0 if plan.seeded(partition) else None)
 
     return first
 
 
 class Seed:
     """Copies, of one partition at a time, each live snapshot of an input offset below the start.
+
+    What answers a former input is before any start.
 
     The last one of a key is its state; those before it are left out where they come close to it. A
     transaction commits how far it has come with what it copied, under the group's membership: so
@@ -80,19 +82,23 @@ class Seed:
                 after = position._replace(seeding=done)
                 position = yield from self._commit(partition, after, batch)
             yield bool(batch)
-        return (yield from self._commit(partition, position._replace(seeding=None), ()))
+        # What was copied of a former input may have any input offset.
+        former = position.output if self._plan.former(partition) else None
+        whole = position._replace(seeding=None, former=former)
+        return (yield from self._commit(partition, whole, ()))
 
     def _batches(
         self, partition: int, chunks: Iterator[Sequence[Record]]
     ) -> Iterator[tuple[int, Sequence[Outgoing]]]:
         """Yield the live offset after each batch, with its last snapshot of each key."""
-        start = self._plan.ranges[partition].start
+        start, former = self._plan.ranges[partition].start, self._plan.former(partition)
         batch: dict[bytes | None, Outgoing] = {}
         size = done = 0
         for chunk in chunks:
             for record in chunk:
                 done = record.offset + 1
-                if record.value is not None and self._input_offset(record.value) >= start:
+                answers_this = record.value is not None and record.offset >= former
+                if answers_this and self._input_offset(record.value or b"") >= start:
                     continue
                 batch[record.key] = _copy(record)
                 size += len(record.value or b"")

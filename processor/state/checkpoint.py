@@ -57,11 +57,22 @@ class CommitMetadata(NamedTuple):
     promoted: Promoted | None = None
     seeding: int | None = None
     """In a replay whose starting state is being copied: the next offset of the live output."""
+    former: int | None = None
+    """The output offset below which snapshots answer an input that was deleted since: what they say
+    of input offsets means nothing in the present one."""
+
+    def position(self, offset: int) -> "Position":
+        """Return where the partition stands by this and the committed offset."""
+        return Position(offset, self.output, self.epoch, self.promoted, self.seeding, self.former)
 
     def encode(self) -> str:
         """Return the text, about 260 bytes: brokers take 4,096."""
         stream = self.stream
-        rare: dict[str, object] = {"promoted": self.promoted, "seeding": self.seeding}
+        rare: dict[str, object] = {
+            "promoted": self.promoted,
+            "seeding": self.seeding,
+            "former": self.former,
+        }
         return _text(
             id=self.identity,
             out=self.output,
@@ -88,6 +99,7 @@ class CommitMetadata(NamedTuple):
                 str(fields["framing"]),
             )
             promoted, seeding = fields.get("promoted"), fields.get("seeding")
+            former = fields.get("former")
             return cls(
                 str(fields["id"]),
                 int(fields["out"]),
@@ -95,6 +107,7 @@ class CommitMetadata(NamedTuple):
                 int(fields["epoch"]),
                 None if promoted is None else Promoted(str(promoted[0]), int(promoted[1])),
                 None if seeding is None else int(seeding),
+                None if former is None else int(former),
             )
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
@@ -108,12 +121,19 @@ class Position(NamedTuple):
     epoch: int
     promoted: Promoted | None = None
     seeding: int | None = None
-    """As in `CommitMetadata`."""
+    """As in `CommitMetadata`, as is the next."""
+    former: int | None = None
 
     def metadata(self, stream: Stream, identity: str) -> str:
         """Return the text to commit with this position under a producer's transactional id."""
         return CommitMetadata(
-            identity, self.output, stream, self.epoch, self.promoted, self.seeding
+            identity,
+            self.output,
+            stream,
+            self.epoch,
+            self.promoted,
+            self.seeding,
+            self.former,
         ).encode()
 
 

@@ -3,9 +3,15 @@
 import pytest
 
 from processor.offsets.repair import Evidence, Situation, Step, decide, next_epoch
-from processor.partitions.committed import FaultKind, Found, OffsetFault, check_committed
+from processor.partitions.committed import (
+    FaultKind,
+    Found,
+    OffsetFault,
+    check_committed,
+    went_back,
+)
 from processor.ports.log import Committed, Extent
-from processor.state.checkpoint import CommitMetadata, Stream
+from processor.state.checkpoint import CommitMetadata, Promoted, Stream
 
 NOW = Stream("cluster", "u", "s", "d", "c", 4, "single-object")
 UPDATES = Extent(100, 500, 500)
@@ -101,8 +107,49 @@ def test_a_new_output_is_made_again_from_what_is_in_it() -> None:
     step = decide(situation(310, Evidence(-1, 150), text=metadata(sessions="old")), NOW)
     assert offset(step) == 100
     assert any("come again" in note for note in step.notes)
+    assert not any("has snapshots already" in note for note in step.notes)
+
+
+def test_a_new_output_is_made_again_from_the_start_even_if_something_is_in_it() -> None:
+    """A process published there before it saw the change: of sessions that are gone."""
     step = decide(situation(310, Evidence(250, 280), text=metadata(sessions="old")), NOW)
-    assert offset(step) == 251
+    assert offset(step) == 100
+    assert any("has snapshots already" in note for note in step.notes)
+
+
+@pytest.mark.parametrize(("evidence", "goes_on"), [((349, 320), 350), ((320, 349), 350)])
+def test_an_offset_that_went_back_goes_on_past_what_was_answered(
+    evidence: tuple[int, int], goes_on: int
+) -> None:
+    step = decide(gone_back(310, Evidence(*evidence)), NOW)
+    assert offset(step) == goes_on
+    assert any("310 to 349 were answered" in note for note in step.notes)
+
+
+def test_an_offset_that_went_back_by_a_promote_alone_stays() -> None:
+    """What a promote publishes answers nothing new; its epoch and its snapshots are to count."""
+    assert offset(decide(gone_back(310, Evidence(299, 280)), NOW)) == 310
+
+
+def gone_back(committed: int, evidence: Evidence) -> Situation:
+    text = metadata()._replace(output=60)
+    commit = Committed(committed, text.encode())
+    fault = went_back(Found(2, commit, UPDATES, OUTPUT), 60, 61, lambda topic: topic.value)
+    return Situation(2, commit, text, fault, UPDATES, OUTPUT, evidence)
+
+
+def test_what_a_new_input_leaves_of_the_past() -> None:
+    """A replay may not match former offsets by number: neither snapshots' nor a promote's."""
+    text = metadata(updates="old")._replace(promoted=Promoted("night", 250), former=9)
+    step = decide(situation(310, Evidence(299, 150), text=text), NOW)
+    assert (step.promoted, step.former) == (None, 70)
+    text = metadata(claims="old")._replace(promoted=Promoted("night", 250), former=9)
+    step = decide(situation(310, Evidence(299, 150), text=text), NOW)
+    assert (step.promoted, step.former) == (Promoted("night", 250), 9)
+    text = metadata(sessions="old")._replace(former=9)
+    assert decide(situation(310, Evidence(), text=text), NOW).former is None
+    step = decide(situation(None, Evidence(former=700, former_end=70)), NOW)
+    assert step.former == 70
 
 
 def test_an_output_that_lost_its_end_is_made_again_from_there() -> None:

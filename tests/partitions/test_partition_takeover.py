@@ -69,10 +69,10 @@ def test_where_a_virgin_partition_begins_can_be_said(world: World, start: Any, o
 def test_a_start_says_nothing_of_a_partition_that_was_processed(world: World) -> None:
     write(world, Topic.UPDATES, 5)
     write(world, Topic.SESSIONS, 9)
-    commit(world, 3, output=7, epoch=4)
+    commit(world, 3, output=9, epoch=4)
     service = world.service(start="latest")
-    assert take_over(world, service) == Position(3, 7, 4)
-    metadata = CommitMetadata(service.publication.identity(), 7, STREAM, 4)
+    assert take_over(world, service) == Position(3, 9, 4)
+    metadata = CommitMetadata(service.publication.identity(), 9, STREAM, 4)
     assert world.broker.committed[0] == Committed(3, metadata.encode())
 
 
@@ -257,6 +257,36 @@ def test_an_output_that_ends_below_what_was_published(world: World) -> None:
     )
 
 
+def wrote(world: World, value: bytes | None = b"v", *, committed: bool = True) -> None:
+    """Have an owner publish something, with its marker."""
+    transaction = world.broker.open["earlier"] = Transaction()
+    world.broker.append(Outgoing(Topic.SESSIONS, 0, NOON, b"1:a", value, ()), transaction)
+    world.broker.end("earlier", commit=committed)
+
+
+def test_a_snapshot_beyond_what_was_committed(world: World) -> None:
+    """The offsets' own topic lost its end: what is committed is valid, and was true once."""
+    write(world, Topic.UPDATES, 5)
+    for _ in range(3):
+        wrote(world)
+    commit(world, 3, output=3)
+    assert refused(world) == (
+        "sessions partition 0 has a snapshot at offset 4, but by the committed offset 3 of updates "
+        "partition 0 the next one comes at 3: later commits are gone, and to go on from there "
+        "would publish again what is there"
+    )
+
+
+def test_what_is_no_snapshot_may_stand_beyond_what_was_committed(world: World) -> None:
+    write(world, Topic.UPDATES, 5)
+    wrote(world)
+    wrote(world, committed=False)
+    wrote(world, None)
+    wrote(world, committed=False)
+    commit(world, 3, output=1)
+    assert take_over(world) == Position(3, 1, 0)
+
+
 @pytest.mark.parametrize("offset", [1, 6])
 def test_an_offset_outside_of_the_input(world: World, offset: int) -> None:
     write(world, Topic.UPDATES, 5)
@@ -309,6 +339,19 @@ def test_an_offset_that_another_moved_on_from_meanwhile_is_not_refused(world: Wo
     commit(world, 4, epoch=1)
     world.broker.logs[Topic.UPDATES][0].start = 3
     assert done(world, task) == Position(4, 0, 1)
+
+
+def test_what_another_published_meanwhile_is_not_refused(world: World) -> None:
+    write(world, Topic.UPDATES, 5)
+    commit(world, 1)
+    service = world.service()
+    service.membership()
+    service.publication.replace()
+    task = service.takeover.take_over(0)
+    assert next(task)
+    wrote(world)
+    commit(world, 4, output=1, epoch=1)
+    assert done(world, task) == Position(4, 1, 1)
 
 
 def test_what_stands_still_meanwhile_commits_nothing_under_its_former_membership(

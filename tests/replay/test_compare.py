@@ -34,8 +34,9 @@ def compared(
     bounds: Range = Range(0, 100),  # noqa: B008  a tuple
     *,
     last_only: bool = False,
+    former: tuple[int, int] = (0, 0),
 ) -> tuple[list[Difference], dict[str, int]]:
-    comparison = Comparison(bounds, seen, fields, last_only=last_only)
+    comparison = Comparison(bounds, seen, fields, last_only=last_only, former=former)
     comparison.live(records(live))
     comparison.again(records(again))
     found = list(comparison.differences())
@@ -47,6 +48,14 @@ def test_equal_but_for_the_version() -> None:
     live = [("a", 1, 1, "open"), ("b", 2, 7, "open"), ("a", 3, 2, "closed")]
     again = [("a", 1, 1, "open"), ("b", 2, 1, "open"), ("a", 3, 2, "closed")]
     assert compared(live, again) == ([], {"equal": 3})
+
+
+def test_what_answers_a_former_input_is_no_pair() -> None:
+    live = [("a", 50, 4, "open"), ("b", 50, 1, "open"), ("a", 50, 5, "closed")]
+    again = [("a", 50, 4, "open"), ("b", 50, 1, "open"), ("a", 50, 5, "closed")]
+    assert compared(live, again, former=(2, 2)) == ([], {"equal": 1})
+    assert compared(live, again[:2], former=(2, 2))[1] == {"missing": 1}
+    assert compared(live, again, last_only=True, former=(2, 2)) == ([], {"equal": 2})
 
 
 def test_each_kind_of_difference() -> None:

@@ -8,7 +8,7 @@ from fakes.service import STREAM
 from processor.ports.log import Coordination, Record, Topic
 from processor.replay.exact import Seen
 from processor.replay.live_state import LiveState
-from processor.replay.plan import Range
+from processor.replay.plan import LiveOutput, Range
 from processor.replay.spill import SpilledSeen
 
 
@@ -34,11 +34,15 @@ def seen(value: bytes) -> Seen:
     return Seen(int(offset), int(version))
 
 
-def inexact(coordination: Coordination, log: Log, start: int, end: int = 99) -> list[int]:
+def inexact(
+    coordination: Coordination, log: Log, start: int, end: int = 99, former: int = 0
+) -> list[int]:
     survey = LiveState(STREAM, coordination, log)
     told: list[tuple[int, int, int]] = []
-    points = survey.inexact({0: Range(start, 100)}, {0: end}, seen, lambda *each: told.append(each))
-    assert told == [] if start == 0 else told[-1] == (0, end, end)
+    points = survey.inexact(
+        {0: Range(start, 100)}, {0: LiveOutput(end, former)}, seen, lambda *each: told.append(each)
+    )
+    assert told == [] if start == former == 0 else told[-1] == (0, end, end)
     return [point.earliest for point in points]
 
 
@@ -53,6 +57,17 @@ def test_a_whole_log_is_exact_and_one_with_a_gap_is_not() -> None:
     assert inexact(nobody, gap, 0) == []
     # What was published after the plan's end says nothing of the state.
     assert inexact(nobody, gap, 6, end=1) == []
+
+
+def test_what_answers_a_former_input_is_before_any_start() -> None:
+    nobody: Coordination = None  # type: ignore[assignment]  # nothing is asked of it
+    log = Log((b"a", 60, 2), (b"a", 3, 3))
+    assert inexact(nobody, log, 2, former=1) == []
+    assert inexact(nobody, log, 0, former=1) == []
+    # What compaction has removed may have been the former input's last.
+    gap = Log((b"a", 60, 2), (b"a", 3, 4))
+    assert inexact(nobody, gap, 2, former=1) == [4]
+    assert inexact(nobody, gap, 0, former=1) == [4]
 
 
 def test_what_is_spilled_is_what_a_dict_keeps() -> None:

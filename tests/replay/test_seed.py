@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+from fakes.log import FakeCoordination, FakeScan
 from fakes.service import (
     HARSH,
     LIMITS,
@@ -16,7 +17,8 @@ from fakes.service import (
 from processor.avro.codec import SnapshotCodec
 from processor.avro.schemas import load_schemas
 from processor.demo.traffic import updates
-from processor.ports.log import Outgoing, ProducerLost, Record, Topic
+from processor.ports.log import Committed, Outgoing, ProducerLost, Record, Topic
+from processor.replay.live_state import LiveState
 from processor.replay.plan import Plan, Range
 from processor.state.checkpoint import CommitMetadata
 
@@ -124,3 +126,43 @@ def test_whoever_loses_its_producer_is_followed_by_one_that_goes_on(step: str, t
     assert_same(world, other, plan)
     for committed in other.broker.committed.values():
         assert CommitMetadata.decode(committed.metadata, STREAM.cluster).seeding is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_replay_of_an_input_that_was_created_again_begins_with_all_that_was_before(
+    seed: int,
+) -> None:
+    """Snapshots of the former input have offsets too, and they mean nothing in this one."""
+    world = World()
+    stream = list(updates(1_000, seed=5, mix=HARSH, partition=partition_of))
+    world.feed(stream[:600])
+    service = world.service()
+    service.run_until_processed()
+    service.subscription.close()
+    # The input is created again, and the offsets are repaired.
+    broker = world.broker
+    former = {p: broker.extent(Topic.SESSIONS, p).end for p in range(PARTITIONS)}
+    for partition, end in former.items():
+        broker.logs[Topic.UPDATES][partition].entries.clear()
+        text = CommitMetadata("repair", end, STREAM, 1, former=end).encode()
+        broker.committed[partition] = Committed(0, text)
+    world.feed(stream[600:])
+    world.service().run_until_processed()
+    found, outputs = LiveState(STREAM, FakeCoordination(broker), FakeScan(broker)).look()
+    assert {p: each.former for p, each in outputs.items()} == former
+    starts = random_starts(world, seed) | {seed: 0}
+    plan = planned(world, starts)._replace(former_ends=former)
+    other = isolated(world)
+    other.service(LIMITS._replace(max_batch=20), replay=Replay(plan, broker)).run_until(
+        lambda: False
+    )
+    for partition, start in starts.items():
+        committed = other.broker.committed[partition]
+        assert committed.offset == found[partition].committed
+        own = CommitMetadata.decode(committed.metadata, STREAM.cluster).former or 0
+        published = world.records(Topic.SESSIONS, partition)
+        published = [each for each in published if each.offset >= former[partition]]
+        again = [each for each in other.records(Topic.SESSIONS, partition) if each.offset >= own]
+        assert after(again, 0)[-len(after(published, start)) :] == after(published, start)
+        assert len(after(again, start)) == len(after(published, start)) > 0
+        assert other.stored(partition) == world.stored(partition)

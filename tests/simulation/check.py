@@ -201,6 +201,15 @@ class Check:
             for state, entries in zip(self._partitions, self._history.entries, strict=True)
         )
 
+    def unpassed(self) -> list[int]:
+        """Return the partitions whose committed offset stands before what has no record."""
+        logs = self.broker.logs[Topic.UPDATES]
+        return [
+            partition
+            for partition, state in enumerate(self._partitions)
+            if state.offset != len(logs[partition].entries)
+        ]
+
     def lacking(self, server: FakeServer) -> str | None:
         """Return what Redis lacks of what is committed, None where it is the same."""
         for partition, state in enumerate(self._partitions):

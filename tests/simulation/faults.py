@@ -7,6 +7,8 @@ from fakes.log import Entry
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.log import Committed, ProducerLost, Topic
 from processor.ports.sessions import CacheLost, CacheUnavailable
+from processor.state.checkpoint import CommitMetadata
+from simulation.check import CLUSTER
 from simulation.plan import AT_A_CALL, Happens
 from simulation.ports import REFUSED, UNANSWERED, Call, Happening, SimulatedTask
 from simulation.world import Process, World, quietly
@@ -163,6 +165,35 @@ def _offset_reset(world: World, _process: Process, happens: Happens) -> None:
         world.proof("an offset is reset, as Kafka's tool does", "not committed by this service")
 
 
+def _offset_gone_back(world: World, _process: Process, happens: Happens) -> None:
+    """Let a replica lead that was behind: what it has of the offsets was true once."""
+    partition = _with_history(world, happens)
+    if partition is not None:
+        broker = world.broker
+        start, output = broker.extent(Topic.UPDATES, partition).start, world.check.next_output
+        older = [
+            each
+            for each in broker.former[partition]
+            if each.offset >= start and _output(each) < output(partition)
+        ]
+        if older:
+            broker.committed[partition] = older[happens.amount % len(older)]
+            world.proof("an offset goes back to an earlier one", "later commits are gone")
+
+
+def _output(committed: Committed) -> int:
+    return CommitMetadata.decode(committed.metadata, CLUSTER).output
+
+
+def _offsets_expired(world: World, _process: Process, happens: Happens) -> None:
+    """Let all processes be down for longer than the broker keeps a group's offsets."""
+    if _with_history(world, happens) is not None:
+        for partition in list(world.broker.committed):
+            if world.check.next_output(partition):
+                del world.broker.committed[partition]
+        world.proof("the group's offsets expire", "no committed offset")
+
+
 def _created_again(world: World, _process: Process, happens: Happens) -> None:
     partition = _with_history(world, happens)
     if partition is None:
@@ -272,6 +303,8 @@ ANYWHERE: dict[str, Fault] = {
     "clock": _clock,
     "offset gone": _offset_gone,
     "offset reset": _offset_reset,
+    "offset gone back": _offset_gone_back,
+    "offsets expired": _offsets_expired,
     "topic created again": _created_again,
     "output cut": _output_cut,
     "input expired": _input_expired,

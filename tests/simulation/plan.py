@@ -23,7 +23,10 @@ ANYWHERE = (
     *("redis key", "lease expiry"),
 )
 """Faults that happen at any moment, or at a call."""
-EVIDENCE = ("offset gone", "offset reset", "topic created again", "output cut", "input expired")
+EVIDENCE = (
+    *("offset gone", "offset reset", "offset gone back", "offsets expired"),
+    *("topic created again", "output cut", "input expired"),
+)
 """Faults after which somebody has to end by itself, and say why: going on would be wrong."""
 AT_A_CALL = {
     "unanswered": tuple(UNANSWERED),

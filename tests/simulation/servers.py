@@ -1,6 +1,6 @@
 """The fakes with what only a simulation asks of them (docs/testing.md says what holds them)."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -68,6 +68,8 @@ class SimulatedBroker(FakeBroker):
         self.scheduler = scheduler
         self.quiet = quiet
         self.ending: dict[str, _Ending] = {}
+        self.former: dict[int, list[Committed]] = defaultdict(list)
+        """All that was committed of each partition."""
         self.open = _Open(self)
         self._on_commit = on_commit
         self._marker_delay = marker_delay
@@ -148,6 +150,8 @@ class SimulatedBroker(FakeBroker):
     def _settle(self, identity: str, ending: _Ending) -> None:
         if ending.offsets and ending.transaction.committed:
             self.committed |= ending.transaction.offsets
+            for partition, committed in ending.transaction.offsets.items():
+                self.former[partition].append(committed)
         ending.offsets = False
         self._end_if_done(identity, ending)
 

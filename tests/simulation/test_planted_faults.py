@@ -18,6 +18,7 @@ from fakes.redis import FakeSessionCache
 from processor.partitions import takeover
 from processor.partitions.takeover import Takeover
 from processor.ports.log import Committed, Coordination, Extent, Topic
+from processor.runtime.idle import IdleCommit
 from processor.runtime.pipeline import Pipeline
 from simulation import faults
 from simulation.found import VIRGIN
@@ -150,6 +151,19 @@ def test_a_claim_freed_before_its_commit(monkeypatch: Patch) -> None:
 """
     plant(monkeypatch, Pipeline, "_transact", {COMMIT: freed + COMMIT})
     found("is claimed for")
+
+
+def test_an_offset_that_stays_before_markers(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(IdleCommit, "__call__", lambda *_: None)
+    found("markers are not passed")
+
+
+def test_no_look_beyond_what_was_committed(monkeypatch: Patch) -> None:
+    def nothing(*_: object) -> Generator[bool, None, None]:
+        yield from ()
+
+    monkeypatch.setattr(takeover, "snapshot_beyond", nothing)
+    found("committed after", "published", "nobody says", first=364)
 
 
 def test_a_virgin_partition_that_another_took_over_meanwhile(monkeypatch: Patch) -> None:

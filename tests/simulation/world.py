@@ -304,6 +304,8 @@ class World:
             return None if self.endings else f"nobody says {self.evidence}"
         if not self.check.processed():
             return "input is not processed"
+        if unpassed := self.check.unpassed():
+            return f"markers are not passed, partition {unpassed}"
         for process in self.processes:
             good, body = process.health.ready()
             if not good:

@@ -258,6 +258,25 @@ def test_an_output_that_lost_its_end(processed: Deployment) -> None:
     process(processed)
 
 
+def test_an_offset_that_went_back(processed: Deployment) -> None:
+    """To what was committed earlier, metadata and all, as if its own topic had lost its end."""
+    before = shown(processed)[1]
+    tamper(
+        processed,
+        lambda committed, metadata: Committed(
+            committed.offset - 60, metadata._replace(output=metadata.output - 30).encode()
+        ),
+    )
+    refused(processed, "later commits are gone")
+    assert shown(processed)[1]["trouble"] == "offset gone back"
+    row = repair(processed, "--yes")[1]
+    assert before["committed"] - 20 < row["offset"] <= before["committed"]
+    assert row["next_output"] == before["next_output"] + 1, "the marker"
+    feed(processed, 2)
+    process(processed)
+    processed.assert_exact()
+
+
 def test_an_input_that_lost_its_end(processed: Deployment) -> None:
     before = processed.committed()
     tamper(

@@ -149,6 +149,9 @@ def test_a_replay_is_listed_and_dropped_and_nothing_else_is(deployment: Deployme
     ]
     assert status(deployment, "a")[2]["end"] == 10
     assert_same(deployment, "a")
+    group = f"{deployment.names.group}.replay.a"
+    deployment.admin.delete_consumer_groups([group])[group].result(10)
+    assert "have expired in partition 2" in replay(deployment, "diff", "a", code=9).stderr
     asked = replay(deployment, "drop", "b", "--json")
     assert asked.stdout == ""
     assert set(client.scan_iter(mine)) > keys

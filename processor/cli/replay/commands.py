@@ -15,7 +15,7 @@ from processor.config import Settings
 from processor.errors import InputError
 from processor.replay.bounds import Point
 from processor.replay.names import replayed, unknown, valid
-from processor.replay.plan import Range
+from processor.replay.plan import LiveOutput, Range
 
 if TYPE_CHECKING:
     from processor.cli.replay.live import Live
@@ -51,8 +51,11 @@ def plan(
         raise InputError("it is not said from where", hint="give one of the --from options")
     with answering():
         live = reach(settings)
-        ranges, _, refused = bounds(live, wanted, as_json=as_json)
-        rows = [_row(live, partition, ranges[partition], refused, max_rate) for partition in ranges]
+        ranges, outputs, refused = bounds(live, wanted, as_json=as_json)
+        rows = [
+            _row(live, partition, each, refused, max_rate=max_rate, output=outputs[partition])
+            for partition, each in ranges.items()
+        ]
     emit(rows, as_json=as_json)
     if refused:
         raise refusal(refused)
@@ -137,10 +140,14 @@ def _row(
     partition: int,
     each: Range,
     refused: Sequence[Point],
+    *,
     max_rate: float | None,
+    output: LiveOutput,
 ) -> dict[str, object]:
     points = [point for point in refused if point.partition == partition]
     state = "nothing" if each.start == 0 else f"live snapshots of input offsets below {each.start}"
+    if output.former:
+        state = f"live snapshots of a former input, and of input offsets below {each.start}"
     size = 0.0 if points else live.state.bytes_each(partition, each)
     return {
         "partition": partition,

@@ -37,7 +37,8 @@ def command(
 
     They are paired by key and input offset, and compared but for `version` and the memory of event
     ids. The exit code is 0 where all are equal, and 1 where one is changed, missing or extra.
-    `compacted` are such as the live topic has lost to compaction: nothing is said of them.
+    `compacted` are such as the live topic has lost to compaction: nothing is said of them. Where
+    the replay has not begun, or its offsets have expired, the exit code is 9.
 
     Example: session-processor replay diff wrong-totals --examples 20
     """
@@ -50,10 +51,12 @@ def command(
         live = reach(settings)
         plan = live.known(name)
         live.state.require_same(plan)
-        ends = _ends(live, plan, own)
+        places = live.places(plan, own)
+        live.require_comparable(plan, places, own)
+        ends = _ends(plan, places)
         with progress_bar(as_json=as_json) as bar:
             for partition, bounds in ends.items():
-                comparison = Comparison(bounds, live.seen, live.fields, last_only=plan.promoted)
+                comparison = _comparison(live, plan, own, partition, bounds)
                 try:
                     _fill(comparison, live, plan, own, partition, bar)
                     for each in comparison.differences():
@@ -75,13 +78,29 @@ def command(
         for partition, each in shown:
             note(_line(partition, each))
         note(_conclusion(name, different, total))
+    _tell_absent(places, as_json=as_json)
     if different:
         raise typer.Exit(1)
 
 
-def _ends(live: "Live", plan: Plan, own: "Settings") -> dict[int, Range]:
+def _tell_absent(places: Mapping[int, int | None], *, as_json: bool) -> None:
+    absent = [str(partition) for partition, at in places.items() if at is None]
+    if absent:
+        note(f"not begun, and not compared: partition {', '.join(absent)}", as_json=as_json)
+
+
+def _comparison(
+    live: "Live", plan: Plan, own: "Settings", partition: int, bounds: Range
+) -> Comparison:
+    former = plan.former(partition)
+    seeded = live.seeded_end(own, partition) if former else 0
+    return Comparison(
+        bounds, live.seen, live.fields, last_only=plan.promoted, former=(former, seeded)
+    )
+
+
+def _ends(plan: Plan, places: Mapping[int, int | None]) -> dict[int, Range]:
     """Return what can be compared: up to where the replay has come."""
-    places = live.places(plan, own)
     return {
         partition: Range(each.start, min(each.end, max(each.start, places[partition] or 0)))
         for partition, each in plan.ranges.items()

@@ -6,6 +6,7 @@ from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
 from processor.bootstrap.adapters import cluster_of, readers_of, remove_cache, stream_of
 from processor.bootstrap.codecs import codecs_of, snapshot_writer
 from processor.config import Settings
+from processor.errors import NotFound
 from processor.kafka.offsets import KafkaOffsets
 from processor.kafka.replays import KafkaReplays
 from processor.ports.clock import SYSTEM_CLOCK
@@ -13,9 +14,10 @@ from processor.ports.log import Record, Topic
 from processor.replay.exact import Seen
 from processor.replay.live_state import LiveState
 from processor.replay.names import replayed, unknown, valid
-from processor.replay.plan import Plan, Range
+from processor.replay.plan import LiveOutput, Plan, Range
 from processor.replay.promote import Numbering
 from processor.runtime.until_end import group_position
+from processor.state.checkpoint import CommitMetadata
 
 
 class Live:
@@ -59,15 +61,26 @@ class Live:
         end = replay.coordination.extent(Topic.SESSIONS, partition).stable_end
         return replay.scan.read(Topic.SESSIONS, partition, 0, end), end
 
-    def begin(self, name: str, ranges: Mapping[int, Range], outputs: Mapping[int, int]) -> Plan:
+    def seeded_end(self, own: Settings, partition: int) -> int:
+        """Return below which output offset of a replay snapshots may answer a former input."""
+        cluster_id = self._stream.cluster
+        committed = readers_of(own).coordination.committed(partition, stable=False)
+        if committed is None:
+            return 0
+        return CommitMetadata.decode(committed.metadata, cluster_id).former or 0
+
+    def begin(
+        self, name: str, ranges: Mapping[int, Range], outputs: Mapping[int, LiveOutput]
+    ) -> Plan:
         """Write a new replay's plan; return what stands."""
         plan = Plan(
             name=name,
             created=SYSTEM_CLOCK.now_ms(),
             stream=self._stream,
             ranges=ranges,
-            output_ends=outputs,
+            output_ends={partition: each.end for partition, each in outputs.items()},
             claims_ends=self.state.claims_ends(),
+            former_ends={partition: at.former for partition, at in outputs.items() if at.former},
         )
         return self.replays.begin(plan, cluster_of(self._own(name)))
 
@@ -83,6 +96,30 @@ class Live:
             for partition, each in plan.ranges.items()
         }
         return {partition: None if at < 0 else at for partition, at in found.items()}
+
+    def require_comparable(
+        self, plan: Plan, places: Mapping[int, int | None], own: Settings
+    ) -> None:
+        """Raise NotFound where it is not known up to where the replay has come."""
+        coordination = readers_of(own).coordination
+        lost = [
+            partition
+            for partition, at in places.items()
+            if at is None and coordination.extent(Topic.SESSIONS, partition).end > 0
+        ]
+        if lost:
+            raise NotFound(
+                f"the offsets of replay {plan.name} have expired in partition "
+                f"{', '.join(map(str, lost))}: up to where it has come there is not known, so "
+                "nothing is compared",
+                hint="`session-processor replay drop` it and `replay run` it again; brokers keep "
+                "the offsets of a replay that is at its end for `offsets.retention.minutes`.",
+            )
+        if all(at is None for at in places.values()):
+            raise NotFound(
+                f"replay {plan.name} has not begun: nothing is compared",
+                hint=f"Go on with it: `session-processor replay run --name {plan.name}`.",
+            )
 
     def require_stopped(self, own: Settings) -> None:
         """Raise FailClosed where a process is at the replay."""

@@ -19,7 +19,7 @@ from processor.errors import FailClosed, Unavailable
 from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.log import BatchAborted, LogUnavailable, Subscription, chunks_in
 from processor.replay.names import replayed, valid
-from processor.replay.plan import Plan
+from processor.replay.plan import LiveOutput, Plan
 from processor.replay.promote import Promote, Staged
 from processor.state.checkpoint import Promoted
 
@@ -74,8 +74,8 @@ def command(
         note("nothing was changed; `--yes` publishes this", as_json=as_json)
 
 
-def _ready(live: "Live", plan: Plan, own: Settings) -> Mapping[int, int]:
-    """Return the live output's ends. Raises FailClosed unless the replay stands where live does."""
+def _ready(live: "Live", plan: Plan, own: Settings) -> Mapping[int, LiveOutput]:
+    """Return the live output. Raises FailClosed unless the replay stands where live does."""
     live.state.require_same(plan)
     found, outputs = live.state.look()
     places = live.places(plan, own)
@@ -99,7 +99,7 @@ def _staged(
     live: "Live",
     plan: Plan,
     own: Settings,
-    outputs: Mapping[int, int],
+    outputs: Mapping[int, LiveOutput],
     closing: ExitStack,
     *,
     as_json: bool,
@@ -107,13 +107,14 @@ def _staged(
     made = []
     with progress_bar(as_json=as_json) as bar:
         for partition in plan.ranges:
-            staged = Staged(partition, outputs[partition], live.numbering)
+            published = outputs[partition].end
+            staged = Staged(partition, published, live.numbering)
             closing.callback(staged.close)
             again, end = live.replayed_snapshots(own, partition)
-            task = bar.add_task(f"partition {partition}", total=outputs[partition] + end)
+            task = bar.add_task(f"partition {partition}", total=published + end)
             passed = partial(bar.advance, task)
             for take, chunks, total in (
-                (staged.live, live.snapshots(partition, outputs[partition]), outputs[partition]),
+                (staged.live, live.snapshots(partition, published), published),
                 (staged.again, again, end),
             ):
                 for chunk in chunks_in(chunks, 0, total, passed):

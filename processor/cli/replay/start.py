@@ -7,7 +7,7 @@ from processor.cli.common.output import progress_bar
 from processor.config import Settings
 from processor.errors import InputError
 from processor.replay.bounds import Point, RequestedBounds, bound
-from processor.replay.plan import Range
+from processor.replay.plan import LiveOutput, Range
 
 if TYPE_CHECKING:
     from processor.cli.replay.live import Live
@@ -22,17 +22,17 @@ def reach(settings: Settings) -> "Live":
 
 def bounds(
     live: "Live", wanted: RequestedBounds, *, as_json: bool
-) -> tuple[Mapping[int, Range], Mapping[int, int], Sequence[Point]]:
-    """Return the ranges, the live output's ends, and what cannot be had."""
+) -> tuple[Mapping[int, Range], Mapping[int, LiveOutput], Sequence[Point]]:
+    """Return the ranges, the live output, and what cannot be had."""
     found, outputs = live.state.look()
     ranges, refused = bound(wanted, found, live.coordination.offset_at)
     apart = {point.partition for point in refused}
     exact = {partition: each for partition, each in ranges.items() if partition not in apart}
     with progress_bar(as_json=as_json) as bar:
         tasks = {
-            partition: bar.add_task(f"reading sessions {partition}", total=outputs[partition])
+            partition: bar.add_task(f"reading sessions {partition}", total=outputs[partition].end)
             for partition, each in exact.items()
-            if each.start
+            if each.start or outputs[partition].former
         }
         inexact = live.state.inexact(
             exact,

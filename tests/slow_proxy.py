@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from typing import TypeVar
 
 
 class SlowProxy:
@@ -66,10 +67,12 @@ class SlowProxy:
         await reading
 
 
+Proxy = TypeVar("Proxy", bound=SlowProxy)
+
+
 @contextmanager
-def slow_proxy(target: int) -> Iterator[SlowProxy]:
-    """Have a proxy before a port for as long as the context lasts."""
-    proxy = SlowProxy(target)
+def serving(proxy: Proxy) -> Iterator[Proxy]:
+    """Have a proxy before its port for as long as the context lasts."""
     loop = asyncio.new_event_loop()
     listening = threading.Event()
 

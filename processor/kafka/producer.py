@@ -5,7 +5,7 @@ has a position.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Thread
 from time import monotonic
 from typing import Any, Final, NamedTuple, NoReturn
@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from processor.errors import UnpublishableError
 from processor.kafka.authorized import denied
 from processor.kafka.clients import Cluster
+from processor.kafka.disconnects import LOGGED, Disconnects
 from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
 from processor.kafka.permissions import Permission
 from processor.ports.log import (
@@ -52,6 +53,7 @@ class TransactionalProducer:
 
     Each step may block for as long as `patience` tells, and raises BatchAborted, ProducerLost,
     Forbidden or TopicError; UnpublishableError, naming the record, where no attempt can send it.
+    After a connection was lost while a transaction ended, it begins no other one (ADR 14).
     """
 
     def __init__(
@@ -67,15 +69,21 @@ class TransactionalProducer:
         self._role = role
         self._patience = patience
         self._transaction: _Transaction | None = None
+        self._disconnects = Disconnects(properties)
         with sorting("making a producer"):
-            self._producer = Producer(properties)
+            self._producer = Producer({**properties, **LOGGED}, logger=self._disconnects)
         try:
             self._persist(self._producer.init_transactions, "starting a producer")
         except (BatchAborted, ProducerLost) as lost:
             raise LogUnavailable(str(lost)) from lost
 
     def begin(self, *, name_each: bool) -> None:
-        """Open a transaction. With `name_each` an error can name each record, at a higher cost."""
+        """Open a transaction. With `name_each` an error can name each record, at a higher cost.
+
+        Raises ProducerLost where an end of the one before may come yet: it would be taken for this
+        one's.
+        """
+        self._disconnects.refuse_if_late()
         self._persist(lambda _: self._producer.begin_transaction(), "beginning")
         self._transaction = _Transaction(self._sessions, name_each=name_each)
 
@@ -124,18 +132,20 @@ class TransactionalProducer:
             TopicPartition(topic, partition, each.offset, each.metadata)
             for partition, each in offsets.items()
         ]
-        self._persist(
-            lambda wait: _send_offsets(self._producer, positions, membership, wait),
-            "sending offsets",
-        )
-        self._persist(self._producer.commit_transaction, "committing")
+        with self._noticing():
+            self._persist(
+                lambda wait: _send_offsets(self._producer, positions, membership, wait),
+                "sending offsets",
+            )
+            self._persist(self._producer.commit_transaction, "committing")
         self._transaction = None
 
     def abort(self) -> None:
         """Abort the open transaction, if there is one."""
         if self._transaction is not None:
             self._transaction = None
-            self._persist(self._producer.abort_transaction, "aborting")
+            with self._noticing():
+                self._persist(self._producer.abort_transaction, "aborting")
 
     def close(self) -> None:
         """Let go; what is in the queue is purged, so that nothing is waited for."""
@@ -189,6 +199,14 @@ class TransactionalProducer:
     def _persist(self, call: Callable[[float], object], doing: str) -> None:
         with self._sorting(doing):
             persist(call, doing, self._patience, self._needs())
+
+    def _noticing(self) -> AbstractContextManager[None]:
+        return self._disconnects.noticed(self._serve)
+
+    def _serve(self, seconds: float) -> None:
+        # What is wrong with the producer for good is told again, by its next step.
+        with suppress(ProducerLost), self._sorting("polling"):
+            self._producer.poll(seconds)
 
     @contextmanager
     def _sorting(self, doing: str) -> Iterator[None]:

@@ -189,7 +189,10 @@ class Publication(Protocol):
         """Return the transactional id in use."""
 
     def begin(self) -> None:
-        """Open a transaction."""
+        """Open a transaction.
+
+        Raises ProducerLost where something that was sent to end the one before may arrive late.
+        """
 
     def send(self, records: Sequence[Outgoing]) -> None:
         """Hand records over; they are not delivered until `flush` says so."""

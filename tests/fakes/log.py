@@ -335,6 +335,9 @@ class FakePublication:
         self._epoch = 0
         self._transaction: Transaction | None = None
         self._ends: dict[int, int] = {}
+        self._refused = False
+        self.disconnected = False
+        """Whether a connection was lost while a transaction ended."""
 
     def identity(self) -> str:
         return self._identity
@@ -342,13 +345,17 @@ class FakePublication:
     def begin(self) -> None:
         self._require_own()
         self._broker.passing("begin")
+        if self.disconnected:
+            raise ProducerLost("an end may arrive late")
         self._transaction = self._broker.open[self._identity] = Transaction()
-        self._ends = {}
+        self._ends, self._refused = {}, False
 
     def send(self, records: Sequence[Outgoing]) -> None:
         for record in records:
             # A fenced producer's records get nowhere; it hears of it when it flushes.
-            if self._epoch == self._broker.epochs[self._identity]:
+            if self._broker.open.get(self._identity) is not self._transaction:
+                self._refused = True
+            elif self._epoch == self._broker.epochs[self._identity]:
                 partition = self._broker.append(record, self._transaction)
                 if record.topic is Topic.SESSIONS:
                     self._ends[partition] = self._broker.extent(record.topic, partition).end
@@ -358,6 +365,8 @@ class FakePublication:
             raise BatchAborted("the fake broker is away")
         self._require_own()
         self._broker.passing("flush")
+        if self._refused:
+            raise BatchAborted("no transaction was open any more")
         return self._ends
 
     def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
@@ -384,6 +393,7 @@ class FakePublication:
     def replace(self) -> None:
         self._transaction = None
         self._broker.answer()
+        self.disconnected = False
         self._identity = f"fake-{next(self._broker.names)}"
         self._epoch = self._broker.init(self._identity)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from fakes.log_backends import KafkaLog
 from servers import KafkaAddress, Names, Places, RedisAddress
-from slow_proxy import SlowProxy, slow_proxy
+from slow_proxy import SlowProxy, serving
 from system.deployment import Deployment, eventually
 
 from processor.demo.traffic import updates
@@ -38,7 +38,7 @@ class Distant(NamedTuple):
 @pytest.fixture(scope="module")
 def behind_proxy(places: Places) -> Iterator[Distant]:
     port = free_port()
-    with slow_proxy(port) as proxy:
+    with serving(SlowProxy(port)) as proxy:
         advertised = f"127.0.0.1:{proxy.port}"
         server = LocalKafka.start(
             places.guarded("distant-kafka"),

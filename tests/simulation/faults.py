@@ -10,7 +10,7 @@ from processor.ports.sessions import CacheLost, CacheUnavailable
 from processor.state.checkpoint import CommitMetadata
 from simulation.check import CLUSTER
 from simulation.plan import AT_A_CALL, Happens
-from simulation.ports import REFUSED, UNANSWERED, Call, Happening, SimulatedTask
+from simulation.ports import REFUSED, UNANSWERED, Call, Happening, Side, SimulatedTask
 from simulation.world import Process, World, quietly
 
 Fault = Callable[[World, Process, Happens], None]
@@ -19,6 +19,10 @@ CallFault = Callable[[World, Process, Happens, Call], None]
 _COORDINATOR = (
     *("coordination.committed", "coordination.fence"),
     *("publication.commit", "publication.abort", "publication.replace"),
+)
+_IN_THE_NEXT: tuple[tuple[str, Side], ...] = (
+    *(("publication.send", "after"), ("publication.flush", "after")),
+    ("publication.commit", "before"),
 )
 _WRONG_CLOCKS_S = (-40 * 86_400.0, -3_600.0, -1.0, 1.0, 3_600.0, 40 * 86_400.0)
 
@@ -366,6 +370,31 @@ def _commit_never_ends(_world: World, process: Process, _happens: Happens, call:
     raise ProducerLost("the offsets were sent, the end was not (simulated)")
 
 
+def _end_comes_late(world: World, process: Process, happens: Happens, call: Call) -> None:
+    """Have the end be asked for twice, once more after the connection was lost.
+
+    What was asked for first arrives in the next transaction of whoever has the id and the epoch.
+    """
+    publication, broker = process.publication, world.broker
+    identity, commit = publication.identity(), call.method == "publication.commit"
+    epoch = broker.epochs[identity]
+
+    def late(_task: SimulatedTask, _call: Call) -> None:
+        transaction = broker.open.get(identity)
+        known = transaction is not None and bool(transaction.first or transaction.offsets)
+        if known and broker.epochs[identity] == epoch:
+            world.tell(f"an end of {process.name} under {identity} arrives late, {commit=}")
+            broker.end(identity, commit=commit)
+
+    method, side = _IN_THE_NEXT[happens.amount % len(_IN_THE_NEXT)]
+    publication.disconnected = True
+    try:
+        call.do()
+    finally:
+        process.armed.append(Happening(method, side, late))
+    call.answer(None)
+
+
 def _nothing_read(world: World, process: Process, _happens: Happens, call: Call) -> None:
     world.scheduler.sleep(process, 0.1)
     call.answer([])
@@ -382,6 +411,7 @@ AT_CALLS: dict[str, CallFault] = {
     "done later": _done_later,
     "commit later": _commit_later,
     "commit never ends": _commit_never_ends,
+    "end comes late": _end_comes_late,
     "nothing read": _nothing_read,
     "not fenced yet": _not_fenced,
 }

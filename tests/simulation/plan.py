@@ -35,6 +35,7 @@ AT_A_CALL = {
     "done later": tuple(sorted(DEFERRABLE)),
     "commit later": ("publication.commit",),
     "commit never ends": ("publication.commit",),
+    "end comes late": ("publication.commit", "publication.abort"),
     "nothing read": ("scan.read",),
     "not fenced yet": ("coordination.fence",),
 }

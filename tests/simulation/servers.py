@@ -203,6 +203,9 @@ class SimulatedPublication(FakePublication):
         if member not in group.members or generation != group.generation:
             raise BatchAborted("the membership has ended")
         assert self._transaction is not None
+        if self._broker.open.get(self._identity) is not self._transaction:
+            # Ended by somebody's late end: the coordinator begins one with what comes next.
+            self._transaction = self._broker.open[self._identity] = Transaction()
         self._transaction.offsets |= offsets
         return self._transaction
 

@@ -12,7 +12,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from fakes.log import FakeCoordination
+from fakes.log import FakeCoordination, FakePublication
 from fakes.redis import FakeSessionCache
 
 from processor.partitions import takeover
@@ -172,3 +172,8 @@ def test_a_virgin_partition_that_another_took_over_meanwhile(monkeypatch: Patch)
     with quiet():
         assert simulate(VIRGIN).violation is not None
     found("has no committed offset, but")
+
+
+def test_a_producer_that_goes_on_after_an_end_that_may_arrive_late(monkeypatch: Patch) -> None:
+    plant(monkeypatch, FakePublication, "begin", {"if self.disconnected:": "if False:"})
+    found("committed", "published", "to be read next")

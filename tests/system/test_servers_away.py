@@ -19,6 +19,7 @@ from processor.local.valkey import LocalValkey
 SPINNING = 0.4
 """The share of a core that waiting may not use; a loop without a wait uses a whole one."""
 MEASURED_S = 3.0
+REPLACED = "producer lost, replacing it"
 
 
 @pytest.fixture
@@ -81,6 +82,8 @@ def test_a_kafka_that_is_deaf_and_then_gone(fragile: Deployment, private_kafka: 
         fragile.produce(islice(stream, 3_000))
         fragile.await_processed()
 
+        replaced = process.log.count(REPLACED)
+        fragile.produce(islice(stream, 1_500))
         private_kafka.kill()
         with resting(process):
             eventually("it says why", lambda: warned(process, "kafka"))
@@ -89,6 +92,7 @@ def test_a_kafka_that_is_deaf_and_then_gone(fragile: Deployment, private_kafka: 
         fragile.produce(stream)
         fragile.await_processed()
         eventually("it is content", lambda: process.ready() and not warned(process, "kafka"))
+        assert process.log.count(REPLACED) - replaced <= 1, "a new producer for each restart"
     process.terminate()
     fragile.assert_exact()
 

@@ -1,0 +1,78 @@
+"""Connections that a producer lost while a step of a transaction was under way (ADR 14).
+
+The client sends such a step once more on another connection. What it sent before may still be on
+its way, and Kafka's protocol of the first version cannot tell it from the next transaction's own.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final
+
+from processor.ports.log import ProducerLost
+
+LOGGED: Final[Mapping[str, object]] = {
+    # The client tells of a connection that a peer closed in no other way than by a line of its log.
+    "log_level": 6,
+    "log.connection.close": True,
+}
+_SHOWN: Final = 2
+"""The log level from which lines go to stderr where the properties say nothing."""
+_LEVELS: Final = (50, 50, 50, 40, 30, 20, 20, 10)
+"""What the client makes of syslog's levels."""
+_NOT_YET_UP: Final = re.compile(
+    r" in state (INIT|DOWN|TRY_CONNECT|CONNECT|SSL_HANDSHAKE|APIVERSION_QUERY|AUTH_\w+)\b"
+)
+"""Of a connection that carried nothing but its own beginning."""
+_UNTOLD_S: Final = 30.0
+"""How long the client does not tell of a connection that is lost as the one before it was."""
+_BACKOFF_MS: Final = 100.0
+
+
+class Disconnects:
+    """Takes note of lost connections; it is the producer's `logger`. One thread serves it."""
+
+    def __init__(
+        self, properties: Mapping[str, object], now: Callable[[], float] = monotonic
+    ) -> None:
+        """Take the producer's own properties: how long it waits before it sends a step again."""
+        self._late = False
+        backoff = float(str(properties.get("retry.backoff.ms", _BACKOFF_MS)))
+        self._once = backoff / 2000
+        self._shown = _LEVELS[int(str(properties.get("log_level", _SHOWN)))]
+        self._now = now
+        self._last: float | None = None
+
+    def log(self, level: int, _form: str, facility: str, client: str, line: str) -> None:
+        """Take a line of the client's log. Its name and form are those of Python's loggers."""
+        if facility == "FAIL" and _NOT_YET_UP.search(line) is None:
+            self._last = self._now()
+        if level >= self._shown:
+            sys.stderr.write(f"{facility}|{client}| {line}\n")
+
+    @contextmanager
+    def noticed(self, serve: Callable[[float], object]) -> Iterator[None]:
+        """Do a step inside: notice a connection that is lost meanwhile.
+
+        `serve` is the client's `poll`, without which it tells nothing. A loss that it does not tell
+        is noticed too: within `_UNTOLD_S` of another, what is sent twice takes a back-off.
+        """
+        serve(0)
+        before, start = self._last, self._now()
+        try:
+            yield
+        finally:
+            serve(0)
+            untold = before is not None and start - before < _UNTOLD_S
+            again = untold and self._now() - start > self._once
+            self._late = self._late or again or self._last != before
+
+    def refuse_if_late(self) -> None:
+        """Raise ProducerLost where something that was sent for a step may still arrive."""
+        if self._late:
+            raise ProducerLost(
+                "beginning: a connection was lost while a transaction ended, and what was sent on "
+                "it may arrive late"
+            )

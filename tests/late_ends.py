@@ -24,7 +24,7 @@ class Moment(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """An EndTxn, the connection to the broker that it waits on, and the answer to it."""
+    """A request, the connection to the broker that it waits on, and the answer to it."""
 
     request: bytes
     back: asyncio.StreamWriter
@@ -32,11 +32,12 @@ class _Held(NamedTuple):
 
 
 class LateEnds(SlowProxy):
-    """Passes requests and answers on, as they come, but for ends that are to be late.
+    """Passes requests and answers on, as they come, but for what is to be late.
 
-    After `cut` the next EndTxn is held, and its client loses the connection: it connects anew, and
-    asks once more. What is held arrives at `moment` in a later transaction, or by `deliver`. It
-    knows of one client at a time that has transactions.
+    After `cut` the next request of a kind, an EndTxn if nothing else is said, is held, and its
+    client loses the connection: it connects anew, and asks once more. What is held arrives at
+    `moment` in a later transaction, or by `deliver`. It knows of one client at a time that has
+    transactions.
     """
 
     def __init__(self, target: int) -> None:
@@ -46,18 +47,21 @@ class LateEnds(SlowProxy):
         self.holds = Event()
         self.arrived = Event()
         """Set with each answer."""
-        self._cut = False
+        self._kind: int | None = None
+        """Of what is to be held."""
         self._moment: Moment | None = None
         self._held: _Held | None = None
+        self._answers: dict[asyncio.StreamWriter, _Held] = {}
+        """By connection, what is held or was, until it is answered."""
         self._asked_again = False
         self._seen: dict[int, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def cut(self, moment: Moment | None = None) -> None:
-        """Hold the next EndTxn, until the moment or until `deliver`."""
+    def cut(self, moment: Moment | None = None, kind: int = END_TXN) -> None:
+        """Hold the next request of the kind, until the moment or until `deliver`."""
         self.holds.clear()
         self.arrived.clear()
-        self._moment, self._cut = moment, True
+        self._moment, self._kind = moment, kind
 
     def deliver(self) -> int:
         """Let what is held arrive; return the broker's error code."""
@@ -79,10 +83,10 @@ class LateEnds(SlowProxy):
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter
     ) -> None:
         async for request in _frames(reader):
-            if _kind(request) == END_TXN and self._cut:
-                self._cut = self._asked_again = False
+            if _kind(request) == self._kind:
+                self._kind, self._asked_again = None, False
                 answer = asyncio.get_running_loop().create_future()
-                self._held = _Held(request, back, answer)
+                self._held = self._answers[back] = _Held(request, back, answer)
                 writer.transport.abort()
                 self.holds.set()
                 return  # the broker sees a connection that stays
@@ -97,10 +101,12 @@ class LateEnds(SlowProxy):
         self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter
     ) -> None:
         async for answer in _frames(there):
-            if self._held is not None and self._held.back is back:
+            held = self._answers.get(back)
+            if held is not None:
                 # Behind the length: the request's number, how long it was throttled, the error.
-                self._held.answer.set_result(_int16(answer, 12))
-                return
+                if answer[4:8] == held.request[8:12]:
+                    held.answer.set_result(_int16(answer, 12))
+                continue
             writer.write(answer)
             with suppress(OSError):
                 await writer.drain()
@@ -118,11 +124,11 @@ class LateEnds(SlowProxy):
         return kind == self._moment.kind and self._seen.get(kind) == self._moment.number
 
     async def _deliver(self) -> None:
-        held = self._held
+        held, self._held, self._asked_again = self._held, None, False
         assert held is not None
         held.back.write(held.request)
         self.answers.append(await asyncio.wait_for(held.answer, 10))
-        self._held, self._asked_again = None, False
+        del self._answers[held.back]
         held.back.close()
         self.arrived.set()
 

@@ -38,18 +38,16 @@ class Disconnects:
         self, properties: Mapping[str, object], now: Callable[[], float] = monotonic
     ) -> None:
         """Take the producer's own properties: how long it waits before it sends a step again."""
-        self._late = False
-        backoff = float(str(properties.get("retry.backoff.ms", _BACKOFF_MS)))
-        self._once = backoff / 2000
-        self._shown = _LEVELS[int(str(properties.get("log_level", _SHOWN)))]
+        self._properties = properties
         self._now = now
+        self._late = False
         self._last: float | None = None
 
     def log(self, level: int, _form: str, facility: str, client: str, line: str) -> None:
         """Take a line of the client's log. Its name and form are those of Python's loggers."""
         if facility == "FAIL" and _NOT_YET_UP.search(line) is None:
             self._last = self._now()
-        if level >= self._shown:
+        if level >= _LEVELS[int(str(self._properties.get("log_level", _SHOWN)))]:
             sys.stderr.write(f"{facility}|{client}| {line}\n")
 
     @contextmanager
@@ -66,7 +64,7 @@ class Disconnects:
         finally:
             serve(0)
             untold = before is not None and start - before < _UNTOLD_S
-            again = untold and self._now() - start > self._once
+            again = untold and self._now() - start > self._backoff() / 2
             self._late = self._late or again or self._last != before
 
     def refuse_if_late(self) -> None:
@@ -76,3 +74,6 @@ class Disconnects:
                 "beginning: a connection was lost while a transaction ended, and what was sent on "
                 "it may arrive late"
             )
+
+    def _backoff(self) -> float:
+        return float(str(self._properties.get("retry.backoff.ms", _BACKOFF_MS))) / 1000

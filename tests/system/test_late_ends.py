@@ -11,7 +11,14 @@ from random import Random, SystemRandom
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from late_ends import ADD_OFFSETS_TO_TXN, PRODUCE, TXN_OFFSET_COMMIT, LateEnds, Moment
+from late_ends import (
+    ADD_OFFSETS_TO_TXN,
+    END_TXN,
+    PRODUCE,
+    TXN_OFFSET_COMMIT,
+    LateEnds,
+    Moment,
+)
 from servers import Names, Places, RedisAddress
 from slow_proxy import serving
 from system.deployment import Deployment, eventually
@@ -26,6 +33,8 @@ MOMENTS = (
     *(Moment(PRODUCE), Moment(PRODUCE, 2), Moment(PRODUCE, 3)),
     *(Moment(ADD_OFFSETS_TO_TXN), Moment(TXN_OFFSET_COMMIT)),
 )
+KINDS = (END_TXN, END_TXN, END_TXN, TXN_OFFSET_COMMIT, ADD_OFFSETS_TO_TXN)
+"""What is late: an end, or a step on the way to it."""
 TAKEN = 0
 """Kafka's error code for no error."""
 
@@ -113,7 +122,7 @@ def test_late_ends_change_nothing(proxy: LateEnds, deployment: Deployment) -> No
     process = deployment.run(max_batch="200")
     process.await_log("partition ready", times=4)
     for _ in range(LATE):
-        proxy.cut(chance.choice(MOMENTS))
+        proxy.cut(chance.choice(MOMENTS), chance.choice(KINDS))
 
         def arrived() -> bool:
             deployment.produce(islice(stream, 40))

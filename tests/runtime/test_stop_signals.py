@@ -47,3 +47,18 @@ def test_a_process_that_is_stuck_ends_and_says_where_it_was() -> None:
     assert process.returncode == 0, told
     assert "does not return" in told
     assert "waits_for_ever" in told
+
+
+def test_a_signal_before_the_service_listens_ends_it_well() -> None:
+    """Its command is being imported then, which takes half a second."""
+    program = """
+import os, signal, sys, types
+sys.argv[1:] = ["run"]
+stub = types.ModuleType("processor.cli.main")
+stub.main = lambda: os.kill(os.getpid(), signal.SIGTERM)
+sys.modules[stub.__name__] = stub
+from processor.__main__ import main
+sys.exit(main() or 5)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=30)
+    assert ended.returncode == 0

@@ -75,7 +75,7 @@ def of(*packages: str) -> list[str]:
 
 # Where Kafka's own errors are caught: where they are sorted, where the transactional producer meets
 # them, and where an assigned partition's end is asked for and any answer will do.
-CATCH_KAFKA = {"faults", "producer", "subscription"}
+CATCH_KAFKA = {"faults", "producer", "member"}
 
 
 @pytest.mark.parametrize(

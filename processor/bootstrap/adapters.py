@@ -21,7 +21,7 @@ from processor.kafka.framing import HeadersPublication
 from processor.kafka.publication import KafkaPublication
 from processor.kafka.scan import KafkaScan
 from processor.kafka.subscription import KafkaSubscription
-from processor.kafka.topics import TopicFacts, require
+from processor.kafka.topics import TopicFacts, require, servers
 from processor.partitions.takeover import First, Takeover
 from processor.ports.claims import Claims
 from processor.ports.clock import SYSTEM_CLOCK, Clock
@@ -57,6 +57,8 @@ class Log(NamedTuple):
     publication: Publication
     coordination: Coordination
     scan: Scan
+    servers: str
+    """What a command line says to reach the brokers."""
 
 
 class Adapters(NamedTuple):
@@ -128,6 +130,7 @@ def member_of(
         publication(cluster, stopped, facts.limits),
         coordination,
         scan,
+        servers(cluster),
     )
 
 

@@ -3,7 +3,9 @@
 It asks nobody, and knows neither settings nor which servers are behind the ports.
 """
 
+from collections.abc import Callable, Generator
 from functools import partial
+from math import inf
 from threading import Event
 from typing import NamedTuple
 
@@ -20,9 +22,12 @@ from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
 from processor.runtime.identity import IdentityWatch
 from processor.runtime.idle import IdleCommit
+from processor.runtime.open_transactions import OpenTransactions
 from processor.runtime.pacing import Pacing
+from processor.runtime.partition_watch import PartitionWatch
 from processor.runtime.pipeline import PART, Pipeline
 from processor.runtime.runner import Runner
+from processor.runtime.stalls import BEHIND_OTHERS_S, StallWatch
 from processor.runtime.until_end import UntilEnd, group_position
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
@@ -95,9 +100,7 @@ def wire(
             restore=restore,
             identity=log.publication.identity,
         ),
-        rebuild_claims=partial(
-            rebuild_claims, log.stream, adapters.claims, log.coordination, log.scan, run.inherited
-        ),
+        rebuild_claims=_rebuild_claims(adapters, run),
         commit_idle=_commit_idle(adapters, limits, run, pipeline),
         observer=observer,
         pacing=pacing,
@@ -115,6 +118,7 @@ def wire(
         assignment=assignment,
         pacing=pacing,
         identity=identity,
+        watch=_watch(adapters, pipeline, assignment, observer, slowed=run.max_rate is not None),
         halts=halts,
         stopping=stopping,
         clock=clock,
@@ -124,6 +128,13 @@ def wire(
         gate=gate,
     )
     return Service(runner, pipeline, takeover, restore, halts, gate)
+
+
+def _rebuild_claims(adapters: Adapters, run: Run) -> Callable[[], Generator[bool, None, None]]:
+    log = adapters.log
+    return partial(
+        rebuild_claims, log.stream, adapters.claims, log.coordination, log.scan, run.inherited
+    )
 
 
 def _commit_idle(adapters: Adapters, limits: Limits, run: Run, pipeline: Pipeline) -> IdleCommit:
@@ -142,6 +153,34 @@ def _identity(adapters: Adapters, codecs: Codecs) -> IdentityWatch:
     log = adapters.log
     describe = partial(adapters.directory.describe, log.stream.partitions, codecs.texts)
     return IdentityWatch(log.stream, log.topics, log.coordination, describe, adapters.clock)
+
+
+def _watch(
+    adapters: Adapters,
+    pipeline: Pipeline,
+    assignment: Assignment,
+    observer: Observer,
+    *,
+    slowed: bool,
+) -> PartitionWatch:
+    """Return what sees partitions that stand still; one that is `slowed` may let records wait."""
+    log, clock, held_up = adapters.log, adapters.clock, observer.held_up
+    return PartitionWatch(
+        subscription=log.subscription,
+        coordination=log.coordination,
+        pipeline=pipeline,
+        assignment=assignment,
+        stalls=StallWatch(
+            log.subscription,
+            lambda: {} if assignment.holds_claims else assignment.flowing(),
+            held_up,
+            clock,
+            inf if slowed else BEHIND_OTHERS_S,
+        ),
+        transactions=OpenTransactions(log.coordination, log.topics, log.servers, held_up, clock),
+        observer=observer,
+        clock=clock,
+    )
 
 
 def _restore(adapters: Adapters, codecs: Codecs, observer: Observer) -> Restore:

@@ -11,8 +11,9 @@ from processor.dead_letters.letter import in_short
 from processor.dead_letters.progress import RedrivePositions, committed
 from processor.dead_letters.selection import Selection
 from processor.errors import UnpublishableError
+from processor.ports.chunks import chunks_in
 from processor.ports.clock import Clock
-from processor.ports.log import Committed, Outgoing, Record, chunks_in
+from processor.ports.log import Committed, Outgoing, Record
 
 _BATCH: Final = 500
 _BATCH_BYTES: Final = 8 * 1024 * 1024

@@ -1,6 +1,6 @@
 """Questions to the coordinator and the brokers: `Coordination` on confluent-kafka."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -20,9 +20,19 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 from processor.kafka.clients import Cluster, common, transactional
 from processor.kafka.faults import Causes, error_of, is_passing, sort, sorting
 from processor.kafka.permissions import Permission
+from processor.kafka.true_ends import EndsQuestion, record_times
 from processor.kafka.unstable import UnstableOffsets
 from processor.ports.clock import SYSTEM_CLOCK, Clock
-from processor.ports.log import Committed, Extent, LogUnavailable, NotStable, Topic
+from processor.ports.log import (
+    Committed,
+    Ends,
+    EndsAnswer,
+    Extent,
+    LogUnavailable,
+    NotStable,
+    Place,
+    Topic,
+)
 
 _ANSWER_S: Final = 5.0
 _STABLE_S: Final = (0.5, 1.0, 3.5)
@@ -115,6 +125,22 @@ class KafkaCoordination:
         )
         return Extent(start, stable, max(stable, end))
 
+    def ends(self, places: Collection[Place]) -> EndsAnswer:
+        """Ask where partitions end, with one question for all leaders."""
+        question = EndsQuestion(self._admin, self._cluster, places)
+
+        def answers() -> Mapping[Place, Ends] | None:
+            found = question.answers()
+            if found is not None and not question.is_whole(found):
+                self._renew()
+            return found
+
+        return answers
+
+    def timestamps(self, offsets: Mapping[Place, int]) -> dict[Place, int]:
+        """Return the timestamps of the records at these offsets, or next behind them."""
+        return record_times(self._cluster, offsets)
+
     def offset_at(self, partition: int, timestamp: int) -> int:
         """Return the first offset at or after the time, the end where no record is so late."""
         place = TopicPartition(self._cluster.topics[Topic.UPDATES], partition)
@@ -176,10 +202,13 @@ class KafkaCoordination:
             with sorting(doing, *needs):
                 yield
         except LogUnavailable:
-            if self._clock.monotonic() >= self._renew_at:
-                self._renew_at = self._clock.monotonic() + _RENEW_S
-                self._admin = self._connected()
+            self._renew()
             raise
+
+    def _renew(self) -> None:
+        if self._clock.monotonic() >= self._renew_at:
+            self._renew_at = self._clock.monotonic() + _RENEW_S
+            self._admin = self._connected()
 
     def _connected(self) -> AdminClient:
         with sorting("connecting"):

@@ -1,21 +1,14 @@
 """The live consumer: `Subscription` on confluent-kafka."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
 
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from processor.errors import ConfigError, ProcessorError, TopicError
+from processor.errors import TopicError
 from processor.kafka.absence import Absence
-from processor.kafka.clients import Cluster, group_member, has_joined
-from processor.kafka.faults import Causes, sort, sorting
+from processor.kafka.clients import Cluster
+from processor.kafka.faults import sort, sorting
+from processor.kafka.member import GroupMember
 from processor.kafka.records import to_record
 from processor.kafka.unreadable import BlockedPartitions, is_damaged, is_unpackable
 from processor.ports.log import (
@@ -26,55 +19,45 @@ from processor.ports.log import (
     Topic,
 )
 
-_ANSWER_S: Final = 1.0
-
 
 class KafkaSubscription:
     """A member of the group. Made, it subscribes; its first `take` calls join."""
 
     def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._topic = cluster.topics[Topic.UPDATES]
         self._needs = (cluster.on_topic(Topic.UPDATES, "READ"), cluster.on_group("READ"))
-        self._assigned: set[int] = set()
         self._paused: set[int] = set()
-        self._news: Rebalance | None = None
-        self._callback_error: Exception | None = None
-        self._connection_error: str | None = None
-        self._causes = Causes()
         self._absence = Absence(self._topic)
-        self._confirmed: Membership | None = None
         self._unproven: dict[int, int] = {}
         self._asked_again: set[int] = set()
         self._starts: dict[int, int] = {}
         self._blocked = BlockedPartitions(cluster)
-        with sorting("subscribing"):
-            self._consumer = Consumer({**group_member(cluster), "error_cb": self._on_error})
-            self._consumer.subscribe(
-                [self._topic],
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_revoke,
-            )
+        self._member = self._joining()
+
+    def _joining(self) -> GroupMember:
+        return GroupMember(self._cluster, self._paused.update, self._forget)
+
+    @property
+    def _consumer(self) -> Consumer:
+        return self._member.consumer
 
     def membership(self) -> Membership | None:
-        """Return the group metadata; with KIP-848 there is a member id before one has joined."""
-        membership: bytes = self._consumer.consumer_group_metadata()
-        return membership if self._consumer.memberid() and has_joined(membership) else None
+        """Return the group metadata, None before the group gave a generation."""
+        return self._member.membership()
 
     def confirmed(self) -> Membership | None:
         """Return what `membership` said before the last `take`, if nothing changed in it."""
-        return self._confirmed
+        return self._member.confirmed
 
     def take(self, limit: int, wait: float) -> list[Record]:
         """Wait for one record, then return it with what else has arrived."""
-        self._confirmed = self.membership()
+        self._member.confirmed = self.membership()
         with sorting("reading updates", *self._needs):
             messages = self._consumer.consume(1, 0 if self._blocked.searching else wait)
             if messages:
                 messages += self._consumer.consume(limit - 1, 0) if limit > 1 else []
-        if self._callback_error is not None:
-            error, self._callback_error = self._callback_error, None
-            raise error
+        self._member.raise_kept()
         records = []
         ahead: set[int] = set()
         blocked = self._blocked.positions
@@ -97,8 +80,14 @@ class KafkaSubscription:
 
     def rebalance(self) -> Rebalance | None:
         """Return what changed, once."""
-        news, self._news = self._news, None
-        return news
+        return self._member.rebalance()
+
+    def renew(self) -> Rebalance:
+        """Leave the group, beside what follows, and join it with another client."""
+        former, self._member = self._member, self._joining()
+        change = former.abandon()
+        self._forget(change.revoked)
+        return change
 
     def resume(self, positions: Mapping[int, int]) -> None:
         """Assign anew at the positions.
@@ -160,19 +149,25 @@ class KafkaSubscription:
         """Return what is wrong with the batches that damaged partitions stand before."""
         return dict(self._blocked.damage)
 
+    def blocked(self) -> Collection[int]:
+        """Return the partitions before a batch that is damaged, or whose end is looked for."""
+        return set(self._blocked.positions)
+
     def connection_error(self) -> str | None:
         """Ask the brokers, if the client reported that all of them were down."""
-        if self._connection_error is not None:
-            with suppress(KafkaException):
-                self._consumer.list_topics(self._topic, timeout=_ANSWER_S)
-                self._connection_error = None
-                self._causes.forget()
-        return self._connection_error and (self._causes.last() or self._connection_error)
+        return self._member.connection_error()
 
     def close(self) -> None:
         """Leave the group."""
-        with sorting("leaving the group"):
-            self._consumer.close()
+        self._member.leave()
+
+    def _forget(self, partitions: Collection[int]) -> None:
+        """Forget partitions that are revoked."""
+        self._paused.difference_update(partitions)
+        self._blocked.forget(partitions)
+        for partition in partitions:
+            self._unproven.pop(partition, None)
+            self._blocked.mended(partition)
 
     def _partitions(self, partitions: Mapping[int, int] | Sequence[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]
@@ -196,19 +191,6 @@ class KafkaSubscription:
                 return True
             del self._unproven[partition]
         return False
-
-    def _held_back(self, partition: int) -> int:
-        """Return where an assigned partition stands until `resume`: its end, as a number.
-
-        A fetch may start before the pause takes hold: there it finds nothing. (The logical end is
-        an open question to the broker, and its answer may overtake a later assignment: seen.)
-        """
-        try:
-            place = TopicPartition(self._topic, partition)
-            known = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
-        except KafkaException:
-            return 0  # what becomes of a fetch there is ignored while the partition is paused
-        return known[1] if known else 0
 
     def _meet(self, message: Message) -> None:
         """Raise what a message's error means, unless it is an event or passes by itself."""
@@ -244,55 +226,3 @@ class KafkaSubscription:
         if position < 0:
             position = self._starts[partition]
         self._blocked.block(message, error, position, self.ends([partition]).get(partition, 0))
-
-    # Callbacks run inside `take`. An exception in one would make it skip records, so they keep it.
-
-    def _on_error(self, error: KafkaError) -> None:
-        self._causes.note(error)
-        if error.fatal():
-            self._callback_error = ConfigError(
-                f"the group does not take this member any more: {error.str()} ({error.name()})",
-                hint="Mend PROCESSOR_KAFKA (a group.instance.id is one process's own).",
-            )
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            self._connection_error = error.str()
-
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        try:
-            numbers = {each.partition for each in partitions}
-            for each in partitions:
-                each.offset = self._held_back(each.partition)
-            consumer.incremental_assign(partitions)
-            consumer.pause(partitions)
-            self._assigned |= numbers
-            self._paused |= numbers
-            self._note(assigned=numbers, revoked=set())
-        except Exception as error:  # noqa: BLE001  kept for `take` to raise
-            self._callback_error = _kept(error)
-
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        try:
-            numbers = {each.partition for each in partitions}
-            self._assigned -= numbers
-            self._paused -= numbers
-            for number in numbers:
-                self._unproven.pop(number, None)
-                self._blocked.forget([number])
-                self._blocked.mended(number)
-            self._note(assigned=set(), revoked=numbers)
-            consumer.incremental_unassign(partitions)
-        except Exception as error:  # noqa: BLE001  kept for `take` to raise
-            self._callback_error = _kept(error)
-
-    def _note(self, assigned: set[int], revoked: set[int]) -> None:
-        self._confirmed = None
-        before = self._news or Rebalance(frozenset(), frozenset())
-        self._news = Rebalance(
-            frozenset((before.assigned - revoked) | assigned),
-            frozenset(before.revoked | revoked),
-        )
-
-
-def _kept(error: Exception) -> Exception:
-    known = isinstance(error, ProcessorError)
-    return error if known else LogUnavailable(f"in a rebalance: {error}")

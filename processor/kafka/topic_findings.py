@@ -35,6 +35,8 @@ class TopicState(NamedTuple):
     partitions: int
     replicas: int
     settings: Mapping[str, str]
+    brokers: int
+    """How many there are that could have replicas."""
 
     @property
     def record_limit(self) -> int:
@@ -69,6 +71,7 @@ def judge(
         if topic not in states
     ]
     findings += _counts(names, states, servers)
+    findings += _alone(names, states, servers)
     updates = states.get(Topic.UPDATES)
     input_bytes = updates.record_limit if updates else USUAL_RECORD_BYTES
     for topic, state in states.items():
@@ -96,6 +99,27 @@ def alter_command(topic: str, settings: Mapping[str, str], servers: str) -> str:
         f"kafka-configs --bootstrap-server {servers} --alter --entity-type topics "
         f"--entity-name {topic} --add-config {pairs}"
     )
+
+
+def _alone(
+    names: Mapping[Topic, str], states: Mapping[Topic, TopicState], servers: str
+) -> list[Finding]:
+    """Return the topics that have one replica where three could be."""
+    return [
+        Finding(
+            names[topic],
+            "replication factor",
+            "1",
+            str(_REPLICATED),
+            "warning",
+            "a partition stands still while its one broker is away, and what is in it is lost with "
+            "that broker's disk",
+            f"kafka-reassign-partitions --bootstrap-server {servers} --execute "
+            "--reassignment-json-file FILE (with three replicas for each partition)",
+        )
+        for topic, state in states.items()
+        if state.replicas == 1 and state.brokers >= _REPLICATED
+    ]
 
 
 def _counts(

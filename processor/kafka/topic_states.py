@@ -82,6 +82,7 @@ def _ask(
     names = TopicCollection([cluster.topics[topic] for topic in topics])
     with sorting(doing):
         asked = admin.describe_topics(names, request_timeout=ANSWER_S)
+        brokers = len(admin.list_topics(timeout=ANSWER_S).brokers)
     found: dict[Topic, TopicState] = {}
     contradicted = []
     for topic in topics:
@@ -99,7 +100,8 @@ def _ask(
         except TopicError:  # another broker described it a moment ago
             contradicted.append(name)
         else:
-            found[topic] = TopicState(len(description.partitions), replicas, settings)
+            partitions = len(description.partitions)
+            found[topic] = TopicState(partitions, replicas, settings, brokers)
     return found, contradicted
 
 

@@ -5,7 +5,7 @@ may be retried was retried for a bounded time, and what remains is one of the ex
 `ProcessorError`. A question blocks for a few seconds at most, a step of a transaction for 30.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol, Self
 
@@ -112,6 +112,19 @@ class Extent(NamedTuple):
     end: int
 
 
+class Ends(NamedTuple):
+    """Where a partition ends: what is stable, and all with the records of open transactions."""
+
+    stable_end: int
+    end: int
+
+
+Place = tuple[Topic, int]
+"""A partition of a topic."""
+EndsAnswer = Callable[[], Mapping[Place, Ends] | None]
+"""Returns what was answered, None while that is awaited; waits for a moment itself."""
+
+
 class Rebalance(NamedTuple):
     """What changed since it was last asked for. A lost partition is among the revoked."""
 
@@ -175,6 +188,15 @@ class Subscription(Protocol):
         It is read again at intervals; nobody needs to do anything for that.
         """
 
+    def blocked(self) -> Collection[int]:
+        """Return the partitions before a batch that cannot be read, as yet or at all."""
+
+    def renew(self) -> Rebalance:
+        """Leave the group and join it again with a client that knows nothing of the former one.
+
+        Returns what is revoked by that: all. The group assigns partitions anew.
+        """
+
     def connection_error(self) -> str | None:
         """Return why no broker can be reached at present, None where one can, as far as known."""
 
@@ -236,6 +258,19 @@ class Coordination(Protocol):
     def extent(self, topic: Topic, partition: int) -> Extent:
         """Return the partition's offsets as the broker has them now."""
 
+    def ends(self, places: Collection[Place]) -> EndsAnswer:
+        """Ask the leaders where partitions end; waits for nothing, and raises nothing.
+
+        A partition that is not answered for within 3 s, one deadline for all, is left out.
+        """
+
+    def timestamps(self, offsets: Mapping[Place, int]) -> dict[Place, int]:
+        """Return the timestamps (ms) of the records at these offsets, or next behind them.
+
+        Those of open transactions count too. It takes 2 s at most, for all together; a record that
+        has not come by then, or has no timestamp, is left out.
+        """
+
     def offset_at(self, partition: int, timestamp: int) -> int:
         """Return the first input offset at or after the time (ms), the end when there is none."""
 
@@ -247,22 +282,6 @@ class Coordination(Protocol):
 
     def cluster_id(self) -> str:
         """Return the cluster's id."""
-
-
-def chunks_in(
-    chunks: Iterable[Sequence[Record]], start: int, end: int, passed: Callable[[int], object]
-) -> Iterator[Sequence[Record]]:
-    """Yield those chunks of a partition that are not empty.
-
-    After each, `passed` is told how many offsets that was; all told, it is told of `end - start`.
-    """
-    at = start
-    for chunk in chunks:
-        if chunk:
-            yield chunk
-            passed(chunk[-1].offset + 1 - at)
-            at = chunk[-1].offset + 1
-    passed(end - at)
 
 
 class Scan(Protocol):

@@ -6,7 +6,7 @@ from threading import Event
 from typing import Final
 
 from processor.dead_letters.limits import HaltedPartitions
-from processor.errors import TooManyDeadLetters, TopicError
+from processor.errors import TopicError
 from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.clock import Clock
 from processor.ports.log import (
@@ -27,10 +27,11 @@ from processor.runtime.batch_limit import BatchLimit
 from processor.runtime.garbage import collect_what_a_fault_left
 from processor.runtime.identity import IdentityWatch
 from processor.runtime.pacing import IDLE_WAIT_S, TASK_WAIT_S, Pacing
+from processor.runtime.partition_watch import PartitionWatch
 from processor.runtime.pipeline import Pipeline
 from processor.runtime.until_end import UntilEnd
 from processor.stages.consume import consume
-from processor.telemetry.observer import WHAT_TO_DO, Observer
+from processor.telemetry.observer import Observer
 
 CHECK_S: Final = 3.0
 """How often all stamps are compared with what stands in Redis, so that idle partitions are too."""
@@ -57,6 +58,7 @@ class Runner:
         assignment: Assignment,
         pacing: Pacing,
         identity: IdentityWatch,
+        watch: PartitionWatch,
         halts: HaltedPartitions,
         stopping: Event,
         clock: Clock,
@@ -74,6 +76,7 @@ class Runner:
         self._assignment = assignment
         self._pacing = pacing
         self._identity = identity
+        self._watch = watch
         self._halts = halts
         self._stopping = stopping
         self._clock = clock
@@ -92,7 +95,11 @@ class Runner:
                 collect_what_a_fault_left()
             try:
                 self._turn()
-                if self._until_end and self._at_end(self._until_end):
+                if self._until_end and self._until_end.at_end(
+                    self._assignment.flowing(),
+                    self._assignment.partitions,
+                    self._halts.partitions,
+                ):
                     return
             except TopicError as fault:
                 # One broker may not know for a moment what the others know.
@@ -105,18 +112,6 @@ class Runner:
                 self._retreat(fault)
                 self._assignment.restart(list(self._pipeline.owned))
 
-    def _at_end(self, until_end: UntilEnd) -> bool:
-        """Whether all ends are reached; raises what keeps this process from reaching them."""
-        running, coming = self._assignment.flowing(), self._assignment.partitions
-        if until_end.reached(running, coming):
-            return True
-        halted = self._halts.partitions
-        stuck = until_end.stuck(running, coming, halted) if halted else []
-        if stuck:
-            why = "; ".join(f"partition {each}: {halted[each]}" for each in stuck)
-            raise TooManyDeadLetters(f"the ends cannot be reached: {why}", hint=WHAT_TO_DO)
-        return False
-
     def _turn(self) -> None:
         """Step the tasks, then take what has arrived and process it.
 
@@ -127,10 +122,10 @@ class Runner:
             return
         if self._gate is not None:
             self._assignment.resume(self._gate.take_due())
-        taken = consume(
-            self._subscription, self._batch_limit.records, self._wait(progress=progress)
-        )
+        limit = self._batch_limit.records
+        taken = consume(self._subscription, limit, self._wait(progress=progress))
         records = taken.records
+        self._watch.stalls.polled(full=len(records) >= limit)
         if taken.rebalance is not None:
             self._rebalanced(taken.rebalance)
         if taken.membership is None or taken.rebalance is not None:
@@ -224,6 +219,7 @@ class Runner:
 
     def _drop_batch(self, restart: Iterable[int] = ()) -> None:
         """Abort what is open, take `restart` over anew, and read the rest of the batch again."""
+        self._watch.stalls.dropped()
         try:
             with suppress(BatchAborted):
                 self._publication.abort()
@@ -296,4 +292,5 @@ class Runner:
             self._observer.back("redis")
         except ServerUnavailable as fault:
             self._observer.away(fault.server, str(fault), retry_in=CHECK_S)
-        self._observer.look(self._subscription, self._pipeline.offsets())
+        if self._watch.check():
+            self._rebalanced(self._subscription.renew())

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from processor.errors import TooManyDeadLetters
 from processor.ports.clock import Clock
 from processor.ports.log import Coordination, Record, Scan, Topic
+from processor.telemetry.observer import WHAT_TO_DO
 
 _ASK_EVERY_S: Final = 1.0
 _ASSIGN_S: Final = 3.0
@@ -50,6 +52,21 @@ class UntilEnd:
     def cut(self, records: Sequence[Record]) -> Sequence[Record]:
         """Return the records below the ends."""
         return [record for record in records if record.offset < self._ends[record.partition]]
+
+    def at_end(
+        self, running: Mapping[int, int], coming: Collection[int], halted: Mapping[int, str]
+    ) -> bool:
+        """Whether all ends are reached. Raises TooManyDeadLetters where the halted ones cannot be.
+
+        See `reached`; `halted` says why each is.
+        """
+        if self.reached(running, coming):
+            return True
+        stuck = self.stuck(running, coming, halted) if halted else []
+        if stuck:
+            why = "; ".join(f"partition {each}: {halted[each]}" for each in stuck)
+            raise TooManyDeadLetters(f"the ends cannot be reached: {why}", hint=WHAT_TO_DO)
+        return False
 
     def reached(self, running: Mapping[int, int], coming: Collection[int]) -> bool:
         """Whether every partition is at its end.

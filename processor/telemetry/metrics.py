@@ -74,9 +74,9 @@ class Metrics:
         self._assigned.set(len(partitions))
         owned = {str(partition) for partition in partitions}
         for gauge in self._of_partitions:
-            for (partition,) in list(gauge._metrics):  # noqa: SLF001  no public way to list them
-                if partition not in owned:
-                    gauge.remove(partition)
+            for labels in list(gauge._metrics):  # noqa: SLF001  no public way to list them
+                if labels[0] not in owned:
+                    gauge.remove(*labels)
 
     def lag(self, lags: Mapping[int, Lag]) -> None:
         """Tell how far the owned partitions are behind."""
@@ -96,6 +96,14 @@ class Metrics:
     def damaged(self, partition: int, *, damaged: bool) -> None:
         """Tell whether an owned partition stands before a batch whose checksum is wrong."""
         self._damaged.labels(str(partition)).set(damaged)
+
+    def stalled(self, partition: int, *, stalled: bool) -> None:
+        """Tell whether an owned partition has records that do not come."""
+        self._stalled.labels(str(partition)).set(stalled)
+
+    def open_transaction(self, topic: str, partition: int, seconds: float) -> None:
+        """Tell for how long a transaction has held up what follows it; 0: none does."""
+        self._open_transaction.labels(str(partition), topic).set(seconds)
 
     def limit_passed(self, limit: str) -> None:
         """Count a partition that passed a limit on dead letters, `ratio` or `consecutive`."""
@@ -126,7 +134,7 @@ class Metrics:
         self._lag_records = self._gauge("lag_records", "Records to the end.", *_BY_PARTITION)
         self._lag_seconds = self._gauge(
             "lag_seconds",
-            "Age of the last record processed, while behind.",
+            "Age of what was processed last or is next, while behind.",
             *_BY_PARTITION,
         )
         self._restore_done = self._gauge(
@@ -143,11 +151,22 @@ class Metrics:
         self._damaged = self._gauge(
             "damaged", "1 where a batch of the input fails its checksum, else 0.", *_BY_PARTITION
         )
+        self._stalled = self._gauge(
+            "stalled", "1 where records are there and none comes, else 0.", *_BY_PARTITION
+        )
+        self._open_transaction = self._gauge(
+            "open_transaction_seconds",
+            "How long a transaction has held up what follows it, else 0.",
+            *_BY_PARTITION,
+            "topic",
+        )
         self._of_partitions = (
             self._damaged,
             self._halted,
             self._lag_records,
             self._lag_seconds,
+            self._open_transaction,
+            self._stalled,
             self._restore_done,
             self._restore_expected,
         )

@@ -8,6 +8,7 @@ import structlog
 from processor.ports.clock import Clock
 from processor.ports.log import Rebalance, Record, Subscription
 from processor.telemetry.health import STARTUP, Health
+from processor.telemetry.held_up import HeldUp
 from processor.telemetry.metrics import Lag, Metrics
 
 WHAT_TO_DO: Final = (
@@ -31,9 +32,11 @@ class Observer:
         self._health = health
         self._metrics = metrics
         self._clock = clock
+        self.held_up = HeldUp(health, metrics)
         self._away: set[str] = set()
         self._restores: dict[int, tuple[float, float]] = {}
         self._last_timestamps: dict[int, int] = {}
+        self._caught_up: dict[int, int] = {}
         self._halted: set[int] = set()
         self._awaiting: dict[int, str] = {}
         self._damaged: dict[int, str] = {}
@@ -91,11 +94,14 @@ class Observer:
         for partition in change.revoked | change.assigned:
             self._halted.discard(partition)
             self._health.clear(_flood(partition))
+            self.held_up.forget(partition)
         for partition in change.assigned:
             self._metrics.halted(partition, halted=False)
+            self._metrics.stalled(partition, stalled=False)
         for partition in change.revoked - change.assigned:
             self._health.clear(_subject(partition))
             self._last_timestamps.pop(partition, None)
+            self._caught_up.pop(partition, None)
         self._health.clear(STARTUP)
         _log.info(
             "assignment changed",
@@ -185,26 +191,46 @@ class Observer:
         self._health.clear("claims")
         _log.info("profile claims ready")
 
-    def look(self, subscription: Subscription, running: Mapping[int, int]) -> None:
+    def next_times(self, times: Mapping[int, int | None]) -> None:
+        """Take the timestamps of the records that are next; where there is none, age begins now."""
+        now = self._clock.now_ms()
+        for partition, timestamp in times.items():
+            self._last_timestamps.setdefault(partition, now if timestamp is None else timestamp)
+
+    def look(
+        self, subscription: Subscription, running: Mapping[int, int], ends: Mapping[int, int]
+    ) -> dict[int, int]:
         """Note the lag of the owned partitions, and what the client says of its brokers.
 
         Called every few seconds: who has been in the group for as long, and was given nothing, is
         ready. With KIP-848 the group says nothing to such a member.
+
+        `ends` are those that leaders told. Returns the position of each partition that is behind
+        and whose `next_times` are wanted.
         """
         joined = subscription.membership() is not None
         if joined and self._joined:
             self._health.clear(STARTUP)
         self._joined = joined
-        ends = subscription.ends(list(running))
+        known = subscription.ends(list(running))
         # The position of one that is held back is past what was fetched, and not committed.
         held = self._halted | self._awaiting.keys()
         positions = subscription.positions([each for each in running if each not in held])
         lags = {}
-        for partition, end in ends.items():
-            behind = max(0, end - max(running[partition], positions.get(partition, 0)))
+        wanted = {}
+        now = self._clock.now_ms()
+        for partition in running.keys() & (known.keys() | ends.keys()):
+            position = max(running[partition], positions.get(partition, 0))
+            behind = max(0, known.get(partition, 0) - position, ends.get(partition, 0) - position)
             age = 0.0
-            if behind and partition in self._last_timestamps:
-                age = max(0.0, (self._clock.now_ms() - self._last_timestamps[partition]) / 1000)
+            if not behind:
+                self._caught_up[partition] = now
+            elif partition in self._last_timestamps:
+                # What waits has come since the partition was last seen at its end.
+                since = max(self._last_timestamps[partition], self._caught_up.get(partition, 0))
+                age = max(0.0, (now - since) / 1000)
+            else:
+                wanted[partition] = position
             lags[partition] = Lag(behind, age)
         self._metrics.lag(lags)
         self._look_for_damage(subscription.damaged(), running)
@@ -213,6 +239,7 @@ class Observer:
             self.back("kafka")
         else:
             self.away("kafka", connection_error, retry_in=0.0)
+        return wanted
 
     def _look_for_damage(self, damaged: Mapping[int, str], running: Collection[int]) -> None:
         for partition in self._damaged.keys() - damaged.keys():

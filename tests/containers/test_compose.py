@@ -100,8 +100,10 @@ def test_prometheus_finds_each_process_and_takes_the_rules(stack: Stack) -> None
     monitoring = ("--profile", "monitoring")
     stack.compose(*monitoring, "up", "--detach", "--no-recreate", "prometheus")
     address = f"127.0.0.1:{stack.prometheus_port}/api/v1"
-    check = ("exec", "-T", "prometheus", "promtool", "check", "config")
-    stack.compose(*monitoring, *check, "/etc/prometheus/prometheus.yml")
+    promtool = ("exec", "-T", "prometheus", "promtool")
+    stack.compose(*monitoring, *promtool, "check", "config", "/etc/prometheus/prometheus.yml")
+    tests = "/etc/prometheus/alerts.test.yml"
+    stack.compose(*monitoring, *promtool, "test", "rules", tests)
 
     def up() -> bool:
         try:

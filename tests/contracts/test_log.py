@@ -11,6 +11,7 @@ from processor.errors import FailClosed, TopicError
 from processor.ports.log import (
     BatchAborted,
     Committed,
+    Ends,
     Extent,
     NotStable,
     Outgoing,
@@ -21,11 +22,11 @@ from processor.ports.log import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from fakes.log_backends import LogBackend
 
-    from processor.ports.log import Coordination, Membership, Record, Subscription
+    from processor.ports.log import Coordination, Membership, Place, Record, Subscription
 
 pytest_plugins = ["fakes.log_backends"]
 
@@ -351,6 +352,23 @@ def test_a_second_member_gets_its_share_and_leaves_it(log: LogBackend) -> None:
     assert first.connection_error() is None
 
 
+def test_a_renewed_member_gives_up_all_and_is_assigned_it_again(log: LogBackend) -> None:
+    log.feed([an_update(partition) for partition in (0, 1)])
+    subscription = join(log)
+    subscription.resume({0: 0, 1: 0})
+    taken(subscription, 2)
+    former = member(subscription)
+    assert subscription.renew() == Rebalance(frozenset(), frozenset({0, 1}))
+    assert subscription.confirmed() is None
+    members = Members(subscription)
+    members.poll_until("both assigned", lambda: members.owned[subscription] == {0, 1})
+    assert member(subscription) != former
+    subscription.resume({0: 0, 1: 1})
+    log.feed([an_update(1)])
+    assert sorted(places(taken(subscription, 2))) == [(0, 0), (1, 1)]
+    assert not subscription.blocked()
+
+
 # Publication
 
 
@@ -512,6 +530,38 @@ def test_an_extent_begins_where_the_log_does(log: LogBackend) -> None:
     log.expire(Topic.UPDATES, 0, 3)
     assert coordination.extent(Topic.UPDATES, 0) == Extent(3, 5, 5)
     assert coordination.extent(Topic.UPDATES, 1) == Extent(0, 0, 0)
+
+
+def test_ends_are_told_of_all_partitions_at_once_and_times_of_what_is_open_too(
+    log: LogBackend,
+) -> None:
+    log.feed([an_update(0), an_update(0)])
+    subscription = join(log)
+    opened = a_snapshot(1)._replace(timestamp=NOON + 7)
+    identity = log.die([opened, opened], {0: Committed(0, "x")}, member(subscription))
+    coordination = log.coordination()
+    wanted = {
+        (Topic.UPDATES, 0): Ends(2, 2),
+        (Topic.UPDATES, 1): Ends(0, 0),
+        (Topic.SESSIONS, 0): Ends(0, 0),
+        (Topic.SESSIONS, 1): Ends(0, 2),
+    }
+    ask = coordination.ends(wanted.keys())
+    found: list[Mapping[Place, Ends] | None] = [None]
+
+    def answered() -> bool:
+        found[0] = ask()
+        return found[0] is not None
+
+    eventually("an answer", answered)
+    assert found == [wanted]
+    offsets = {place: ends.stable_end for place, ends in wanted.items()}
+    offsets[Topic.UPDATES, 0] = 1
+    assert coordination.timestamps(offsets) == {
+        (Topic.UPDATES, 0): NOON,
+        (Topic.SESSIONS, 1): NOON + 7,
+    }
+    eventually("the id fenced", lambda: coordination.fence(identity))
 
 
 def test_offsets_by_time(log: LogBackend) -> None:

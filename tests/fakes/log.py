@@ -1,7 +1,7 @@
 """The log's protocols in memory: any number of processes on one `FakeBroker`."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 from zlib import crc32
@@ -11,19 +11,20 @@ from processor.errors import FailClosed, TopicError
 from processor.ports.log import (
     BatchAborted,
     Committed,
+    Ends,
+    EndsAnswer,
     Extent,
     LogUnavailable,
     Membership,
     NotStable,
     Outgoing,
+    Place,
     ProducerLost,
     Rebalance,
     Record,
     Topic,
     Unreadable,
 )
-
-Place = tuple[Topic, int]
 
 
 class Transaction:
@@ -203,14 +204,21 @@ class Group:
 
 
 class FakeSubscription:
-    """A Subscription in memory."""
+    """A Subscription in memory.
+
+    Nothing comes of a partition that is `stuck` until it is resumed; of one that is `deaf`, until
+    the member is renewed.
+    """
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
+        self.stuck: set[int] = set()
+        self.deaf: set[int] = set()
         self.member = ""
         self._generation = 0
         self._next: dict[int, int | None] = {}
         self._passed: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
         self._paused: set[int] = set()
         self._news: Rebalance | None = None
         self._confirmed: Membership | None = None
@@ -262,11 +270,12 @@ class FakeSubscription:
     def _fetch(self, limit: int) -> list[Record]:
         records: list[Record] = []
         for partition, start in self._next.items():
-            if partition in self._paused or start is None:
+            if partition in self._paused | self.stuck | self.deaf or start is None:
                 continue
             if not self._broker.answers(Topic.UPDATES, partition):
                 continue
             extent = self._broker.extent(Topic.UPDATES, partition)
+            self._ends[partition] = extent.stable_end
             if not extent.start <= start <= extent.end:
                 raise FailClosed(f"offset {start} of partition {partition} is outside the log")
             found = [*self._broker.readable(Topic.UPDATES, partition, start)]
@@ -284,6 +293,7 @@ class FakeSubscription:
     def resume(self, positions: Mapping[int, int]) -> None:
         self._move(positions)
         self._paused.difference_update(positions)
+        self.stuck.difference_update(positions)
 
     def pause(self, partitions: Sequence[int]) -> None:
         self._paused.update(set(partitions) & set(self._next))
@@ -302,11 +312,7 @@ class FakeSubscription:
         return {each: self._passed[each] for each in partitions if each in self._passed}
 
     def ends(self, partitions: Sequence[int]) -> dict[int, int]:
-        return {
-            each: self._broker.extent(Topic.UPDATES, each).stable_end
-            for each in partitions
-            if each in self._passed
-        }
+        return {each: self._ends[each] for each in partitions if each in self._passed}
 
     def damaged(self) -> Mapping[int, str]:
         logs = self._broker.logs[Topic.UPDATES]
@@ -316,6 +322,18 @@ class FakeSubscription:
             for each, offset in at.items()
             if offset is not None and self._next[each] == offset
         }
+
+    def blocked(self) -> Collection[int]:
+        return self.damaged().keys()
+
+    def renew(self) -> Rebalance:
+        before = self.rebalance() or Rebalance(frozenset(), frozenset())
+        gone = frozenset(before.revoked | self._next.keys())
+        self.close()
+        for known in (self._paused, self._passed, self.stuck, self.deaf):
+            known.clear()
+        self._confirmed = None
+        return Rebalance(frozenset(), gone)
 
     def connection_error(self) -> str | None:
         return None if self._broker.available else "the fake broker is away"
@@ -429,6 +447,24 @@ class FakeCoordination:
         if not self._broker.answers(topic, partition):
             raise LogUnavailable(f"the leader of {topic.value} partition {partition} is away")
         return self._broker.extent(topic, partition)
+
+    def ends(self, places: Collection[Place]) -> EndsAnswer:
+        found = {
+            place: Ends(*self._broker.extent(*place)[1:])
+            for place in places
+            if self._broker.answers(*place)
+        }
+        return lambda: found
+
+    def timestamps(self, offsets: Mapping[Place, int]) -> dict[Place, int]:
+        found = {}
+        for place, offset in offsets.items():
+            log = self._broker.logs[place[0]][place[1]]
+            records = (each.record for each in log.entries[max(offset, log.start) :])
+            first = next((each for each in records if each is not None), None)
+            if first is not None and self._broker.answers(*place):
+                found[place] = first.timestamp
+        return found
 
     def offset_at(self, partition: int, timestamp: int) -> int:
         self.extent(Topic.UPDATES, partition)

@@ -229,6 +229,7 @@ class Service:
                 self.publication,
                 self.coordination,
                 FakeScan(broker),
+                "broker:9092",
             ),
             self.cache,
             claims,

@@ -12,13 +12,14 @@ from processor.kafka import coordination
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.unstable import UnstableOffsets
-from processor.ports.log import Extent, LogUnavailable, Topic
+from processor.ports.log import Ends, Extent, LogUnavailable, Topic
 
 CLUSTER = Cluster({"bootstrap.servers": "127.0.0.1:1"}, "group", {Topic.UPDATES: "updates"})
 
 Answer = int | KafkaError
 SILENT = OFFSET_INVALID
 OTHER_LEADER = KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)
+NO_TOPIC = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 class Found(NamedTuple):
@@ -89,6 +90,19 @@ def test_no_record_as_late_as_a_time_is_an_answer_and_silence_is_none(connect: C
     with pytest.raises(LogUnavailable):
         asked.offset_at(1, 1_700_000_000_000)
     assert asked.offset_at(1, 1_700_000_000_000) == 7
+
+
+@pytest.mark.parametrize("silent", range(2))
+@pytest.mark.parametrize("answer", [SILENT, OTHER_LEADER, NO_TOPIC])
+def test_an_end_without_both_its_answers_is_none_and_a_fresh_client_is_asked(
+    connect: Connect, silent: int, answer: Answer
+) -> None:
+    answers: list[Answer] = [8, 9]
+    answers[silent] = answer
+    asked = connect(Clients(answers, [8, 9]))
+    places = [(Topic.UPDATES, 1)]
+    assert asked.ends(places)() == {}
+    assert asked.ends(places)() == {(Topic.UPDATES, 1): Ends(8, 9)}
 
 
 def test_fresh_clients_are_not_made_one_after_the_other(connect: Connect) -> None:

@@ -95,6 +95,7 @@ def test_nothing_of_a_damaged_batch_or_behind_it_comes_until_it_is_whole(
     subscription.resume({0: 0, 1: 0})
     assert values_until_damaged(subscription) == [GOOD] * 3
     assert "CRC32C" in subscription.damaged()[0]
+    assert subscription.blocked() == {0}
     feed(cluster, 1, b"other")
     assert [each.value for each in taken(subscription, 1)] == [b"other"]
     # It is read again, more than once, and tells the same.

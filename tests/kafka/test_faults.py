@@ -93,9 +93,9 @@ def test_a_refusal_of_before_is_not_the_cause() -> None:
 def test_a_running_service_tells_why_its_brokers_are_away() -> None:
     nobody: Properties = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
     subscription = KafkaSubscription(CLUSTER._replace(properties=nobody))
-    subscription._on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    subscription._member._on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
     assert subscription.connection_error() == "1/1 brokers are down"
-    subscription._on_error(KafkaError(KafkaError._AUTHENTICATION, "invalid credentials"))
+    subscription._member._on_error(KafkaError(KafkaError._AUTHENTICATION, "invalid credentials"))
     assert subscription.connection_error() == "invalid credentials"
     subscription.close()
 

@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from kafka import cluster_of
-from servers import KafkaAddress, Names, Places
-from system.deployment import eventually
+from servers import KafkaAddress, Names, Places, RedisAddress
+from system.deployment import Deployment, eventually
+from system.test_runbooks import Shell, follow
 
 from processor.cli.main import main
+from processor.demo.traffic import updates
 from processor.errors import LocalStackError
 from processor.kafka.clients import Cluster
 from processor.kafka.topics import create, inspect, require, states
@@ -117,6 +121,42 @@ def test_down_ends_all_and_up_starts_as_many_as_there_were(whole: LocalCluster) 
     assert after.bootstrap_servers == before.bootstrap_servers
     require(topics, LIMIT)
     assert states(topics)[Topic.UPDATES].partitions == 3
+
+
+def test_what_has_one_replica_on_three_brokers_is_warned_of(whole: LocalCluster) -> None:
+    topics = _topics(whole)
+    name = topics.topics[Topic.UPDATES]
+    admin = AdminClient({"bootstrap.servers": whole.bootstrap_servers})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(20)
+    create(topics, LIMIT)
+    (finding,) = inspect(topics, LIMIT)
+    assert finding[:5] == (name, "replication factor", "1", "3", "warning")
+    require(topics, LIMIT)
+
+
+def test_the_runbook_of_a_lost_broker(
+    whole: LocalCluster, valkey: RedisAddress, names: Names, tmp_path: Path
+) -> None:
+    here = whole.bootstrap_servers
+    with Deployment(here, valkey.url, names, tmp_path, partitions=3, replicas=3) as deployment:
+        shell = Shell(deployment, tmp_path)
+        shell.start()
+        assert shell.service is not None
+        deployment.produce(updates(200, seed=1, partition=deployment.partition))
+        deployment.await_processed()
+        whole.brokers[2].kill()
+        deployment.produce(updates(200, seed=2, partition=deployment.partition))
+        follow(shell, "A broker is lost")
+        lacking, leaderless = shell.kafka_answers.values()
+        assert lacking.count(f"Topic: {names.updates}") == 3
+        assert names.updates not in leaderless
+        deployment.await_processed()
+        eventually("it is ready", shell.service.ready)
+        whole.brokers[2].restart()
+        deployment.produce(updates(200, seed=3, partition=deployment.partition))
+        deployment.await_processed()
+        shell.stop()
+        deployment.assert_exact()
 
 
 def test_a_stack_keeps_its_number_of_brokers(whole: LocalCluster) -> None:

@@ -10,13 +10,20 @@ from fakes.log import (
     FakeBroker,
     FakePublication,
     FakeSubscription,
-    Place,
     Transaction,
 )
 from fakes.redis import FakeClaims
 from fakes.redis_server import FakeServer, Fields
 
-from processor.ports.log import BatchAborted, Committed, Extent, Membership, Outgoing, Topic
+from processor.ports.log import (
+    BatchAborted,
+    Committed,
+    Extent,
+    Membership,
+    Outgoing,
+    Place,
+    Topic,
+)
 from processor.ports.sessions import CacheUnavailable
 from simulation.history import Feed
 from simulation.scheduler import Scheduler

@@ -158,6 +158,7 @@ class Process(SimulatedTask):
             port("publication", self.publication),
             port("coordination", FakeCoordination(broker)),
             port("scan", FakeScan(broker)),
+            "broker:9092",
         )
         return Adapters(
             log,

@@ -42,6 +42,7 @@ from servers import Names
 from processor.demo.traffic import DemoUpdate
 
 _SABOTEUR = Path(__file__).with_name("saboteur.py")
+_IMPATIENT = Path(__file__).with_name("impatient.py")
 _LATEST_TIMESTAMP = str(2**63 - 1)
 # What a broker answers of a topic that was made a moment ago.
 _NOT_LED_YET = {
@@ -266,6 +267,9 @@ class Deployment:
 
     def run_sabotaged(self, point: str, times: int, **settings: str) -> Process:
         return self._start([sys.executable, str(_SABOTEUR), point, str(times), "run"], settings)
+
+    def run_impatient(self) -> Process:
+        return self._start([sys.executable, str(_IMPATIENT), "run"], {})
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

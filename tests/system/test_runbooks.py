@@ -6,16 +6,26 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import redis
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from kafka_tool import kafka_tool
 from system.deployment import Deployment, Process, eventually
 
 from processor.demo.traffic import DemoUpdate, updates
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+KAFKA_TOOLS = {
+    "kafka-topics": "TopicCommand",
+    "kafka-transactions": "TransactionsCommand",
+    "kafka-console-consumer": "consumer.ConsoleConsumer",
+    "kafka-consumer-groups": "consumer.group.ConsumerGroupCommand",
+}
 
 
 def commands(title: str) -> list[str]:
@@ -36,6 +46,7 @@ class Shell:
         self.environment = dict(deployment.environment)
         self.service: Process | None = None
         self.answers: dict[str, subprocess.CompletedProcess[str]] = {}
+        self.kafka_answers: dict[str, str] = {}
         self._directory = directory
 
     def run(self, line: str) -> None:
@@ -52,6 +63,8 @@ class Shell:
                 self.start()
             case ["session-processor", *arguments]:
                 self.answers[line] = self._command(arguments)
+            case [tool, *arguments] if tool in KAFKA_TOOLS:
+                self.kafka_answers[line] = self._kafka_tool(KAFKA_TOOLS[tool], arguments)
             case _:
                 pytest.fail(f"what is this? {line}")
 
@@ -65,6 +78,16 @@ class Shell:
         if self.service is not None:
             self.service.terminate()
             self.service = None
+
+    def _kafka_tool(self, main_class: str, arguments: list[str]) -> str:
+        """Run one of Kafka's tools, with this deployment's names in the place of the usual ones."""
+        deployment = self.deployment
+        here = {
+            "127.0.0.1:9092": deployment.bootstrap,
+            "session-updates": deployment.names.updates,
+            "session-processor": deployment.names.group,
+        }
+        return kafka_tool(main_class, *(here.get(each, each) for each in arguments))
 
     def _command(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         if arguments[:2] == ["replay", "promote"] or "--extend" in arguments:
@@ -153,6 +176,60 @@ def test_a_flood_of_dead_letters(shell: Shell) -> None:
     follow(shell, "A flood of dead letters")
     shown = shell.answers["session-processor dead-letters show 3:17"]
     assert "undecodable" in shown.stdout + shown.stderr
+    settled(shell)
+
+
+@contextmanager
+def open_transaction(deployment: Deployment, topic: str, partition: int) -> Iterator[None]:
+    """Have somebody else's transaction open in a partition."""
+    stranger = Producer(
+        {**deployment.client, "transactional.id": f"stranger-{deployment.names.suffix}-{partition}"}
+    )
+    stranger.init_transactions(20)
+    stranger.begin_transaction()
+    stranger.produce(topic, b"\xff", b"1:x", partition)
+    assert stranger.flush(20) == 0
+    yield
+    with suppress(KafkaException):  # the runbook may have ended it
+        stranger.abort_transaction(20)
+
+
+def test_a_partition_is_stalled(deployment: Deployment, tmp_path: Path) -> None:
+    """By a transaction on the input, which the runbook ends; there is one on the output too."""
+    shell = Shell(deployment, tmp_path)
+    names = deployment.names
+    deployment.produce(updates(17, seed=79, partition=lambda _key: 3))
+    shell.service = process = deployment.run_impatient()
+    deployment.await_processed()
+    with (
+        open_transaction(deployment, names.updates, 3),
+        open_transaction(deployment, names.sessions, 2),
+    ):
+        deployment.produce(updates(20, seed=80, partition=lambda _key: 3))
+        process.await_log("open transaction holds up what follows it", times=2)
+        ready, body = process.probe("/readyz")
+        assert ready
+        held_up = {f"transaction on {names.updates} partition 3": 17}
+        held_up[f"transaction on {names.sessions} partition 2"] = 0
+        assert body["warnings"].keys() == held_up.keys()
+        for subject, offset in held_up.items():
+            assert f"--start-offset {offset}" in body["warnings"][subject]
+        assert 'session_processor_lag_records{partition="3"} 21.0' in process.get("/metrics")[1]
+        process.terminate()
+        shell.service = process = deployment.run_impatient()
+        process.await_log(f"topic={names.sessions}")
+        taken_over = process.probe("/readyz")[1]
+        assert "partition 2" in taken_over["reasons"], "a takeover waits for the one on the output"
+        assert f"transaction on {names.sessions} partition 2" in taken_over["warnings"]
+
+        follow(shell, "A partition is stalled")
+        listed, _, hanging, _ = (
+            shell.kafka_answers[line] for line in commands("A partition is stalled")[-4:]
+        )
+        assert re.search(r"\s17\s*$", listed, re.MULTILINE), listed
+        assert names.updates not in hanging, "its coordinator knows of it"
+        eventually("what waited is processed", lambda: deployment.committed()[3] >= 17 + 21)
+    eventually("nothing is held up", lambda: process.probe("/readyz")[1]["warnings"] == {})
     settled(shell)
 
 

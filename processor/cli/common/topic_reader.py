@@ -5,7 +5,8 @@ from itertools import chain
 
 from processor.config import Settings
 from processor.errors import NotFound
-from processor.ports.log import Record, Topic, chunks_in
+from processor.ports.chunks import chunks_in
+from processor.ports.log import Record, Topic
 
 Passed = Callable[[int], object]
 """Told how many offsets were passed."""

@@ -12,7 +12,8 @@ from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
 from processor.cli.replay.options import Name
 from processor.cli.replay.start import reach
-from processor.ports.log import Topic, chunks_in
+from processor.ports.chunks import chunks_in
+from processor.ports.log import Topic
 from processor.replay.compare import Comparison, Difference, DifferenceKind
 from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan, Range

@@ -16,8 +16,9 @@ from processor.cli.replay.options import Name
 from processor.cli.replay.start import reach
 from processor.config import Settings
 from processor.errors import FailClosed, Unavailable
+from processor.ports.chunks import chunks_in
 from processor.ports.clock import SYSTEM_CLOCK, Clock
-from processor.ports.log import BatchAborted, LogUnavailable, Subscription, chunks_in
+from processor.ports.log import BatchAborted, LogUnavailable, Subscription
 from processor.replay.names import replayed, valid
 from processor.replay.plan import LiveOutput, Plan
 from processor.replay.promote import Promote, Staged

@@ -1,0 +1,128 @@
+"""What is told of partitions that stand still though nothing of ours holds them back."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import structlog
+
+from processor.telemetry.health import Health
+from processor.telemetry.metrics import Metrics
+
+STALLED_HINT: Final = (
+    'the fetch is renewed, then the consumer: see "a partition is stalled" in docs/operations.md'
+)
+_log: Final = structlog.get_logger("processor")
+
+
+class OpenTransaction(NamedTuple):
+    """A transaction of somebody else that nothing can be read behind."""
+
+    topic: str
+    """What the topic is called."""
+    partition: int
+    offset: int
+    """Of its first record there: the last stable offset."""
+
+
+class HeldUp:
+    """Called by the loop's thread; never raises, never blocks. Times are in ms since 1970."""
+
+    def __init__(self, health: Health, metrics: Metrics) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._stalled: set[int] = set()
+        self._open: set[tuple[str, int]] = set()
+
+    def stalled(self, partition: int, position: int, stable_end: int, since: int) -> None:
+        """Tell that records are there, and none comes."""
+        self._stalled.add(partition)
+        self._metrics.stalled(partition, stalled=True)
+        behind = stable_end - position
+        self._health.warn(
+            _stall(partition),
+            f"stalled at offset {position} since {_iso(since)}, {behind} behind the stable end; "
+            f"{STALLED_HINT}",
+        )
+        _log.warning(
+            "partition stalled",
+            partition=partition,
+            position=position,
+            stable_end=stable_end,
+            since=_iso(since),
+            hint=STALLED_HINT,
+        )
+
+    def fetch_renewed(self, partition: int, position: int) -> None:
+        """Tell that a stalled partition is fetched anew."""
+        _log.warning("fetch renewed", partition=partition, position=position)
+
+    def consumer_renewed(self, partitions: Iterable[int]) -> None:
+        """Tell that the process joins the group anew, for partitions that are still stalled."""
+        _log.warning("still stalled, renewing the consumer", partitions=sorted(partitions))
+
+    def moves(self, partition: int) -> None:
+        """Tell that an owned partition moves, or is at its stable end."""
+        self._metrics.stalled(partition, stalled=False)
+        self.not_stalled(partition)
+
+    def not_stalled(self, partition: int) -> None:
+        """Tell that a partition is not stalled any more, or held back, if it was stalled."""
+        if partition in self._stalled:
+            self._stalled.discard(partition)
+            self._metrics.stalled(partition, stalled=False)
+            self._health.clear(_stall(partition))
+            _log.info("partition not stalled any more", partition=partition)
+
+    def transaction_open(self, found: OpenTransaction, since: int, command: str) -> None:
+        """Tell of a transaction that holds something up, and with what to find and to end it."""
+        topic, partition, offset = found
+        self._open.add((topic, partition))
+        self._health.warn(
+            _transaction(topic, partition),
+            f"a transaction that began at offset {offset} is open since {_iso(since)}: nothing "
+            f"behind it can be read; see who has it, or end it: {command}",
+        )
+        _log.warning(
+            "open transaction holds up what follows it",
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            since=_iso(since),
+            hint=f"see who has it, or end it: {command}",
+        )
+
+    def transaction_lasts(self, topic: str, partition: int, seconds: float) -> None:
+        """Tell for how long the stable end has stood before other records; 0: it does not."""
+        self._metrics.open_transaction(topic, partition, seconds)
+
+    def transaction_ended(self, topic: str, partition: int) -> None:
+        """Tell that nothing is held up there, if something was."""
+        if (topic, partition) in self._open:
+            self._open.discard((topic, partition))
+            self._health.clear(_transaction(topic, partition))
+            _log.info("open transaction ended", topic=topic, partition=partition)
+
+    def forget(self, partition: int) -> None:
+        """Say no more of a partition that is somebody else's now."""
+        self._stalled.discard(partition)
+        self._health.clear(_stall(partition))
+        for topic, of in [each for each in self._open if each[1] == partition]:
+            self._open.discard((topic, of))
+            self._health.clear(_transaction(topic, of))
+
+
+def _iso(milliseconds: int) -> str:
+    """Return a time as people read it; a producer may give a record any."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{milliseconds} ms"
+
+
+def _stall(partition: int) -> str:
+    return f"fetching of partition {partition}"
+
+
+def _transaction(topic: str, partition: int) -> str:
+    return f"transaction on {topic} partition {partition}"

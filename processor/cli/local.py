@@ -94,7 +94,7 @@ def _tell(status: "StackStatus", *, as_json: bool) -> None:
         (
             {
                 "server": each.name,
-                "state": each.state.value,
+                "state": each.state,
                 "address": None if each.pid is None else each.address,
                 "process": None if each.pid is None else str(each.pid),
                 "log": str(each.log),

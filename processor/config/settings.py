@@ -19,6 +19,7 @@ def env_name(field: str) -> str:
     return ENV_PREFIX + field.upper()
 
 
+_LOWER: Final = BeforeValidator(checks.lower)
 _Topic = Annotated[str, AfterValidator(checks.topic)]
 _Kafka = Annotated[
     dict[str, properties.Property],
@@ -31,7 +32,8 @@ _Kafka = Annotated[
 class Settings(BaseSettings):
     """Every setting, with the rules it obeys; see `load` for where values come from.
 
-    A description completes "PROCESSOR_X is …"; a message proposes the example, else the default.
+    What stands below a setting completes "PROCESSOR_X is …"; a message proposes the example, else
+    the default.
     """
 
     model_config = SettingsConfigDict(
@@ -40,164 +42,100 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
         validate_default=True,
     )
 
     bootstrap_servers: Annotated[str, AfterValidator(checks.servers)] = Field(
-        default="127.0.0.1:9092",
-        description="the Kafka brokers to ask first, as HOST:PORT, several with commas",
-        examples=["broker-1:9092,broker-2:9092"],
+        default="127.0.0.1:9092", examples=["broker-1:9092,broker-2:9092"]
     )
+    """the Kafka brokers to ask first, as HOST:PORT, several with commas"""
     redis_url: Annotated[str, AfterValidator(checks.redis_url)] = Field(
-        default="redis://127.0.0.1:6379/0",
-        description="where Redis is",
-        examples=["redis://redis:6379/0"],
-        repr=False,
+        default="redis://127.0.0.1:6379/0", examples=["redis://redis:6379/0"], repr=False
     )
-    group_id: str = Field(
-        default="session-processor",
-        min_length=1,
-        description="the consumer group, shared by all processes of one service",
-    )
+    """where Redis is"""
+    group_id: str = Field(default="session-processor", min_length=1)
+    """the consumer group, shared by all processes of one service"""
     redis_prefix: Annotated[str, AfterValidator(checks.redis_prefix)] = Field(
-        default_factory=lambda given: given["group_id"],
-        description="the beginning of every Redis key (the group id by default)",
-        examples=["session-processor"],
+        default_factory=lambda given: given["group_id"], examples=["session-processor"]
     )
-    updates_topic: _Topic = Field(default="session-updates", description="the input topic")
-    sessions_topic: _Topic = Field(default="customer-sessions", description="the output topic")
+    """the beginning of every Redis key (the group id by default)"""
+    updates_topic: _Topic = "session-updates"
+    """the input topic"""
+    sessions_topic: _Topic = "customer-sessions"
+    """the output topic"""
     dead_letters_topic: _Topic = Field(
         default_factory=lambda given: f"{given['updates_topic']}.dead-letters",
-        description="the topic of rejected updates (the input's name with .dead-letters)",
         examples=["session-updates.dead-letters"],
     )
+    """the topic of rejected updates (the input's name with .dead-letters)"""
     claims_topic: _Topic = Field(
         default_factory=lambda given: f"{given['sessions_topic']}.profile-claims",
-        description="the topic of profile claims (the output's name with .profile-claims)",
         examples=["customer-sessions.profile-claims"],
     )
-    schemas_dir: Path | None = Field(
-        default=None,
-        description="a directory with further writer schemas (*.avsc)",
-        examples=["/etc/session-processor/schemas"],
-    )
-    codec: Annotated[Literal["auto", "compiled", "fastavro"], BeforeValidator(checks.lower)] = (
-        Field(
-            default="auto",
-            description="which codec reads and writes the present schemas: auto takes the compiled "
-            "one where it is installed",
-        )
-    )
+    """the topic of profile claims (the output's name with .profile-claims)"""
+    schemas_dir: Path | None = Field(default=None, examples=["/etc/session-processor/schemas"])
+    """a directory with further writer schemas (*.avsc)"""
+    codec: Annotated[Literal["auto", "compiled", "fastavro"], _LOWER] = "auto"
+    """which codec reads and writes the present schemas: auto takes the compiled one where it is
+    installed"""
     schema_registry_url: Annotated[str | None, AfterValidator(checks.registry)] = Field(
-        default=None,
-        description="where a schema registry is that speaks the Confluent API, its nodes with "
-        "commas between (none by default: values are in single-object encoding)",
-        examples=["http://registry:8080/apis/ccompat/v7"],
-        repr=False,
+        default=None, examples=["http://registry:8080/apis/ccompat/v7"], repr=False
     )
+    """where a schema registry is that speaks the Confluent API, its nodes with commas between (none
+    by default: values are in single-object encoding)"""
     schema_registry_user: str | None = Field(
-        default=None,
-        min_length=1,
-        description="the user that the schema registry knows (basic authentication)",
-        examples=["session-processor"],
+        default=None, min_length=1, examples=["session-processor"]
     )
-    schema_registry_password: SecretStr | None = Field(
-        default=None, description="that user's password", examples=["…"]
-    )
+    """the user that the schema registry knows (basic authentication)"""
+    schema_registry_password: SecretStr | None = Field(default=None, examples=["…"])
+    """that user's password"""
     schema_registry_ca_file: Path | None = Field(
-        default=None,
-        description="a file with the certificates that the schema registry's is checked by (PEM)",
-        examples=["/etc/session-processor/ca.pem"],
+        default=None, examples=["/etc/session-processor/ca.pem"]
     )
-    schema_id_location: Annotated[Literal["value", "headers"], BeforeValidator(checks.lower)] = (
-        Field(
-            default="value",
-            description="where the output's schema ids stand: before each value, or in a header",
-        )
-    )
-    http_host: Annotated[str, AfterValidator(checks.host)] = Field(
-        default="127.0.0.1",
-        description="the address that serves /metrics, /livez and /readyz",
-    )
-    http_port: int = Field(
-        default=9464,
-        ge=0,
-        le=65535,
-        description="the port of /metrics, /livez and /readyz (0 takes any free one)",
-    )
-    max_snapshot_bytes: int = Field(
-        default=900_000,
-        ge=1024,
-        le=100_000_000,
-        description="the most bytes that one snapshot may have; an update past it is rejected",
-    )
+    """a file with the certificates that the schema registry's is checked by (PEM)"""
+    schema_id_location: Annotated[Literal["value", "headers"], _LOWER] = "value"
+    """where the output's schema ids stand: before each value, or in a header"""
+    http_host: Annotated[str, AfterValidator(checks.host)] = "127.0.0.1"
+    """the address that serves /metrics, /livez and /readyz"""
+    http_port: int = Field(default=9464, ge=0, le=65535)
+    """the port of /metrics, /livez and /readyz (0 takes any free one)"""
+    max_snapshot_bytes: int = Field(default=900_000, ge=1024, le=100_000_000)
+    """the most bytes that one snapshot may have; an update past it is rejected"""
     kafka: _Kafka = Field(
-        default_factory=dict,
-        description="a JSON object of librdkafka properties for every Kafka client",
-        examples=['{"security.protocol": "SASL_SSL"}'],
-        repr=False,
+        default_factory=dict, examples=['{"security.protocol": "SASL_SSL"}'], repr=False
     )
-    kafka_sasl_password: SecretStr | None = Field(
-        default=None, description="the SASL password for Kafka (sasl.password)", examples=["…"]
-    )
-    max_batch: int = Field(
-        default=4000,
-        ge=1,
-        le=100_000,
-        description="the most records that one transaction takes",
-    )
+    """a JSON object of librdkafka properties for every Kafka client"""
+    kafka_sasl_password: SecretStr | None = Field(default=None, examples=["…"])
+    """the SASL password for Kafka (sasl.password)"""
+    max_batch: int = Field(default=4000, ge=1, le=100_000)
+    """the most records that one transaction takes"""
     min_commit_interval: float = Field(
-        default=0.0,
-        ge=0,
-        le=60,
-        allow_inf_nan=False,
-        description="the least seconds between two commits; more spares the broker, adds latency",
-        examples=["0.05"],
+        default=0.0, ge=0, le=60, allow_inf_nan=False, examples=["0.05"]
     )
+    """the least seconds between two commits; more spares the broker, adds latency"""
     max_dead_letter_ratio: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="the most dead letters a record of a partition, over the window, before that "
-        "partition halts (off by default)",
-        examples=["0.2"],
+        default=None, ge=0, le=1, allow_inf_nan=False, examples=["0.2"]
     )
+    """the most dead letters a record of a partition, over the window, before that partition halts
+    (off by default)"""
     dead_letter_window: float = Field(
-        default=300.0,
-        ge=1,
-        le=86_400,
-        allow_inf_nan=False,
-        description="the seconds over which PROCESSOR_MAX_DEAD_LETTER_RATIO counts",
-        examples=["300"],
+        default=300.0, ge=1, le=86_400, allow_inf_nan=False, examples=["300"]
     )
-    dead_letter_minimum: int = Field(
-        default=1000,
-        ge=0,
-        description="the records that the window must exceed for "
-        "PROCESSOR_MAX_DEAD_LETTER_RATIO to count",
+    """the seconds over which PROCESSOR_MAX_DEAD_LETTER_RATIO counts"""
+    dead_letter_minimum: int = Field(default=1000, ge=0)
+    """the records that the window must exceed for PROCESSOR_MAX_DEAD_LETTER_RATIO to count"""
+    max_consecutive_dead_letters: int | None = Field(default=None, ge=1, examples=["500"])
+    """the most dead letters of a partition one after another before that partition halts (off by
+    default)"""
+    cache_bytes: int = Field(default=48 * _MIB, ge=_MIB, examples=["67108864"])
+    """the most bytes of sessions that the process itself caches"""
+    log_format: Annotated[Literal["auto", "human", "json"], _LOWER] = Field(
+        default="auto", examples=["json"]
     )
-    max_consecutive_dead_letters: int | None = Field(
-        default=None,
-        ge=1,
-        description="the most dead letters of a partition one after another before that partition "
-        "halts (off by default)",
-        examples=["500"],
-    )
-    cache_bytes: int = Field(
-        default=48 * _MIB,
-        ge=_MIB,
-        description="the most bytes of sessions that the process itself caches",
-        examples=["67108864"],
-    )
-    log_format: Annotated[Literal["auto", "human", "json"], BeforeValidator(checks.lower)] = Field(
-        default="auto",
-        description="how logs are written: auto is human on a terminal and JSON otherwise",
-        examples=["json"],
-    )
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], BeforeValidator(checks.lower)
-    ] = Field(default="info", description="the least severe level that is logged")
+    """how logs are written: auto is human on a terminal and JSON otherwise"""
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _LOWER] = "info"
+    """the least severe level that is logged"""
 
     @classmethod
     def settings_customise_sources(
@@ -256,6 +194,11 @@ class Settings(BaseSettings):
             **properties.texts(self.kafka),
             **secret,
         }
+
+
+def about(field: str) -> str:
+    """Return what a setting is, in one line."""
+    return " ".join((Settings.model_fields[field].description or "").split())
 
 
 def holds_secret(field: str) -> bool:

@@ -17,7 +17,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
-from processor.config.settings import ENV_PREFIX, Settings, env_name, holds_secret, is_secret
+from processor.config.settings import (
+    ENV_PREFIX,
+    Settings,
+    about,
+    env_name,
+    holds_secret,
+    is_secret,
+)
 from processor.errors import ConfigError
 
 DEFAULT_FILE: Final = Path("session-processor.toml")
@@ -45,7 +52,7 @@ class LoadedSettings(NamedTuple):
 
 def load(flags: Mapping[str, str] | None = None, file: Path | None = None) -> LoadedSettings:
     """Gather the settings, or raise ConfigError; `flags` are by field name, `file` is --config."""
-    variables = _variables()
+    variables = {name: text for name, text in os.environ.items() if name.startswith(ENV_PREFIX)}
     ignored = tuple(sorted(name for name, value in variables.items() if _injected(name, value)))
     _refuse_unknown_variables(name for name in variables if name not in ignored)
     environment = _from_environment({name.removeprefix(ENV_PREFIX).lower() for name in ignored})
@@ -160,10 +167,6 @@ def _chosen_file(given: Path | None) -> Path | None:
     return named
 
 
-def _variables() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
-
-
 def _injected(name: str, value: str) -> bool:
     """Whether Kubernetes made this variable for a service whose name begins with `processor`.
 
@@ -238,7 +241,7 @@ def _wrong(
 
 
 def _hint(field: str) -> str:
-    about = Settings.model_fields[field]
-    example = (about.examples or [about.default])[0]
+    setting = Settings.model_fields[field]
+    example = (setting.examples or [setting.default])[0]
     or_flag = f" (flag {flag(field)})" if field in FLAG_FIELDS else ""
-    return f"{env_name(field)}{or_flag} is {about.description}; for example {example}"
+    return f"{env_name(field)}{or_flag} is {about(field)}; for example {example}"

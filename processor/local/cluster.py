@@ -61,11 +61,12 @@ class LocalBroker(LocalKafka):
         properties: Mapping[str, str],
         jvm_options: Sequence[str],
     ) -> None:
-        super().__init__(data_dir, port, properties=properties, jvm_options=jvm_options)
+        super().__init__(
+            data_dir, port, properties=properties, jvm_options=jvm_options, cluster_id=cluster_id
+        )
         self.node_id = node_id
         self.name = f"{self.name} {node_id}"
         self._controllers = controllers
-        self._founded = cluster_id
 
     def _quorum(self) -> tuple[int, Mapping[str, str]]:
         voters = (f"{node}@127.0.0.1:{port}" for node, port in self._controllers.items())
@@ -73,9 +74,6 @@ class LocalBroker(LocalKafka):
 
     def _founding(self) -> Sequence[str]:
         return ()  # the configuration names all controllers
-
-    def _new_cluster_id(self) -> str:
-        return self._founded
 
     def _format(self) -> None:
         # What the first broker was formatted with is true of all but for the ids of node and

@@ -94,8 +94,11 @@ class LocalKafka(LocalServer):
         version: str = KAFKA_VERSION,
         properties: Mapping[str, str] | None = None,
         jvm_options: Sequence[str] = LIGHT_JVM,
+        cluster_id: str = "",
     ) -> None:
+        """Take the id of a cluster that is yet to be formatted; by default it is drawn."""
         super().__init__(data_dir, port)
+        self._founded = cluster_id or new_id()
         self.version = version
         self.jvm_options = jvm_options
         self.properties = dict(properties or {})
@@ -154,18 +157,17 @@ class LocalKafka(LocalServer):
     def _format(self) -> None:
         # The cluster's name is written last: a format that was cut short is made again.
         shutil.rmtree(self._logs, ignore_errors=True)
-        cluster_id = self._new_cluster_id()
         run_java(
             "kafka.tools.StorageTool",
             [
-                *("format", "-t", cluster_id, "-c", str(self._config)),
+                *("format", "-t", self._founded, "-c", str(self._config)),
                 *self._founding(),
                 *self._users(),
             ],
             classpath=kafka_classpath(self.version),
             timeout=self.start_timeout,
         )
-        self._cluster.write_text(json.dumps({"cluster_id": cluster_id}))
+        self._cluster.write_text(json.dumps({"cluster_id": self._founded}))
 
     def _quorum(self) -> tuple[int, Mapping[str, str]]:
         """Return the port of this node's controller, and the settings that name all controllers."""
@@ -175,9 +177,6 @@ class LocalKafka(LocalServer):
     def _founding(self) -> Sequence[str]:
         """Return what an empty cluster is told of its controllers: this one is all there are."""
         return ("--standalone",)
-
-    def _new_cluster_id(self) -> str:
-        return new_id()
 
     def _users(self) -> Sequence[str]:
         """Return what an empty cluster is told of users: nothing, since it asks for none."""

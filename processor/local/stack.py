@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from processor.errors import LocalStackError
 from processor.local.cluster import LocalCluster
@@ -28,12 +28,8 @@ from processor.local.valkey import LocalValkey
 _STATUS_TIMEOUT = 3.0
 
 
-class ServerState(StrEnum):
-    """What can be seen of a server from outside."""
-
-    UP = "up"
-    DOWN = "down"
-    SILENT = "silent"  # the process lives and does not answer: starting, paused or stuck
+ServerState = Literal["up", "down", "silent"]
+"""Silent is one whose process lives and does not answer: it starts, is paused, or is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class StackStatus:
     @property
     def up(self) -> bool:
         """Whether all servers answer."""
-        return all(each.state is ServerState.UP for each in (*self.brokers, self.valkey))
+        return all(each.state == "up" for each in (*self.brokers, self.valkey))
 
     @property
     def bootstrap_servers(self) -> str:
@@ -104,7 +100,9 @@ def up(
             kafka.choose_ports(kafka_port, progress)
         elif not kafka.running():
             choose_port(kafka, kafka_port, progress)
-        _remember(state_dir, kafka, valkey)
+        # A cluster keeps the ports of its brokers itself, and the first one's is here.
+        ports = {"kafka": _brokers(kafka)[0].port, "valkey": valkey.port}
+        (state_dir / "ports.json").write_text(json.dumps(ports))
         absent = [server for server in servers if not server.running()]
         launch_all(absent, progress)
         return status(state_dir, started=tuple(server.name for server in absent))
@@ -131,9 +129,10 @@ def status(state_dir: Path, *, started: tuple[str, ...] = ()) -> StackStatus:
 
 
 def _server_status(server: LocalServer, address: str) -> ServerStatus:
-    pid, state = server.pid, ServerState.DOWN
+    pid = server.pid
+    state: ServerState = "down"
     if pid is not None:
-        state = ServerState.UP if server.answers(_STATUS_TIMEOUT) else ServerState.SILENT
+        state = "up" if server.answers(_STATUS_TIMEOUT) else "silent"
     return ServerStatus(server.name, state, address, pid, server.log)
 
 
@@ -162,12 +161,6 @@ def _servers(
 
 def _brokers(kafka: LocalKafka | LocalCluster) -> tuple[LocalKafka, ...]:
     return tuple(kafka.brokers.values()) if isinstance(kafka, LocalCluster) else (kafka,)
-
-
-def _remember(state_dir: Path, kafka: LocalKafka | LocalCluster, valkey: LocalValkey) -> None:
-    """Keep the ports; a cluster keeps those of its brokers itself, and the first one's is here."""
-    ports = {"kafka": _brokers(kafka)[0].port, "valkey": valkey.port}
-    (state_dir / "ports.json").write_text(json.dumps(ports))
 
 
 @contextmanager

@@ -106,7 +106,8 @@ class Fold:
         if not value:
             return Duplicate()
         if len(value) > self.max_snapshot:
-            return _too_large(len(value), self.max_snapshot)
+            wrong = f"the snapshot has {len(value)} bytes, more than {self.max_snapshot}"
+            return Rejected(Reason.TOO_LARGE, wrong)
         return Snapshot(record, value, claims)
 
     def _by_core(
@@ -120,7 +121,3 @@ class Fold:
         if isinstance(read, Rejected):
             return read
         return fold(None if before is None else self.session_of(before), read, holder)
-
-
-def _too_large(size: int, limit: int) -> Rejected:
-    return Rejected(Reason.TOO_LARGE, f"the snapshot has {size} bytes, more than {limit}")

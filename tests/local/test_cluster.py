@@ -23,7 +23,7 @@ from processor.local.stack import ServerState, StackStatus, down, status, up
 from processor.ports.log import Topic
 
 LIMIT = 900_000
-UP, DOWN, SILENT = ServerState.UP, ServerState.DOWN, ServerState.SILENT
+UP, DOWN, SILENT = "up", "down", "silent"
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import typer
 
 from processor import __version__
 from processor.cli.common.option_block import declared, parameter
-from processor.config import LoadedSettings, Settings, load
-from processor.config.settings import env_name
+from processor.config import LoadedSettings, load
+from processor.config.settings import about, env_name
 from processor.config.sources import CONFIG_VARIABLE, DEFAULT_FILE, FLAG_FIELDS, flag
 from processor.telemetry.logging import configure
 
@@ -63,9 +63,9 @@ def takes_settings(then: Callable[[typer.Context], None]) -> Callable[..., None]
         parameter("config", Annotated[Path | None, _option(CONFIG_FLAG, "FILE", _ABOUT_FILE)]),
     ]
     for field in FLAG_FIELDS:
-        text = Settings.model_fields[field].description or ""
-        about = f"{text[:1].upper()}{text[1:]}. ({env_name(field)})"
-        option = _option(flag(field), "VALUE", about)
+        text = about(field)
+        told = f"{text[:1].upper()}{text[1:]}. ({env_name(field)})"
+        option = _option(flag(field), "VALUE", told)
         options.append(parameter(field, Annotated[str | None, option]))
     return declared(callback, then, options)
 

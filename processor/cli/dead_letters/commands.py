@@ -25,10 +25,11 @@ from processor.cli.dead_letters.options import LetterOptions, Partitions, Reason
 from processor.cli.dead_letters.reading import (
     Letters,
     letter_document,
+    session_members,
     short_document,
     update_reader,
 )
-from processor.cli.dead_letters.session_now import session_members, session_now
+from processor.cli.sessions.cached import of_letter
 from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.errors import InputError
 from processor.ports.log import Record
@@ -112,7 +113,7 @@ def show(
     with answering():
         record = Letters(settings).at(int(partition), int(offset))
         update = update_reader(settings)(record)
-    session = session_now(settings, record)
+    session = of_letter(settings, record)
     if as_json:
         print_text(letter_document(record, update, session_members(session)))
         return

@@ -87,6 +87,13 @@ def letter_document(
     return f"{json.dumps(members, ensure_ascii=False)[:-1]}{rest}}}"
 
 
+def session_members(session: Mapping[str, Any] | str | None) -> Mapping[str, str]:
+    """Return the members that tell of a letter's session, or why nothing can be told."""
+    if session is None or isinstance(session, str):
+        return {"session": "null", "sessionUnknown": json.dumps(session, ensure_ascii=False)}
+    return {"session": json_document(session), "sessionUnknown": "null"}
+
+
 def short_document(letter: DeadLetter) -> dict[str, object]:
     """Return what a list tells of a letter, for programs."""
     topic, partition, offset = letter.source

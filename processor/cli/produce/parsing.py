@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import reduce
 from operator import or_
 from types import GenericAlias, NoneType, UnionType
-from typing import Annotated, Any, Final, NoReturn, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, NoReturn, get_args, get_origin
 from uuid import uuid4
 
 from pydantic import (
@@ -28,6 +28,7 @@ from pydantic import (
     create_model,
 )
 from pydantic.alias_generators import to_camel
+from typing_extensions import get_type_hints
 
 from processor.cli.common.documents import epoch_ms
 from processor.core.session import CartItem, State
@@ -93,29 +94,8 @@ class _Strict(BaseModel):
     )
 
 
-class _Item(_Strict):
-    name: _Text
-    sku: _Name
-    quantity: _Count
-    price: _Number
-    category: _Text | None = None
-    weight: _Number | None = None
-    height: _Number | None = None
-    width: _Number | None = None
-    length: _Number | None = None
-    position: _Number | None = None
-    attributes: dict[_Text, str] | None = None
-
-
-_SCALARS: Final[Mapping[Any, Any]] = {str: _Text, float: _Number, CartItem: _Item}
+_SCALARS: Final[Mapping[Any, Any]] = {str: _Text, float: _Number}
 _COLLECTIONS: Final[Mapping[Any, Any]] = {abc.Sequence: list, abc.Mapping: dict}
-_NARROWED: Final[Mapping[str, Any]] = {
-    "event_id": _Name | None,
-    "event_time": _Moment | None,
-    "application_id": _Count,
-    "integration_id": _Name,
-    "state": State | None,
-}
 
 
 def _given(kind: Any) -> Any:
@@ -125,21 +105,31 @@ def _given(kind: Any) -> Any:
         return reduce(or_, inner)
     if inner:
         return GenericAlias(_COLLECTIONS[get_origin(kind)], inner)
-    return _SCALARS.get(kind, kind)
+    return _Item if kind is CartItem else _SCALARS.get(kind, kind)
 
 
-def _model() -> type[_Strict]:
-    """Return the model of a line: every field of an update, which is absent where it may be."""
-    kinds = get_type_hints(SessionUpdate)
-    del kinds["offset"]
-    given = {name: _NARROWED.get(name) or _given(kind) for name, kind in kinds.items()}
+def _model(of: Any, narrowed: Mapping[str, Any]) -> type[_Strict]:
+    """Return the model of what has these fields; one that may be None may be absent."""
+    kinds = get_type_hints(of)
+    kinds.pop("offset", None)  # a line has none
+    given = {name: narrowed.get(name) or _given(kind) for name, kind in kinds.items()}
     fields: dict[str, Any] = {
         name: (kind, None if NoneType in get_args(kind) else ...) for name, kind in given.items()
     }
-    return create_model("_Given", __base__=_Strict, **fields)
+    return create_model(of.__name__, __base__=_Strict, **fields)
 
 
-_Given: Final = _model()
+_Item: Final = _model(CartItem, {"sku": _Name, "quantity": _Count})
+_Given: Final = _model(
+    SessionUpdate,
+    {
+        "event_id": _Name | None,
+        "event_time": _Moment | None,
+        "application_id": _Count,
+        "integration_id": _Name,
+        "state": State | None,
+    },
+)
 
 
 def _update(given: BaseModel) -> SessionUpdate:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from processor.cli.common.reach import answering
 from processor.config import Settings
-from processor.errors import NotFound
+from processor.errors import NotFound, ProcessorError
+from processor.ports.log import Record
 
 
 def look_up(settings: Settings, key: str) -> Mapping[int, Mapping[str, Any]]:
@@ -20,6 +21,23 @@ def look_up(settings: Settings, key: str) -> Mapping[int, Mapping[str, Any]]:
             hint="ask again when the service has restored them" if missing else "",
         )
     return places
+
+
+def of_letter(settings: Settings, letter: Record) -> Mapping[str, Any] | str | None:
+    """Return the session that a dead letter is about, None for none, or why it cannot be told."""
+    key = letter.key
+    if key is None or key.decode(errors="ignore").encode() != key:
+        return "the letter has no key" if key is None else "the letter's key is not UTF-8"
+    try:
+        places, missing = ask(settings, key)
+    except ProcessorError as error:
+        return error.message
+    if letter.partition in missing:
+        return f"the cache now lacks partition {letter.partition}"
+    if letter.partition in places or not places:
+        return places.get(letter.partition)
+    others = ", ".join(map(str, sorted(places)))
+    return f"partition {letter.partition} has none, partition {others} has one of this key"
 
 
 class Cached(NamedTuple):

@@ -123,13 +123,13 @@ def _diagnosis(
     from processor.avro.framing import DecodeError
     from processor.bootstrap.adapters import readers_of, stream_of
     from processor.bootstrap.codecs import codecs_of
-    from processor.offsets.diagnosis import Diagnosis, Readers
+    from processor.offsets.diagnosis import Diagnosis
 
     cluster, coordination, scan = readers_of(settings)
     stream = stream_of(coordination, settings)
     codecs = codecs_of(settings)
 
-    def snapshot(value: bytes) -> tuple[int, str]:
+    def answered(value: bytes) -> tuple[int, str]:
         session = codecs.snapshots.read(value)
         return session.input_offset, session.last_event_id
 
@@ -144,7 +144,8 @@ def _diagnosis(
         topics=cluster.topics.__getitem__,
         coordination=coordination,
         scan=scan,
-        readers=Readers(snapshot, event_id),
+        answered=answered,
+        event_id=event_id,
         clock=SYSTEM_CLOCK,
         on_progress=on_progress,
     )

@@ -1,6 +1,7 @@
 """The topics of replays: the plan that makes a replay exist, and the three that it publishes to."""
 
 from collections.abc import Callable
+from contextlib import closing
 from time import monotonic, sleep
 from typing import Final
 
@@ -115,21 +116,19 @@ class KafkaReplays:
 
     def _write(self, plan: Plan, *, new: bool) -> Plan:
         topic = plan_topic(self._live.group, plan.name)
-        writer = Transactions(self._of(topic), topic)
         try:
-            writer.open()  # from here on, no other process's plan comes between
-            stands = self.read(plan.name)
-            if new and stands is not None:
-                return stands
-            record = Outgoing(Topic.UPDATES, 0, NO_TIMESTAMP, _KEY, plan.encode(), ())
-            writer.transact([record], {})
+            with closing(Transactions(self._of(topic), topic)) as writer:
+                writer.open()  # from here on, no other process's plan comes between
+                stands = self.read(plan.name)
+                if new and stands is not None:
+                    return stands
+                record = Outgoing(Topic.UPDATES, 0, NO_TIMESTAMP, _KEY, plan.encode(), ())
+                writer.transact([record], {})
         except (BatchAborted, ProducerLost) as lost:
             stands = self.read(plan.name)
             if stands is None:
                 raise LogUnavailable(f"the plan could not be written: {lost}") from lost
             return stands
-        finally:
-            writer.close()
         return plan
 
     def _of(self, topic: str) -> Cluster:

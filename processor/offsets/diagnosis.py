@@ -62,15 +62,6 @@ class AnsweredRecords(NamedTuple):
     last: AnsweredRecord
 
 
-class Readers(NamedTuple):
-    """How values are read."""
-
-    snapshot: Callable[[bytes], tuple[int, str]]
-    """Returns the input offset and the event id of the update that a snapshot answers."""
-    event_id: Callable[[bytes], str | None]
-    """Returns an update's event id, None where it cannot be read."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """Looks at partitions from outside of the group; changes nothing but to fence the dead."""
@@ -79,7 +70,10 @@ class Diagnosis:
     topics: Topics
     coordination: Coordination
     scan: Scan
-    readers: Readers
+    answered: Callable[[bytes], tuple[int, str]]
+    """Returns the input offset and the event id of the update that a snapshot answers."""
+    event_id: Callable[[bytes], str | None]
+    """Returns an update's event id, None where it cannot be read."""
     clock: Clock
     on_progress: OnProgress
     """Hears how reading gets on."""
@@ -208,7 +202,7 @@ class Diagnosis:
     def _of_snapshot(self, record: Record) -> AnsweredRecord | None:
         if record.value is None:
             return None
-        offset, event_id = self.readers.snapshot(record.value)
+        offset, event_id = self.answered(record.value)
         return AnsweredRecord(
             offset,
             record.key,
@@ -220,7 +214,7 @@ class Diagnosis:
         if update.value is None:
             return None
         try:
-            return self.readers.event_id(framed(update.value, update.headers))
+            return self.event_id(framed(update.value, update.headers))
         except DecodeError:
             return None
 

@@ -7,14 +7,19 @@ from processor.errors import InputError, NotFound
 from processor.ports.log import Extent
 from processor.replay.plan import Range
 
+Start = Literal["earliest"] | int | Mapping[int, int]
+"""The log's start, a time (ms), or offsets; partitions that have none are left out."""
+End = int | Mapping[int, int] | None
+"""A time (ms), or offsets; else, and for other partitions, what the live service has done."""
+OffsetAt = Callable[[int, int], int]
+"""Returns the first offset of a partition at or after a time."""
+
 
 class RequestedBounds(NamedTuple):
     """What the command line says."""
 
-    start: Literal["earliest"] | int | Mapping[int, int]
-    """The log's start, a time (ms), or offsets; partitions that have none are left out."""
-    end: int | Mapping[int, int] | None
-    """A time (ms), or offsets; else, and for other partitions, what the live service has done."""
+    start: Start
+    end: End
 
 
 class Standing(NamedTuple):
@@ -35,13 +40,12 @@ class Point(NamedTuple):
 
 
 def bound(
-    asked: RequestedBounds, found: Mapping[int, Standing], offset_at: Callable[[int, int], int]
+    asked: RequestedBounds, found: Mapping[int, Standing], offset_at: OffsetAt
 ) -> tuple[dict[int, Range], list[Point]]:
     """Return the ranges, by partition, and what cannot be had.
 
-    `offset_at` returns the first offset of a partition at or after a time. A partition of which the
-    live service has done nothing is left out. Raises InputError for offsets beyond what is there,
-    and NotFound where nothing is left to replay.
+    A partition of which the live service has done nothing is left out. Raises InputError for
+    offsets beyond what is there, and NotFound where nothing is left to replay.
     """
     if not isinstance(asked.start, int | str):
         _require_known(asked.start, found)
@@ -72,12 +76,7 @@ def bound(
     return ranges, refused
 
 
-def _start(
-    start: Literal["earliest"] | int | Mapping[int, int],
-    partition: int,
-    standing: Standing,
-    offset_at: Callable[[int, int], int],
-) -> int | None:
+def _start(start: Start, partition: int, standing: Standing, offset_at: OffsetAt) -> int | None:
     if isinstance(start, str):
         return standing.updates.start
     if isinstance(start, int):
@@ -85,35 +84,23 @@ def _start(
     return start.get(partition)
 
 
-def _refusal(
-    start: Literal["earliest"] | int | Mapping[int, int],
-    partition: int,
-    wanted: int,
-    standing: Standing,
-) -> Point | None:
-    log_start = standing.updates.start
+def _refusal(start: Start, partition: int, wanted: int, standing: Standing) -> Point | None:
+    log_start, promoted = standing.updates.start, standing.promoted
     if wanted < log_start:
         why = f"the log begins at {log_start}: what was before has expired"
-        return Point(partition, why, max(log_start, standing.promoted))
-    if isinstance(start, int) and 0 < log_start == wanted:
+    elif isinstance(start, int) and 0 < log_start == wanted:
         why = (
             f"the log begins at {log_start}: records of that time may have expired before it; "
             "to start there nevertheless, use --from-earliest"
         )
-        return Point(partition, why, max(log_start, standing.promoted))
-    if wanted < standing.promoted:
-        why = f"a replay was made live up to {standing.promoted}: before it the past is another"
-        return Point(partition, why, standing.promoted)
-    return None
+    elif wanted < promoted:
+        why = f"a replay was made live up to {promoted}: before it the past is another"
+    else:
+        return None
+    return Point(partition, why, max(log_start, promoted))
 
 
-def _end(
-    end: int | Mapping[int, int] | None,
-    partition: int,
-    start: int,
-    done: int,
-    offset_at: Callable[[int, int], int],
-) -> int:
+def _end(end: End, partition: int, start: int, done: int, offset_at: OffsetAt) -> int:
     if end is None:
         return done
     if isinstance(end, int):

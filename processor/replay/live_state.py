@@ -1,6 +1,7 @@
 """What there is to replay, and from which state: asked of the live topics, nothing changed."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Final
 
 from processor.errors import FailClosed
@@ -116,9 +117,8 @@ class LiveState:
         on_progress: OnProgress,
     ) -> ExactStart:
         end = output.end
-        before = SpilledSeen()
-        exact = ExactStart(start, before)
-        try:
+        with closing(SpilledSeen()) as before:
+            exact = ExactStart(start, before)
             for records in self._scan.read(Topic.SESSIONS, partition, 0, end):
                 for record in records:
                     key = record.key or b""
@@ -132,8 +132,6 @@ class LiveState:
                 if records:
                     on_progress(partition, records[-1].offset + 1, end)
             on_progress(partition, end, end)
-        finally:
-            before.close()
         return exact
 
     def _metadata(self, partition: int, text: str) -> CommitMetadata:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,16 +58,13 @@ def command(
         ends = _ends(plan, places)
         with progress_bar(as_json=as_json) as bar:
             for partition, bounds in ends.items():
-                comparison = _comparison(live, plan, own, partition, bounds)
-                try:
+                with closing(_comparison(live, plan, own, partition, bounds)) as comparison:
                     _fill(comparison, live, plan, own, partition, bar)
                     for each in comparison.differences():
                         if as_json:
                             print_json(_shown(partition, each))
                         elif len(shown) < examples:
                             shown.append((partition, each))
-                finally:
-                    comparison.close()
                 total.update(comparison.counts)
                 rows.append({"partition": partition, **_counted(comparison.counts)})
     different = (

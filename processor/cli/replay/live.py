@@ -1,6 +1,7 @@
 """What the `replay` commands ask of the servers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from processor.avro.codec import SESSION_FIELDS, SnapshotCodec
 from processor.bootstrap.adapters import cluster_of, readers_of, remove_cache, stream_of
@@ -28,8 +29,7 @@ class Live:
         cluster, self.coordination, self._scan = readers_of(settings)
         self._stream = stream_of(self.coordination, settings)
         self._snapshots = codecs_of(settings).snapshots
-        self._writer: SnapshotCodec | None = None
-        self.numbering = Numbering(self._version, self._renumbered)
+        self.numbering = Numbering(lambda each: self.seen(each).version, self._renumbered)
         self.state = LiveState(self._stream, self.coordination, self._scan)
         self.replays = KafkaReplays(cluster)
 
@@ -63,11 +63,10 @@ class Live:
 
     def seeded_end(self, own: Settings, partition: int) -> int:
         """Return below which output offset of a replay snapshots may answer a former input."""
-        cluster_id = self._stream.cluster
         committed = readers_of(own).coordination.committed(partition, stable=False)
         if committed is None:
             return 0
-        return CommitMetadata.decode(committed.metadata, cluster_id).former or 0
+        return CommitMetadata.decode(committed.metadata, self._stream.cluster).former or 0
 
     def begin(
         self, name: str, ranges: Mapping[int, Range], outputs: Mapping[int, LiveOutput]
@@ -82,7 +81,7 @@ class Live:
             claims_ends=self.state.claims_ends(),
             former_ends={partition: at.former for partition, at in outputs.items() if at.former},
         )
-        return self.replays.begin(plan, cluster_of(self._own(name)))
+        return self.replays.begin(plan, cluster_of(replayed(self._settings, name)))
 
     def make_topics(self, plan: Plan, own: Settings) -> None:
         """Make those of the replay's topics that are absent."""
@@ -130,13 +129,9 @@ class Live:
         remove_cache(own, self._stream.partitions)
         return self.replays.drop(name, cluster_of(own))
 
-    def _version(self, snapshot: bytes) -> int:
-        return self._snapshots.read(snapshot).version
-
     def _renumbered(self, snapshot: bytes, version: int) -> bytes:
-        if self._writer is None:
-            self._writer = snapshot_writer(self._settings)
         return self._writer.write(self._snapshots.read(snapshot)._replace(version=version))
 
-    def _own(self, name: str) -> Settings:
-        return replayed(self._settings, name)
+    @cached_property
+    def _writer(self) -> SnapshotCodec:
+        return snapshot_writer(self._settings)

@@ -74,7 +74,10 @@ def command(
         live.make_topics(plan, own)
     if not as_json:
         note(f"replay {called}: {plan.offsets:,} offsets of {len(plan.ranges)} partitions")
-    done = _folded(plan, settings, own, max_rate, as_json=as_json)
+    from processor.bootstrap.service import fold_again
+
+    with _watching(plan, settings, own, as_json=as_json):
+        done = fold_again(own, settings, plan, max_rate)
     _conclude(plan, done=done, as_json=as_json)
 
 
@@ -97,15 +100,6 @@ def _begun(
     if refused:
         raise refusal(refused)
     return live.begin(name, ranges, outputs)
-
-
-def _folded(
-    plan: Plan, live: Settings, own: Settings, max_rate: float | None, *, as_json: bool
-) -> bool:
-    from processor.bootstrap.service import fold_again
-
-    with _watching(plan, live, own, as_json=as_json):
-        return fold_again(own, live, plan, max_rate)
 
 
 @contextmanager

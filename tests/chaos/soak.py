@@ -88,7 +88,7 @@ def soak(servers: Servers, seed: int, seconds: float, say: Say) -> list[Sample]:
     """Restart one member and one broker again and again; return the samples."""
     random = Random(seed)
     samples: list[Sample] = []
-    settings = {"cache_bytes": CACHE_BYTES, "max_snapshot_bytes": "1000000"}
+    settings = {"cache_bytes": CACHE_BYTES}
     with scene(
         servers, random, "classic", 0, moves_within=60.0, members=_STAYS + 1, **settings
     ) as made:

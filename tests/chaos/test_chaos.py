@@ -29,4 +29,4 @@ def test_what_restarts_leaves_nothing_behind(
 ) -> None:
     """`make soak` goes on for longer, and restarts brokers, too."""
     servers = Servers(private_cluster, private_valkey, tmp_path)
-    assert_flat(soak(servers, time.time_ns() % 1_000_000, 30, print))
+    assert_flat(soak(servers, time.time_ns() % 1_000_000, 20, print))

@@ -142,4 +142,5 @@ def test_a_field_is_added_by_the_steps_of_contributing(
     fold(copy, {"state": "closed"}, {"locale": ""})
     letter = json.loads(processor(copy, "dead-letters", "list", "--json"))
     assert letter["reason"] == "session-not-open"
-    ran(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *OWN_TESTS, into=copy)
+    if codec == "compiled" or FAST is None:  # they try fastavro, too
+        ran(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *OWN_TESTS, into=copy)

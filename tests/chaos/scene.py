@@ -135,8 +135,9 @@ class Scene:
         self.members.remove(member)
 
     def terminate(self, member: Process) -> None:
-        """SIGTERM ends it with 0 within ten seconds."""
+        """SIGTERM ends it with 0 within ten seconds, once its program runs: that hears it."""
         self.remove(member)
+        member.await_log("starting")
         began = time.monotonic()
         member.terminate()
         taken = time.monotonic() - began

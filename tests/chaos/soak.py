@@ -103,9 +103,9 @@ def soak(servers: Servers, seed: int, seconds: float, say: Say) -> list[Sample]:
                     broker.launch()
                     made.await_replicas()
                 elif now >= restart_at:
-                    restart_at = now + _RESTART_EVERY_S
                     made.terminate(made.members[_STAYS])
                     made.add_member()
+                    restart_at = time.monotonic() + _RESTART_EVERY_S
                 made.assert_nobody_ended()
                 samples.append(sample(made))
                 say("  ".join(f"{name} {v:,.0f}" for name, v in samples[-1]._asdict().items()))

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from processor.errors import TopicError
-from processor.kafka.absence import Absence
 from processor.kafka.clients import Cluster
 from processor.kafka.faults import sort, sorting
 from processor.kafka.member import GroupMember
@@ -28,7 +27,6 @@ class KafkaSubscription:
         self._topic = cluster.topics[Topic.UPDATES]
         self._needs = (cluster.on_topic(Topic.UPDATES, "READ"), cluster.on_group("READ"))
         self._paused: set[int] = set()
-        self._absence = Absence(self._topic)
         self._unproven: dict[int, int] = {}
         self._asked_again: set[int] = set()
         self._starts: dict[int, int] = {}
@@ -70,7 +68,6 @@ class KafkaSubscription:
                 records.append(to_record(message))
             else:
                 self._meet(message)
-        self._absence.check(self._consumer)
         self._blocked.note_read(messages)
         if blocked:
             found, read_on = self._blocked.step(limit - len(records))
@@ -207,13 +204,11 @@ class KafkaSubscription:
             return
         where = f"reading {message.topic() or self._topic}"
         partition = message.partition()
-        partition = -1 if partition is None else partition
-        if partition >= 0:
+        if partition is not None and partition >= 0:
             where += f" partition {partition} at offset {message.offset()}"
         fault = sort(error, where, self._needs)
-        if isinstance(fault, TopicError):
-            self._absence.note(fault, partition)
-        elif not isinstance(fault, LogUnavailable):
+        # A broker may not know the topic for a moment. Who asks for its id sees that none does.
+        if not isinstance(fault, (LogUnavailable, TopicError)):
             raise fault
 
     def _block(self, message: Message, error: KafkaError) -> None:

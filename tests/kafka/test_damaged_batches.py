@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from log_calls import await_both, taken
 from servers import KafkaAddress, Names
 from system.deployment import eventually
 
@@ -55,25 +56,8 @@ def cluster(private_kafka: LocalKafka, names: Names) -> Cluster:
 
 def joined(cluster: Cluster) -> Subscription:
     subscription = KafkaSubscription(cluster)
-
-    def assigned() -> bool:
-        subscription.take(1, 0.1)
-        news = subscription.rebalance()
-        return news is not None and news.assigned == {0, 1}
-
-    eventually("both partitions assigned", assigned)
+    await_both(subscription)
     return subscription
-
-
-def taken(subscription: Subscription, count: int) -> list[Record]:
-    records: list[Record] = []
-
-    def enough() -> bool:
-        records.extend(subscription.take(100, 0.1))
-        return len(records) >= count
-
-    eventually(f"{count} records", enough)
-    return records
 
 
 def values_until_damaged(subscription: Subscription) -> list[bytes | None]:

@@ -9,9 +9,9 @@ from processor.state.checkpoint import Position, Stream
 
 
 class PositionCommit:
-    """Publishes snapshots of a partition and commits its position, in one transaction.
+    """Publishes snapshots of partitions and commits their positions, in one transaction.
 
-    Raises what committing raises; then the partition is to be taken over anew.
+    Raises what committing raises; then the partitions are to be taken over anew.
     """
 
     def __init__(
@@ -27,25 +27,15 @@ class PositionCommit:
         """Commit under the present membership, once it is confirmed: yields False until then."""
         while (membership := self._subscription.confirmed()) is None:
             yield False
-        return self.under(membership, partition, position, snapshots)
+        return self.under(membership, {partition: position}, snapshots)[partition]
 
     def under(
-        self,
-        membership: Membership,
-        partition: int,
-        position: Position,
-        snapshots: Sequence[Outgoing] = (),
-    ) -> Position:
-        """Commit under a membership; return the position with the output's next offset."""
-        return self.all_under(membership, {partition: position}, snapshots)[partition]
-
-    def all_under(
         self,
         membership: Membership,
         positions: Mapping[int, Position],
         snapshots: Sequence[Outgoing] = (),
     ) -> dict[int, Position]:
-        """Commit several partitions' positions as `under` does one."""
+        """Commit under a membership; return the positions with the output's next offsets."""
         self._publication.begin()
         self._publication.send(snapshots)
         ends = self._publication.flush()

@@ -92,7 +92,7 @@ class Takeover:
         committed = yield from self._stable_offset(partition)
         yield True
         position = yield from self._checked(partition, committed)
-        return self._commit.under(membership, partition, position)
+        return self._commit.under(membership, {partition: position})[partition]
 
     def _stable_offset(self, partition: int) -> Generator[bool, None, Committed | None]:
         own = self._publication.identity()

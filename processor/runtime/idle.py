@@ -72,7 +72,7 @@ class IdleCommit:
         self._look_at = now + self._interval
         due = self._due(flowing(), now)
         if due:
-            for partition, position in self._commit.all_under(membership, due).items():
+            for partition, position in self._commit.under(membership, due).items():
                 owned = self._pipeline.owned[partition]
                 self._pipeline.owned[partition] = owned._replace(position=position)
                 self._known[partition] = _Standing(position.offset, position.offset, now)

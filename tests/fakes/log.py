@@ -390,16 +390,25 @@ class FakePublication:
     def commit(self, offsets: Mapping[int, Committed], membership: Membership) -> None:
         self._require_own()
         self._broker.passing("commit")
+        self.send_offsets(offsets, membership)
+        self._broker.end(self._identity, commit=True)
+        self._transaction = None
+        self._broker.passing("committed")
+
+    def send_offsets(self, offsets: Mapping[int, Committed], membership: Membership) -> Transaction:
+        """Do the first half of a commit; return the transaction."""
+        self._require_own()
         group = self._broker.group
         assert isinstance(membership, tuple)
         member, generation = membership
         if member not in group.members or generation != group.generation:
             raise BatchAborted("the membership has ended")
         assert self._transaction is not None
+        if self._broker.open.get(self._identity) is not self._transaction:
+            # Ended by somebody's late end: the coordinator begins one with what comes next.
+            self._transaction = self._broker.open[self._identity] = Transaction()
         self._transaction.offsets |= offsets
-        self._broker.end(self._identity, commit=True)
-        self._transaction = None
-        self._broker.passing("committed")
+        return self._transaction
 
     def abort(self) -> None:
         if self._transaction is not None:

@@ -201,21 +201,6 @@ class SimulatedPublication(FakePublication):
         self._broker.end(self._identity, commit=True)
         self._transaction = None
 
-    def send_offsets(self, offsets: Mapping[int, Committed], membership: Membership) -> Transaction:
-        """Do the first half; return the transaction."""
-        self._require_own()
-        group = self._broker.group
-        assert isinstance(membership, tuple)
-        member, generation = membership
-        if member not in group.members or generation != group.generation:
-            raise BatchAborted("the membership has ended")
-        assert self._transaction is not None
-        if self._broker.open.get(self._identity) is not self._transaction:
-            # Ended by somebody's late end: the coordinator begins one with what comes next.
-            self._transaction = self._broker.open[self._identity] = Transaction()
-        self._transaction.offsets |= offsets
-        return self._transaction
-
 
 class SimulatedClaims(FakeClaims):
     """One of a former primary that is cut off does not say that claims stand there."""

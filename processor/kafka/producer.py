@@ -276,9 +276,9 @@ def _send_offsets(
 ) -> None:
     """Send offsets, on a thread of its own: raises ProducerLost where the client hangs.
 
-    After a broker's restart it may wait for the group's coordinator for ever, whatever its timeout
-    is (seen with 2.16.1). Such a producer is left behind, thread and all; its transaction, which
-    nobody can commit any more, times out.
+    After a broker's restart it may wait long for the group's coordinator, whatever its timeout is
+    (seen with 2.16.1; librdkafka's issues 5456 and 5511). Such a producer is left behind, and goes
+    when the call returns; its transaction, which nobody can commit any more, times out.
     """
     errors = list[BaseException]()
 
@@ -286,7 +286,8 @@ def _send_offsets(
         try:
             producer.send_offsets_to_transaction(positions, membership, wait)
         except BaseException as error:  # noqa: BLE001  raised below, on the caller's thread
-            errors.append(error)
+            # Where nobody waits any more, its traceback would keep itself alive, and the producer.
+            errors.append(error.with_traceback(None))
 
     thread = Thread(target=send, name="send-offsets", daemon=True)
     thread.start()
@@ -294,5 +295,4 @@ def _send_offsets(
     if thread.is_alive():
         raise ProducerLost("sending offsets: the client does not return")
     if errors:
-        # Left in the list, it would hold itself by its own traceback, and with that the batch.
-        raise errors.pop()
+        raise errors.pop()  # left there, it would hold itself by its traceback, and the batch

@@ -2,14 +2,17 @@
 
 import gc
 from collections.abc import Iterator
+from threading import Event
 from weakref import ref
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from fakes.service import World
+from system.deployment import eventually
 
+from processor.kafka import producer
 from processor.kafka.producer import _send_offsets
-from processor.ports.log import BatchAborted
+from processor.ports.log import BatchAborted, ProducerLost
 from processor.runtime.pipeline import _Batch
 
 
@@ -64,3 +67,25 @@ def test_offsets_that_are_refused_leave_nothing_behind() -> None:
         return ref(batch)
 
     assert send()() is None
+
+
+class _Hanging:
+    def __init__(self) -> None:
+        self.may_return = Event()
+
+    def send_offsets_to_transaction(self, *_given: object) -> None:
+        self.may_return.wait()
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+
+def test_a_producer_that_was_left_behind_goes_when_its_call_returns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(producer, "_HANGS_S", 0.0)
+    hanging = _Hanging()
+    may_return, left_behind = hanging.may_return, ref(hanging)
+    with pytest.raises(ProducerLost, match="does not return"):
+        _send_offsets(hanging, [], object(), 0.01)  # type: ignore[arg-type]
+    del hanging
+    may_return.set()
+    eventually("it is gone", lambda: left_behind() is None, 5)

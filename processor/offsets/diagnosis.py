@@ -1,23 +1,15 @@
 """Finding out how a partition stands: what is committed, what is published, what is wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from processor.avro.framing import DecodeError, framed
 from processor.errors import Unavailable
 from processor.offsets.repair import Evidence, Situation
-from processor.partitions.committed import (
-    FaultKind,
-    Found,
-    OffsetFault,
-    Topics,
-    check_committed,
-    no_offset,
-    went_back,
-)
+from processor.partitions.committed import FaultKind, Found, OffsetFault, Topics
 from processor.partitions.fencing import stable_offset
-from processor.partitions.published import snapshot_beyond
+from processor.partitions.published import compare, published_without_offset
 from processor.ports.clock import Clock
 from processor.ports.log import (
     Committed,
@@ -34,9 +26,9 @@ from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
 SETTLE_S: Final = 60.0
 """How long an open transaction may keep a partition from being looked at; brokers end it sooner."""
 _MOMENT_S: Final = 0.1
-_PUBLISHED: Final = (Topic.SESSIONS, Topic.DEAD_LETTERS)
 _LETTER_TOPIC, _LETTER_PARTITION, _LETTER_OFFSET = ERROR_HEADERS[3:]
 
+Result = TypeVar("Result")
 OnProgress = Callable[[Topic, int, int, int], None]
 """Takes a topic, a partition, offsets done and offsets to do."""
 
@@ -127,7 +119,9 @@ class Diagnosis:
         updates = self.coordination.extent(Topic.UPDATES, partition)
         output = self.coordination.extent(Topic.SESSIONS, partition)
         fault = (
-            self._no_offset(partition)
+            _returned(
+                published_without_offset(partition, self.coordination, self.topics, self.scan)
+            )
             if committed is None
             else self._wrong(Found(partition, committed, updates, output))
         )
@@ -136,20 +130,11 @@ class Diagnosis:
         )
 
     def _wrong(self, found: Found) -> OffsetFault | None:
-        checked = check_committed(found, self.stream, self.topics)
-        if isinstance(checked, OffsetFault):
-            return checked
-        beyond = None
-        reading = snapshot_beyond(found.partition, checked.output, found.output, self.scan)
-        while True:
-            try:
-                next(reading)
-            except StopIteration as done:
-                beyond = done.value
-                break
-        if beyond is None or self._moved_on(found):
+        checked = _returned(compare(found, self.stream, self.topics, self.scan))
+        if not isinstance(checked, OffsetFault):
             return None
-        return went_back(found, checked.output, beyond, self.topics)
+        # What is published may be of an offset that was committed since.
+        return None if checked.kind is FaultKind.WENT_BACK and self._moved_on(found) else checked
 
     def _moved_on(self, found: Found) -> bool:
         """Whether somebody has committed since, or is about to: the group may be at work."""
@@ -157,17 +142,6 @@ class Diagnosis:
             return self.coordination.committed(found.partition, stable=True) != found.committed
         except NotStable:
             return True
-
-    def _no_offset(self, partition: int) -> OffsetFault | None:
-        """Return what is wrong with a partition that has no offset; None for a virgin one."""
-        for topic in _PUBLISHED:
-            extent = self.coordination.extent(topic, partition)
-            for records in self.scan.read(topic, partition, extent.start, extent.stable_end):
-                if records:
-                    return OffsetFault(
-                        FaultKind.NO_OFFSET, no_offset(partition, topic, self.topics)
-                    )
-        return None
 
     def _evidence(self, partition: int, updates: Extent) -> Evidence:
         snapshots = self._read(Topic.SESSIONS, partition, self._of_snapshot)
@@ -253,3 +227,13 @@ class Diagnosis:
                     record.key == answer.key and answer.answers(record)
                 )
         return True
+
+
+def _returned(steps: Generator[bool, None, Result]) -> Result:
+    """Return what a generator comes to, waiting with it."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: Result = done.value
+            return result

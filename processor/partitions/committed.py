@@ -120,12 +120,13 @@ def changes(then: Stream, now: Stream) -> list[str]:
     return [field for field in Stream._fields if getattr(then, field) != getattr(now, field)]
 
 
-def no_offset(partition: int, topic: Topic, topics: Topics) -> str:
+def no_offset(partition: int, topic: Topic, topics: Topics) -> OffsetFault:
     """Return what is wrong with a partition that lacks an offset while `topic` has its records."""
-    return (
+    return OffsetFault(
+        FaultKind.NO_OFFSET,
         f"{partition_name(Topic.UPDATES, partition, topics)} has no committed offset, but "
         f"{partition_name(topic, partition, topics)} has records: the offset expired or was "
-        "deleted, and to start anew would publish again what is there"
+        "deleted, and to start anew would publish again what is there",
     )
 
 

@@ -9,18 +9,9 @@ from typing import Literal
 
 from processor.errors import FailClosed
 from processor.partitions.commit import PositionCommit
-from processor.partitions.committed import (
-    REPAIR,
-    FaultKind,
-    Found,
-    OffsetFault,
-    check_committed,
-    no_offset,
-    partition_name,
-    went_back,
-)
+from processor.partitions.committed import REPAIR, Found, OffsetFault, partition_name
 from processor.partitions.fencing import stable_offset
-from processor.partitions.published import snapshot_beyond
+from processor.partitions.published import compare, published_without_offset
 from processor.ports.clock import Clock
 from processor.ports.log import (
     Committed,
@@ -117,32 +108,20 @@ class Takeover:
         self, partition: int, committed: Committed | None
     ) -> Generator[bool, None, Position | OffsetFault]:
         if committed is None:
-            fault = yield from self._published(partition)
+            fault = yield from published_without_offset(
+                partition, self._coordination, self._topics, self._scan
+            )
             return fault or self._first(partition)
         updates = self._coordination.extent(Topic.UPDATES, partition)
         output = self._coordination.extent(Topic.SESSIONS, partition)
-        what = Found(partition, committed, updates, output)
-        checked = check_committed(
-            what, self._stream, self._topics, mixed_framing=self._mixed_framing
+        checked = yield from compare(
+            Found(partition, committed, updates, output),
+            self._stream,
+            self._topics,
+            self._scan,
+            mixed_framing=self._mixed_framing,
         )
-        if isinstance(checked, OffsetFault):
-            return checked
-        beyond = yield from snapshot_beyond(partition, checked.output, output, self._scan)
-        if beyond is not None:
-            return went_back(what, checked.output, beyond, self._topics)
-        return checked.position(committed.offset)
-
-    def _published(self, partition: int) -> Generator[bool, None, OffsetFault | None]:
-        """Return what is wrong with a partition without an offset; None for a virgin one."""
-        for topic in (Topic.SESSIONS, Topic.DEAD_LETTERS):
-            end = self._coordination.extent(topic, partition).stable_end
-            for records in self._scan.read(topic, partition, 0, end):
-                if records:
-                    return OffsetFault(
-                        FaultKind.NO_OFFSET, no_offset(partition, topic, self._topics)
-                    )
-                yield False
-        return None
+        return checked if isinstance(checked, OffsetFault) else checked.position(committed.offset)
 
 
 def first_position(start: Start, coordination: Coordination) -> First:

@@ -15,7 +15,7 @@ import pytest
 from fakes.log import FakeCoordination, FakePublication
 from fakes.redis import FakeSessionCache
 
-from processor.partitions import takeover
+from processor.partitions import published, takeover
 from processor.partitions.takeover import Takeover
 from processor.ports.log import Committed, Coordination, Extent, Topic
 from processor.runtime.idle import IdleCommit
@@ -162,7 +162,7 @@ def test_no_look_beyond_what_was_committed(monkeypatch: Patch) -> None:
     def nothing(*_: object) -> Generator[bool, None, None]:
         yield from ()
 
-    monkeypatch.setattr(takeover, "snapshot_beyond", nothing)
+    monkeypatch.setattr(published, "snapshot_beyond", nothing)
     found("committed after", "published", "nobody says", first=364)
 
 

@@ -20,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 from processor.kafka.clients import Cluster, common, transactional
 from processor.kafka.faults import Causes, error_of, is_passing, sort, sorting
 from processor.kafka.permissions import Permission
-from processor.kafka.true_ends import EndsQuestion, record_times
+from processor.kafka.true_ends import LATEST, EndsQuestion, record_times
 from processor.kafka.unstable import UnstableOffsets
 from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.log import (
@@ -42,7 +42,6 @@ _RENEW_S: Final = 1.0
 _NO_RECORD: Final = OFFSET_END
 """The answer where no record is as late as a time. No answer at all is OFFSET_INVALID."""
 _EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-_LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class KafkaCoordination:
@@ -120,8 +119,8 @@ class KafkaCoordination:
         start, stable, end = self._offsets(
             place,
             (_EARLIEST, IsolationLevel.READ_UNCOMMITTED),
-            (_LATEST, IsolationLevel.READ_COMMITTED),
-            (_LATEST, IsolationLevel.READ_UNCOMMITTED),
+            (LATEST, IsolationLevel.READ_COMMITTED),
+            (LATEST, IsolationLevel.READ_UNCOMMITTED),
         )
         return Extent(start, stable, max(stable, end))
 

@@ -19,10 +19,10 @@ from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sorting
 from processor.ports.log import Ends, LogUnavailable, Place
 
-ANSWER_S: Final = 3.0
+_ANSWER_S: Final = 3.0
 _MOMENT_S: Final = 0.2
 _RECORDS_S: Final = 2.0
-_LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _DOING: Final = "asking for the ends of partitions"
 
 Offsets = dict[TopicPartition, "Future[Any]"]
@@ -40,12 +40,12 @@ class EndsQuestion:
         self._all = self._ask(IsolationLevel.READ_UNCOMMITTED)
 
     def _ask(self, isolation: IsolationLevel) -> Offsets:
-        latest = {TopicPartition(*place): _LATEST for place in self._named}
+        latest = {TopicPartition(*place): LATEST for place in self._named}
         try:
             with sorting(_DOING):
                 return dict(
                     self._admin.list_offsets(
-                        latest, isolation_level=isolation, request_timeout=ANSWER_S
+                        latest, isolation_level=isolation, request_timeout=_ANSWER_S
                     ).items()
                 )
         except (LogUnavailable, ProcessorError):

@@ -13,7 +13,7 @@ from processor.telemetry.observer import Observer
 
 ASK_S: Final = 15.0
 """How often the true ends are asked for."""
-ANSWER_S: Final = 5.0
+_ANSWER_S: Final = 5.0
 """After this a question counts as unanswered: the brokers have three seconds of it."""
 _WATCHED: Final = (Topic.UPDATES, Topic.SESSIONS)
 
@@ -75,7 +75,7 @@ class PartitionWatch:
         if self._answer is None:
             return None
         answers = self._answer()
-        if answers is not None or now - self._asked_at > ANSWER_S:
+        if answers is not None or now - self._asked_at > _ANSWER_S:
             self._answer = None
         return answers and {place: each for place, each in answers.items() if place[1] in assigned}
 

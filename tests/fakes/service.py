@@ -269,6 +269,13 @@ class Service:
         """Whether all input is processed, and nothing is being taken over."""
         return self.world.processed() and self.health.ready()[0]
 
+    @property
+    def warnings(self) -> Mapping[str, str]:
+        """What `/readyz` warns of, by subject."""
+        found = self.health.ready().body["warnings"]
+        assert isinstance(found, dict)
+        return found
+
     def owns(self, partitions: Iterable[int]) -> bool:
         return set(self.pipeline.owned) == set(partitions)
 

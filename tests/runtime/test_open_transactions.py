@@ -1,7 +1,5 @@
 """A stranger's transaction that stays open: named, with what finds and ends it."""
 
-from collections.abc import Mapping
-
 import pytest
 from fakes.clock import FakeClock
 from fakes.log import Transaction
@@ -34,12 +32,6 @@ def subject(topic: Topic) -> str:
     return f"transaction on {topic.value} partition {WHERE}"
 
 
-def warnings(service: Service) -> Mapping[str, str]:
-    found = service.health.ready().body["warnings"]
-    assert isinstance(found, dict)
-    return found
-
-
 def seconds_open(service: Service, topic: Topic) -> float:
     labels = {"partition": str(WHERE), "topic": topic.value}
     return service.counted("open_transaction_seconds", labels)
@@ -55,7 +47,7 @@ def test_it_is_named_within_a_minute_and_once(world: World, topic: Topic) -> Non
     world.feed_harsh(200, seed=2)
     until = world.clock.now + NAMED_S
     with capture_logs() as log:
-        service.run_until(lambda: subject(topic) in warnings(service))
+        service.run_until(lambda: subject(topic) in service.warnings)
         assert world.clock.now <= until
         service.run_until(lambda: world.clock.now > until + SAY_AGAIN_S / 2, turns=10_000)
     (told,) = [each for each in log if each["event"].startswith("open transaction")]
@@ -66,12 +58,12 @@ def test_it_is_named_within_a_minute_and_once(world: World, topic: Topic) -> Non
         f"--partition {WHERE} --start-offset {offset}"
     )
     assert wanted in told["hint"]
-    assert wanted in warnings(service)[subject(topic)]
+    assert wanted in service.warnings[subject(topic)]
     assert seconds_open(service, topic) >= HELD_UP_S
     assert service.health.ready()[0]
     assert service.counted("stalled", {"partition": str(WHERE)}) == 0
     world.broker.end("stranger", commit=False)
-    service.run_until(lambda: not warnings(service))
+    service.run_until(lambda: not service.warnings)
     assert seconds_open(service, topic) == 0
     world.feed_harsh(200, seed=3)
     service.run_until_processed()
@@ -80,7 +72,7 @@ def test_it_is_named_within_a_minute_and_once(world: World, topic: Topic) -> Non
 def test_one_on_the_output_is_named_to_who_waits_with_a_takeover(world: World) -> None:
     leave_open(world, Topic.SESSIONS)
     service = world.service()
-    service.run_until(lambda: subject(Topic.SESSIONS) in warnings(service))
+    service.run_until(lambda: subject(Topic.SESSIONS) in service.warnings)
     assert world.clock.now - BEGAN <= NAMED_S
     assert service.owns(set(range(PARTITIONS)) - {WHERE})
     assert not service.health.ready()[0]
@@ -100,21 +92,21 @@ def test_transactions_that_end_are_not_named(world: World) -> None:
     world.clock.after(HELD_UP_S / 2, another)
     until = world.clock.now + 4 * NAMED_S
     service.run_until(lambda: world.clock.now > until)
-    assert warnings(service) == {}
+    assert service.warnings == {}
 
 
 def test_what_is_told_of_a_partition_ends_with_its_assignment(world: World) -> None:
     service = world.service()
     service.run_until_processed()
     leave_open(world, Topic.UPDATES)
-    service.run_until(lambda: subject(Topic.UPDATES) in warnings(service))
+    service.run_until(lambda: subject(Topic.UPDATES) in service.warnings)
     world.broker.group.leave(world.broker.group.members[0])
     world.broker.group.join("another")
     world.broker.group.owners[WHERE] = "another"
     service.run_until(lambda: not service.owns(range(PARTITIONS)))
     service.run_until(lambda: service.health.ready()[0])
     assert WHERE not in service.pipeline.owned
-    assert warnings(service) == {}
+    assert service.warnings == {}
     labels = {"partition": str(WHERE), "topic": "updates"}
     name = "session_processor_open_transaction_seconds"
     assert service.metrics.registry.get_sample_value(name, labels) is None

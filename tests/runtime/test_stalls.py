@@ -1,6 +1,6 @@
 """Partitions that have records and deliver none: seen within a minute, told, renewed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 from fakes.clock import FakeClock
@@ -20,12 +20,6 @@ from processor.telemetry.metrics import Metrics
 STUCK = 1
 SUBJECT = f"fetching of partition {STUCK}"
 NOTICED_S = STALLED_S + 2 * ASK_S + 2 * CHECK_S
-
-
-def warnings(service: Service) -> Mapping[str, str]:
-    found = service.health.ready().body["warnings"]
-    assert isinstance(found, dict)
-    return found
 
 
 def stalled(service: Service, partition: int = STUCK) -> float:
@@ -63,10 +57,10 @@ def test_a_stuck_fetch_is_told_and_renewed(world: World, service: Service) -> No
         noticed = seconds_until(service, lambda: bool(stalled(service)))
         assert STALLED_S <= noticed <= NOTICED_S
         assert service.health.ready()[0], "a restart would mend nothing that the renewal does not"
-        assert f"offset {position} since 1970" in warnings(service)[SUBJECT]
+        assert f"offset {position} since 1970" in service.warnings[SUBJECT]
         service.run_until(lambda: not stalled(service))
     world.assert_exact()
-    assert warnings(service) == {}
+    assert service.warnings == {}
     assert service.counted("rebalances_total") == rebalances
     told = [each for each in log if "partition" in each]
     assert [each["event"] for each in told] == [
@@ -91,7 +85,7 @@ def test_where_that_is_in_vain_the_consumer_is_renewed_and_not_again_at_once(
     assert STALLED_S <= renewed <= NOTICED_S
     assert service.owns(range(PARTITIONS))
     world.assert_exact()
-    assert warnings(service) == {}
+    assert service.warnings == {}
 
     service.subscription.deaf.add(STUCK)
     world.feed_harsh(200, seed=3)

@@ -13,6 +13,9 @@ from processor.kafka.faults import Causes, sorting
 from processor.ports.log import LogUnavailable, Membership, Rebalance, Topic
 
 _ANSWER_S: Final = 1.0
+_OWN_ID: Final = "group.instance.id"
+_RELEASE_S: Final = 5.0
+"""How long a member with an id of its own may take to leave before another takes the id."""
 
 Told = Callable[[set[int]], object]
 """Is told of partitions, within a call of the client."""
@@ -36,6 +39,7 @@ class GroupMember:
         self._causes = Causes()
         self.confirmed: Membership | None = None
         """What `Subscription.confirmed` is to return."""
+        self._has_own_id = _OWN_ID in cluster.properties
         with sorting("subscribing"):
             self.consumer = Consumer({**group_member(cluster), "error_cb": self._on_error})
             self.consumer.subscribe(
@@ -88,7 +92,11 @@ class GroupMember:
             with suppress(LogUnavailable, ProcessorError):
                 self.leave()
 
-        Thread(target=leave, daemon=True).start()
+        leaving = Thread(target=leave, daemon=True)
+        leaving.start()
+        if self._has_own_id:
+            # With KIP-848, who comes with an id that is not released is refused for good.
+            leaving.join(_RELEASE_S)
         return Rebalance(frozenset(), revoked)
 
     def _held_back(self, partition: int) -> int:
@@ -106,11 +114,6 @@ class GroupMember:
 
     def _on_error(self, error: KafkaError) -> None:
         self._causes.note(error)
-        if error.fatal():
-            self._kept = ConfigError(
-                f"the group does not take this member any more: {error.str()} ({error.name()})",
-                hint="Mend PROCESSOR_KAFKA (a group.instance.id is one process's own).",
-            )
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             self._connection_error = error.str()
 
@@ -144,6 +147,20 @@ class GroupMember:
             frozenset((before.assigned - revoked) | assigned),
             frozenset(before.revoked | revoked),
         )
+
+
+def is_refused(error: KafkaError) -> bool:
+    """Whether the client gives up for good: it tells that once, among the messages."""
+    return error.fatal() or bool(error.code() == KafkaError._FATAL)  # noqa: SLF001  librdkafka's form
+
+
+def refused(error: KafkaError) -> ConfigError:
+    """Return what such an error means."""
+    return ConfigError(
+        f"the group does not take this member any more: {error.str()} ({error.name()})",
+        hint=f"Mend PROCESSOR_KAFKA (a {_OWN_ID} is one process's own). With "
+        "group.protocol=consumer, that of a killed process is free after its session, 45 seconds.",
+    )
 
 
 def _nobody(_partitions: set[int]) -> None:

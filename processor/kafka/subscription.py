@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from processor.errors import TopicError
 from processor.kafka.clients import Cluster
 from processor.kafka.faults import sort, sorting
-from processor.kafka.member import GroupMember
+from processor.kafka.member import GroupMember, is_refused, refused
 from processor.kafka.records import to_record
 from processor.kafka.unreadable import BlockedPartitions, is_damaged, is_unpackable
 from processor.ports.log import (
@@ -81,9 +81,9 @@ class KafkaSubscription:
 
     def renew(self) -> Rebalance:
         """Leave the group, beside what follows, and join it with another client."""
-        former, self._member = self._member, self._joining()
-        change = former.abandon()
+        change = self._member.abandon()
         self._forget(change.revoked)
+        self._member = self._joining()
         return change
 
     def resume(self, positions: Mapping[int, int]) -> None:
@@ -197,6 +197,8 @@ class KafkaSubscription:
             KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001  the loss of partitions follows
         ):
             return
+        if is_refused(error):
+            raise refused(error)
         if message.partition() in self._paused:
             return  # it was fetched before the pause took hold; `resume` seeks
         if is_unpackable(error) or is_damaged(error):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -37,6 +38,10 @@ from processor.ports.log import (
 _ANSWER_S: Final = 5.0
 _STABLE_S: Final = (0.5, 1.0, 3.5)
 """How long each try to learn a stable offset lasts: late is not pending, a longer one follows."""
+_SILENT_S: Final = 2.5
+"""An answer that took longer may be of a coordinator that stood still."""
+_DOUBT_S: Final = 3.0
+"""For how long such a one may not know yet that another took its place, and answers as before."""
 _FENCE_S: Final = 2.0
 _RENEW_S: Final = 1.0
 _NO_RECORD: Final = OFFSET_END
@@ -65,6 +70,7 @@ class KafkaCoordination:
                 {**group, "isolation.level": "read_committed", **self._unstable.properties()}
             )
         self._fences: dict[str, Producer] = {}
+        self._answers_since = -inf
 
     def committed(self, partition: int, *, stable: bool) -> Committed | None:
         """Return the group's offset for an input partition, with its text.
@@ -75,6 +81,29 @@ class KafkaCoordination:
         """
         if not stable:
             return self._ask(self._at_once, partition, _ANSWER_S)
+        asked = self._clock.monotonic()
+        try:
+            found = self._stable(partition)
+        except LogUnavailable:
+            self._answers_since = inf
+            raise
+        self._believe(asked)
+        return found
+
+    def _believe(self, asked: float) -> None:
+        """Raise LogUnavailable for an answer that came soon after a silence.
+
+        A coordinator that was frozen answers when it thaws, and for a moment as it stood before:
+        another may have taken its place, and later offsets (seen with 4.3.1).
+        """
+        now = self._clock.monotonic()
+        if self._answers_since == inf or (self._answers_since < 0 and now - asked > _SILENT_S):
+            self._answers_since = now
+        if asked < self._answers_since + _DOUBT_S:
+            raise LogUnavailable("the group's coordinator has just begun to answer again")
+        self._answers_since = -inf
+
+    def _stable(self, partition: int) -> Committed | None:
         for patience in _STABLE_S:
             self._when_stable.poll(0)  # what was said in answer to earlier questions
             self._unstable.forget()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
+from time import monotonic
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -13,6 +14,8 @@ from processor.kafka.faults import Causes, sorting
 from processor.ports.log import LogUnavailable, Membership, Rebalance, Topic
 
 _ANSWER_S: Final = 1.0
+_ASSIGN_S: Final = 3.0
+"""The same for all partitions of an assignment: a leader that keeps silent may have many."""
 _OWN_ID: Final = "group.instance.id"
 _RELEASE_S: Final = 5.0
 """How long a member with an id of its own may take to leave before another takes the id."""
@@ -120,8 +123,9 @@ class GroupMember:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
             numbers = {each.partition for each in partitions}
+            until = monotonic() + _ASSIGN_S
             for each in partitions:
-                each.offset = self._held_back(each.partition)
+                each.offset = self._held_back(each.partition) if monotonic() < until else 0
             consumer.incremental_assign(partitions)
             consumer.pause(partitions)
             self._assigned |= numbers

@@ -10,6 +10,8 @@ from processor.telemetry.observer import WHAT_TO_DO
 
 _ASK_EVERY_S: Final = 1.0
 _ASSIGN_S: Final = 3.0
+_LOOKS: Final = 20
+"""How often it is looked for a record that is left, for 0.1 s each: the loop stands still."""
 
 
 def frozen_ends(coordination: Coordination, partitions: int) -> dict[int, int]:
@@ -30,7 +32,10 @@ def group_position(partition: int, end: int, coordination: Coordination, scan: S
     if found is None:
         return -1
     left = scan.read(Topic.UPDATES, partition, found.offset, end)
-    return found.offset if any(left) else max(found.offset, end)
+    for look, records in enumerate(left):
+        if records or look >= _LOOKS:
+            return found.offset
+    return max(found.offset, end)
 
 
 class UntilEnd:

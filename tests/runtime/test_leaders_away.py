@@ -4,11 +4,12 @@ No answer is no evidence: nothing fails closed, ends, or is taken for empty.
 """
 
 import pytest
+from fakes.log import FakeScan
 from fakes.service import PARTITIONS, Until, World
 
 from processor.ports.log import LogUnavailable, Topic
 from processor.runtime.startup import WaitForServers
-from processor.runtime.until_end import frozen_ends
+from processor.runtime.until_end import frozen_ends, group_position
 from processor.telemetry.observer import Observer
 
 AWAY_S = 20.0
@@ -99,3 +100,15 @@ def test_a_run_until_the_end_does_not_end_before_the_leader_is_back(world: World
     assert world.clock.now > AWAY_S
     assert world.processed()
     world.assert_exact()
+
+
+def test_how_far_another_member_is_holds_nothing_up_for_its_leader(world: World) -> None:
+    world.feed_harsh(50, seed=1)
+    service = world.service()
+    service.run_until(lambda: AWAY in world.broker.committed)
+    at = world.broker.committed[AWAY].offset
+    end = world.broker.extent(Topic.UPDATES, AWAY).end + 1
+    lose_leader(world, Topic.UPDATES)
+    since = world.clock.now
+    assert group_position(AWAY, end, service.coordination, FakeScan(world.broker)) == at
+    assert world.clock.now - since < AWAY_S / 2

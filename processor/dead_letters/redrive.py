@@ -1,14 +1,14 @@
 """A redrive, from where it stands to its end: read, choose, decide, deliver."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from processor.dead_letters.decision import Input, Redriven, Skip, decide
 from processor.dead_letters.letter import in_short
-from processor.dead_letters.progress import RedrivePositions, committed
+from processor.dead_letters.progress import RedrivePositions, committed, going_on
 from processor.dead_letters.selection import Selection
 from processor.errors import UnpublishableError
 from processor.ports.chunks import chunks_in
@@ -28,6 +28,43 @@ Raises UnpublishableError where nothing was sent.
 
 Read = Callable[[int, int, int], Iterator[Sequence[Record]]]
 """Yields the letters of a partition between two offsets, in chunks, some of them empty."""
+
+
+class Sender(Protocol):
+    """Sends to the input under a redrive's name. Opening it ends what a former one had open."""
+
+    def open(self) -> None:
+        """Take the name over."""
+
+    def positions(self, partitions: Iterable[int], *, stable: bool = True) -> dict[int, Committed]:
+        """Return what is committed; unless `stable`, a commit on its way is not waited for."""
+
+    def send(
+        self,
+        records: Sequence[Outgoing],
+        before: Mapping[int, Committed],
+        after: Mapping[int, Committed],
+    ) -> None:
+        """Deliver."""
+
+
+def begun(
+    name: str, fresh: RedrivePositions, sender: Sender, partitions: Iterable[int], *, send: bool
+) -> tuple[RedrivePositions, bool]:
+    """Return where a redrive stands, and whether it was begun before; with `send`, take it over.
+
+    `fresh` is where it begins if it is new. Raises what `going_on` does.
+    """
+    every = [*partitions]
+    known = sender.positions(every, stable=False)
+    positions = going_on(name, known, fresh)
+    if send:
+        sender.open()  # not before the name is known to be this selection's
+        known = sender.positions(every)
+        positions = going_on(name, known, fresh)
+        if not known:  # freezes the ends of all partitions before the first letter goes
+            sender.send((), {}, committed(positions))
+    return positions, bool(known)
 
 
 class RateLimit:

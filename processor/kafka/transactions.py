@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -26,6 +26,19 @@ _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED})  # 
 
 class Superseded(LogUnavailable):
     """Another process goes on under the name; nothing more is sent by this one."""
+
+
+class Transacting(Protocol):
+    """What `send_once` asks of the brokers; `Transactions` says what each does."""
+
+    def open(self) -> None:
+        """Take the name over."""
+
+    def positions(self, partitions: Iterable[int], *, stable: bool = True) -> dict[int, Committed]:
+        """Return what is committed for these partitions."""
+
+    def transact(self, records: Sequence[Outgoing], after: Mapping[int, Committed]) -> None:
+        """Send records and commit positions, once."""
 
 
 class Transactions:
@@ -109,28 +122,8 @@ class Transactions:
         before: Mapping[int, Committed],
         after: Mapping[int, Committed],
     ) -> None:
-        """Send records and move the positions from `before` to `after`, all or nothing.
-
-        Where the answer to a commit was lost, the positions tell whether it stands. Raises
-        Superseded if another process took the name over, and UnpublishableError if the broker
-        refuses a record for good; then nothing was sent.
-        """
-        for attempt in range(_ATTEMPTS):
-            try:
-                self.transact(records, after)
-            except (BatchAborted, ProducerLost) as fault:
-                if _is_fence(fault):
-                    raise Superseded(f"another process goes on as {self._cluster.group}") from fault
-                self.open()
-                found = self.positions(after)
-                if found == after:
-                    return
-                if found != before:
-                    raise Superseded(f"another process went on as {self._cluster.group}") from fault
-                if attempt == _ATTEMPTS - 1:
-                    raise LogUnavailable(str(fault)) from fault
-            else:
-                return
+        """Send as `send_once` does."""
+        send_once(self, self._cluster.group, records, before, after)
 
     def transact(self, records: Sequence[Outgoing], after: Mapping[int, Committed]) -> None:
         """Do it once. Raises BatchAborted or ProducerLost where it is not known to stand."""
@@ -167,6 +160,37 @@ class Transactions:
         error = found.topics[topic].error
         if error is not None:
             raise sort(error, doing, [needed])
+
+
+def send_once(
+    to: Transacting,
+    name: str,
+    records: Sequence[Outgoing],
+    before: Mapping[int, Committed],
+    after: Mapping[int, Committed],
+) -> None:
+    """Send records and move the positions from `before` to `after`, all or nothing.
+
+    Where the answer to a commit was lost, the positions tell whether it stands. Raises Superseded
+    if another process took the name over, and UnpublishableError if the broker refuses a record
+    for good; then nothing was sent.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            to.transact(records, after)
+        except (BatchAborted, ProducerLost) as fault:
+            if _is_fence(fault):
+                raise Superseded(f"another process goes on as {name}") from fault
+            to.open()
+            found = to.positions(after)
+            if found == after:
+                return
+            if found != before:
+                raise Superseded(f"another process went on as {name}") from fault
+            if attempt == _ATTEMPTS - 1:
+                raise LogUnavailable(str(fault)) from fault
+        else:
+            return
 
 
 def _is_fence(fault: BaseException) -> bool:

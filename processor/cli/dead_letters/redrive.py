@@ -26,10 +26,8 @@ from processor.dead_letters.progress import (
     Mark,
     RedrivePosition,
     RedrivePositions,
-    committed,
-    going_on,
 )
-from processor.dead_letters.redrive import RateLimit, Redrive, RedriveCounts
+from processor.dead_letters.redrive import RateLimit, Redrive, RedriveCounts, begun
 from processor.dead_letters.selection import digest
 from processor.errors import InputError
 from processor.ports.clock import SYSTEM_CLOCK
@@ -122,16 +120,9 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
     with closing(RedriveSender(cluster_of(settings), asked.name)) as sender:
         partitions = range(letters.coordination.partitions(Topic.DEAD_LETTERS))
         fresh = _fresh(letters, asked)
-        known = sender.positions(partitions, stable=False)
-        positions = going_on(asked.name, known, fresh)
-        if asked.send:
-            sender.open()  # not before the name is known to be this selection's
-            known = sender.positions(partitions)
-            positions = going_on(asked.name, known, fresh)
-            if not known:  # freezes the ends of all partitions before the first letter goes
-                sender.send((), {}, committed(positions))
+        positions, known = begun(asked.name, fresh, sender, partitions, send=asked.send)
         before = sum(each.mark.sent for each in positions.values())
-        done = bool(known) and not any(each.left for each in positions.values())
+        done = known and not any(each.left for each in positions.values())
         to = Input(
             settings.updates_topic,
             letters.coordination.partitions(Topic.UPDATES),

@@ -10,6 +10,7 @@ from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.registry import Registry
 from processor.registry.ids import RegisteredIds
 from processor.registry.own import Own, own, registry_of
+from processor.replay.exact import Seen
 
 
 class Codecs(NamedTuple):
@@ -28,12 +29,10 @@ class Codecs(NamedTuple):
     """The schemas that snapshots can be read by, by fingerprint or id; more may be found."""
     compiled: Compiled | None = None
 
-    def input_offset(self, snapshot: bytes) -> int:
-        """Return a snapshot's input offset. Raises FailClosed where there is none."""
-        found = None
-        if self.compiled is not None:
-            found = self.compiled.input_offset(snapshot, self.snapshots.header)
-        return self.snapshots.read(snapshot).input_offset if found is None else found
+    def seen(self, snapshot: bytes) -> Seen:
+        """Return a snapshot's input offset and version. Raises FailClosed where there is none."""
+        session = self.snapshots.read(snapshot)
+        return Seen(session.input_offset, session.version)
 
 
 def running_codecs(

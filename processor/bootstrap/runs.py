@@ -6,8 +6,8 @@ from typing import NamedTuple
 from processor.bootstrap.adapters import Adapters
 from processor.partitions.acquire import Prepare
 from processor.partitions.takeover import First, Start, first_position
-from processor.ports.log import Scan
 from processor.replay import seed
+from processor.replay.exact import Seen
 from processor.replay.plan import Plan
 from processor.state.checkpoint import Position
 from processor.state.claims import ClaimsSource
@@ -47,18 +47,19 @@ def live_run(
 def replay_run(
     adapters: Adapters,
     plan: Plan,
-    live: Scan,
-    input_offset: Callable[[bytes], int],
+    live: seed.LiveTopics,
+    seen: Callable[[bytes], Seen],
     max_rate: float | None = None,
 ) -> Run:
-    """Return a run that goes through the plan; `live` reads the live topics.
+    """Return a run that goes through the plan, beside the live topics.
 
-    `input_offset` returns a live snapshot's, and raises FailClosed where there is none.
+    `seen` returns a live snapshot's input offset and version, and raises FailClosed where there is
+    none.
     """
     stream, log = adapters.log.stream, adapters.log
     copy = seed.Seed(
         plan=plan,
-        input_offset=input_offset,
+        seen=seen,
         live=live,
         subscription=log.subscription,
         publication=log.publication,
@@ -67,7 +68,7 @@ def replay_run(
     return Run(
         seed.first_position(plan, log.coordination),
         copy,
-        ClaimsSource(live, plan.claims_ends),
+        ClaimsSource(live.scan, plan.claims_ends),
         plan.ends(stream.partitions),
         max_rate,
     )

@@ -20,6 +20,7 @@ from processor.errors import ProcessorError
 from processor.partitions.takeover import Start
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.replay.plan import Plan
+from processor.replay.seed import LiveTopics
 from processor.runtime.garbage import collect_rarely
 from processor.runtime.shutdown import stopped_by_signals
 from processor.runtime.startup import Stopped, WaitForServers
@@ -121,7 +122,9 @@ def fold_again(own: Settings, live: Settings, plan: Plan, max_rate: float | None
     warn_of_cost(own.codec, process.codec)
 
     def run_of(adapters: Adapters, codecs: Codecs) -> Run:
-        return replay_run(adapters, plan, readers_of(live).scan, codecs.input_offset, max_rate)
+        _, coordination, scan = readers_of(live)
+        topics = LiveTopics(coordination, scan)
+        return replay_run(adapters, plan, topics, codecs.seen, max_rate)
 
     with stopped_by_signals(process.stopping), ExitStack() as closing:
         try:

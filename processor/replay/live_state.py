@@ -7,7 +7,7 @@ from typing import Final
 from processor.errors import FailClosed
 from processor.ports.log import Coordination, Scan, Topic
 from processor.replay.bounds import Point, Standing
-from processor.replay.exact import FORMER, ExactStart, Seen
+from processor.replay.exact import ExactStart, Seen
 from processor.replay.plan import LiveOutput, Plan, Range
 from processor.replay.spill import SpilledSeen
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
@@ -71,12 +71,7 @@ class LiveState:
                 continue
             exact = self._exact(partition, start, outputs[partition], seen, on_progress)
             if not exact.exact:
-                why = (
-                    f"compaction has removed a snapshot of {exact.key!r} that the state needs"
-                    if exact.key
-                    else "compaction has removed a snapshot that the state needs"
-                )
-                refused.append(Point(partition, why, exact.earliest))
+                refused.append(Point(partition, exact.why, exact.earliest))
         return refused
 
     def bytes_each(self, partition: int, asked: Range) -> float:
@@ -121,17 +116,14 @@ class LiveState:
             exact = ExactStart(start, before)
             for records in self._scan.read(Topic.SESSIONS, partition, 0, end):
                 for record in records:
-                    key = record.key or b""
-                    if record.value is None:
-                        exact.removed(key)
-                    else:
-                        found = seen(record.value)
-                        if record.offset < output.former:
-                            found = found._replace(offset=FORMER)
-                        exact.saw(key, found)
+                    exact.take(record, seen, output.former)
                 if records:
                     on_progress(partition, records[-1].offset + 1, end)
             on_progress(partition, end, end)
+            now = self._coordination.extent(Topic.SESSIONS, partition).stable_end
+            for records in self._scan.read(Topic.SESSIONS, partition, end, now):
+                for record in records:
+                    exact.take(record, seen, 0)
         return exact
 
     def _metadata(self, partition: int, text: str) -> CommitMetadata:

@@ -4,8 +4,10 @@ A generator, as in `processor.partitions.takeover`: True is progress, False is w
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Final
+from contextlib import closing
+from typing import Final, NamedTuple
 
+from processor.errors import FailClosed
 from processor.partitions.commit import PositionCommit
 from processor.ports.log import (
     Coordination,
@@ -16,11 +18,20 @@ from processor.ports.log import (
     Subscription,
     Topic,
 )
+from processor.replay.exact import ExactStart, Seen
 from processor.replay.plan import Plan
+from processor.replay.spill import SpilledSeen
 from processor.state.checkpoint import Position, Stream
 
 _BATCH: Final = 5_000
 _BATCH_BYTES: Final = 16 * 1024 * 1024
+
+
+class LiveTopics(NamedTuple):
+    """The live topics, asked and read."""
+
+    coordination: Coordination
+    scan: Scan
 
 
 def first_position(plan: Plan, coordination: Coordination) -> Callable[[int], Position]:
@@ -43,7 +54,8 @@ class Seed:
 
     What answers a former input is before any start.
 
-    The last one of a key is its state; those before it are left out where they come close to it. A
+    The last one of a key is its state; those before it are left out where they come close to it.
+    That none was compacted away since the plan was made, is seen by what there is to copy. A
     transaction commits how far it has come with what it copied, under the group's membership: so
     nobody copies after another has begun to process.
     """
@@ -52,53 +64,77 @@ class Seed:
         self,
         *,
         plan: Plan,
-        input_offset: Callable[[bytes], int],
-        live: Scan,
+        seen: Callable[[bytes], Seen],
+        live: LiveTopics,
         subscription: Subscription,
         publication: Publication,
         stream: Stream,
     ) -> None:
-        """Take the replay's own stream; `live` reads the live topics.
+        """Take the replay's own stream, and the live topics.
 
-        `input_offset` returns a snapshot's.
+        `seen` returns a snapshot's input offset and version.
         """
         self._plan = plan
-        self._input_offset = input_offset
+        self._seen = seen
         self._live = live
         self._commit = PositionCommit(stream, subscription, publication)
 
     def __call__(self, partition: int, position: Position) -> Generator[bool, None, Position]:
         """Copy what is left to copy; return the position after it.
 
-        Raises what committing raises, and FailClosed for a snapshot that cannot be read; then the
-        partition is to be taken over anew.
+        Raises what committing raises; then the partition is to be taken over anew. Raises
+        FailClosed for a snapshot that cannot be read, and where one is gone that the state needs.
         """
         if position.seeding is None:
             return position
         end = self._plan.output_ends[partition]
-        records = self._live.read(Topic.SESSIONS, partition, position.seeding, end)
-        for done, batch in self._batches(partition, records):
-            if batch:
-                after = position._replace(seeding=done)
-                position = yield from self._commit(partition, after, batch)
-            yield bool(batch)
+        # What was copied before is read once more: a later snapshot may tell that one was gone.
+        records = self._live.scan.read(Topic.SESSIONS, partition, 0, end)
+        with closing(SpilledSeen()) as before:
+            exact = ExactStart(self._plan.ranges[partition].start, before)
+            for done, batch in self._batches(partition, records, position.seeding, exact):
+                if batch:
+                    after = position._replace(seeding=done)
+                    position = yield from self._commit(partition, after, batch)
+                yield bool(batch)
+            yield from self._beyond(partition, end, exact)
+        if not exact.exact:
+            raise FailClosed(
+                f"the replay's partition {partition} cannot begin at {exact.wished}: since the "
+                f"replay was begun, {exact.why}",
+                hint="drop the replay and begin another: `replay plan` tells the earliest start",
+            )
         # What was copied of a former input may have any input offset.
         former = position.output if self._plan.former(partition) else None
         whole = position._replace(seeding=None, former=former)
         return (yield from self._commit(partition, whole, ()))
 
+    def _beyond(self, partition: int, end: int, exact: ExactStart) -> Generator[bool, None, None]:
+        """Tell `exact` what was published since: for that, too, what is older is compacted."""
+        now = self._live.coordination.extent(Topic.SESSIONS, partition).stable_end
+        for records in self._live.scan.read(Topic.SESSIONS, partition, end, now):
+            for record in records:
+                exact.take(record, self._seen, 0)
+            yield False
+
     def _batches(
-        self, partition: int, chunks: Iterator[Sequence[Record]]
+        self,
+        partition: int,
+        chunks: Iterator[Sequence[Record]],
+        copied: int,
+        exact: ExactStart,
     ) -> Iterator[tuple[int, Sequence[Outgoing]]]:
-        """Yield the live offset after each batch, with its last snapshot of each key."""
+        """Yield the live offset after each batch, with its last snapshot of each key.
+
+        Up to `copied` they were copied before.
+        """
         start, former = self._plan.ranges[partition].start, self._plan.former(partition)
         batch: dict[bytes | None, Outgoing] = {}
         size = done = 0
         for chunk in chunks:
             for record in chunk:
                 done = record.offset + 1
-                answers_this = record.value is not None and record.offset >= former
-                if answers_this and self._input_offset(record.value or b"") >= start:
+                if exact.take(record, self._seen, former) >= start or record.offset < copied:
                     continue
                 batch[record.key] = _copy(record)
                 size += len(record.value or b"")

@@ -27,6 +27,7 @@ from processor.ports.log import Membership, Outgoing, Record, Topic
 from processor.ports.registry import Registry
 from processor.redis.keys import CHECKPOINT, Keys
 from processor.replay.plan import Plan
+from processor.replay.seed import LiveTopics
 from processor.runtime.until_end import frozen_ends
 from processor.stages.publish import ERROR_HEADERS
 from processor.state.checkpoint import Stream
@@ -117,8 +118,8 @@ class World:
 
         def run_of(adapters: Adapters, codecs: Codecs) -> Run:
             if replay is not None:
-                live = FakeScan(replay.live)
-                return replay_run(adapters, replay.plan, live, codecs.input_offset)
+                live = LiveTopics(FakeCoordination(replay.live), FakeScan(replay.live))
+                return replay_run(adapters, replay.plan, live, codecs.seen)
             ends = frozen_ends(adapters.log.coordination, PARTITIONS) if until_end else None
             return live_run(adapters, start, ends)
 

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from fakes.log import FakeCoordination, FakeScan
+from fakes.log import Entry, FakeCoordination, FakeScan
 from fakes.service import (
     HARSH,
     LIMITS,
@@ -17,6 +17,7 @@ from fakes.service import (
 from processor.avro.codec import SnapshotCodec
 from processor.avro.schemas import load_schemas
 from processor.demo.traffic import updates
+from processor.errors import FailClosed
 from processor.ports.log import Committed, Outgoing, ProducerLost, Record, Topic
 from processor.replay.live_state import LiveState
 from processor.replay.plan import Plan, Range
@@ -106,6 +107,27 @@ def test_a_partition_that_is_left_out_is_left_alone() -> None:
     other.service(replay=Replay(plan, world.broker)).run_until(lambda: False)
     assert_same(world, other, plan)
     assert [other.records(Topic.SESSIONS, each) for each in (1, 3)] == [[], []]
+
+
+def test_a_state_that_was_compacted_away_after_the_replay_was_begun_ends_it() -> None:
+    world = live()
+    log = world.broker.logs[Topic.SESSIONS][0]
+    place, later = next(
+        (place, later)
+        for place, entry in enumerate(log.entries)
+        for later in log.entries[place + 1 :]
+        if entry.record is not None
+        and later.record is not None
+        and later.record.key == entry.record.key
+    )
+    assert later.record is not None
+    start = SNAPSHOTS.read(later.record.value or b"").input_offset
+    plan = planned(world, dict.fromkeys(range(PARTITIONS), 0) | {0: start})
+    log.entries[place] = Entry(None, None)
+    other = isolated(world)
+    replay = Replay(plan, world.broker)
+    with pytest.raises(FailClosed, match="compaction has removed a snapshot of"):
+        other.service(replay=replay).run_until(lambda: False)
 
 
 @pytest.mark.parametrize("step", ["flush", "commit", "committed"])

@@ -12,7 +12,6 @@ from processor.kafka.offsets import KafkaOffsets
 from processor.kafka.replays import KafkaReplays
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Record, Topic
-from processor.replay.exact import Seen
 from processor.replay.live_state import LiveState
 from processor.replay.names import replayed, unknown, valid
 from processor.replay.plan import LiveOutput, Plan, Range
@@ -28,15 +27,11 @@ class Live:
         self._settings = settings
         cluster, self.coordination, self._scan = readers_of(settings)
         self._stream = stream_of(self.coordination, settings)
-        self._snapshots = codecs_of(settings).snapshots
+        codecs = codecs_of(settings)
+        self._snapshots, self.seen = codecs.snapshots, codecs.seen
         self.numbering = Numbering(lambda each: self.seen(each).version, self._renumbered)
         self.state = LiveState(self._stream, self.coordination, self._scan)
         self.replays = KafkaReplays(cluster)
-
-    def seen(self, snapshot: bytes) -> Seen:
-        """Return a snapshot's input offset and version."""
-        session = self._snapshots.read(snapshot)
-        return Seen(session.input_offset, session.version)
 
     def fields(self, snapshot: bytes) -> Mapping[str, object]:
         """Return a snapshot's fields by their names in the schema."""

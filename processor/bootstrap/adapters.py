@@ -6,7 +6,7 @@ Commands that ask Kafka alone do not wait for what else the service needs: Redis
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from threading import Thread
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -194,11 +194,18 @@ def remove_cache(settings: Settings, partitions: int) -> None:
     from processor.redis.keys import Keys
     from processor.redis.removal import remove
 
-    server = Server.from_url(settings.redis_url)
-    try:
+    with closing(Server.from_url(settings.redis_url)) as server:
         remove(server, Keys(settings.redis_prefix), partitions)
-    finally:
-        server.close()
+
+
+def remove_claims(settings: Settings) -> None:
+    """Remove the claims that the service has in Redis. Raises what `remove` does."""
+    from processor.redis import removal
+    from processor.redis.connection import Server
+    from processor.redis.keys import Keys
+
+    with closing(Server.from_url(settings.redis_url)) as server:
+        removal.remove_claims(server, Keys(settings.redis_prefix))
 
 
 def _refuse_eviction(directory: Directory) -> None:

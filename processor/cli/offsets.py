@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
@@ -12,10 +13,9 @@ from rich.progress import TaskID
 from processor.cli.common.output import Json, emit, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.config import Settings
-from processor.errors import FailClosed, InputError
-from processor.partitions.committed import FaultKind
+from processor.errors import InputError
 from processor.ports.clock import SYSTEM_CLOCK
-from processor.ports.log import Committed, Topic
+from processor.ports.log import Topic
 
 if TYPE_CHECKING:
     from processor.kafka.clients import Cluster
@@ -70,42 +70,32 @@ def repair(
     Every process of the group must be stopped. A partition goes on one past the highest input
     offset that the output and the dead letters answer, or as exactly as its former commit tells;
     one that is well stays as it is. First says what would be set, and what that would lose or
-    repeat; then asks. Without a terminal, nothing is set unless `--yes` is given. Caches in Redis
-    are rebuilt at the next start.
+    repeat; then asks. Without a terminal, nothing is set unless `--yes` is given. The claims in
+    Redis are removed; all caches are rebuilt at the next start.
 
     Example: session-processor offsets repair --yes
     """
     settings = settings_from(ctx)
+    from processor.bootstrap.adapters import remove_claims
     from processor.kafka.offsets import KafkaOffsets
-    from processor.offsets.repair import decide, next_epoch
+    from processor.offsets.setting import look, set_offsets
 
     with answering(), _reading(as_json=as_json) as on_progress:
         cluster, stream, diagnosis = _diagnosis(settings, on_progress)
         offsets = KafkaOffsets(cluster)
         offsets.require_stopped()
         chosen = _chosen(partition, stream)
-        found = [diagnosis.look(each) for each in chosen]
-        every = [diagnosis.metadata(diagnosis.committed(each)) for each in range(stream.partitions)]
-    _refuse_newer(found)
-    steps = [decide(each, stream) for each in found]
-    epoch = next_epoch([each for each in every if each is not None])
+        found = look(diagnosis, chosen)
+    steps, epoch = found.steps, found.epoch
     mending = [step for step in steps if step.action == "set"]
     confirmed = bool(mending) and (yes or _confirmed(steps, epoch, as_json=as_json))
     if confirmed:
         with answering():
-            commits = _commits(mending, stream, epoch, settings.group_id)
-            _unchanged(diagnosis, found)
-            offsets.set(commits)
-            _verify(diagnosis, commits)
+            identity = f"{settings.group_id}-{uuid4().hex}"
+            set_offsets(diagnosis, offsets, found, identity, partial(remove_claims, settings))
     if yes or as_json or not sys.stdin.isatty():
         _tell(steps, epoch, applied=confirmed, as_json=as_json)
     _conclude(mending, applied=confirmed, as_json=as_json)
-
-
-def _refuse_newer(found: "list[Situation]") -> None:
-    for each in found:
-        if each.fault is not None and each.fault.kind is FaultKind.NEWER:
-            raise FailClosed(each.fault.message, hint=each.fault.hint)
 
 
 def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
@@ -194,41 +184,6 @@ def _confirmed(steps: "list[Step]", epoch: int, *, as_json: bool) -> bool:
         return False
     _tell(steps, epoch, applied=False, as_json=False)
     return typer.confirm("Set these offsets?", err=True)
-
-
-def _commits(steps: "list[Step]", stream: "Stream", epoch: int, group: str) -> dict[int, Committed]:
-    from processor.state.checkpoint import CommitMetadata
-
-    identity = f"{group}-{uuid4().hex}"
-    return {
-        step.partition: Committed(
-            step.offset,
-            CommitMetadata(
-                identity, step.output, stream, epoch, step.promoted, former=step.former
-            ).encode(),
-        )
-        for step in steps
-        if step.offset is not None
-    }
-
-
-def _unchanged(diagnosis: "Diagnosis", found: "list[Situation]") -> None:
-    for each in found:
-        if diagnosis.committed(each.partition) != each.committed:
-            raise FailClosed(
-                f"the offset of partition {each.partition} was changed meanwhile by somebody else: "
-                "nothing was set",
-                hint="Stop every process of the group, then try again.",
-            )
-
-
-def _verify(diagnosis: "Diagnosis", commits: dict[int, Committed]) -> None:
-    for partition, committed in commits.items():
-        if diagnosis.committed(partition) != committed:
-            raise FailClosed(
-                f"the offset of partition {partition} was set, and is not what it was set to",
-                hint="See that no other process commits for the group, then try again.",
-            )
 
 
 def _tell(steps: "list[Step]", epoch: int, *, applied: bool, as_json: bool) -> None:

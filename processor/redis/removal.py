@@ -16,8 +16,14 @@ def remove(server: Server, keys: Keys, partitions: int) -> None:
             server.ask(("UNLINK", keys.sessions(partition, generation)))
         for pointer in pointers:
             server.ask(("UNLINK", pointer))
+    remove_claims(server, keys)
+    for name in (keys.building(), keys.meta(), keys.schemas()):
+        server.ask(("UNLINK", name))
+
+
+def remove_claims(server: Server, keys: Keys) -> None:
+    """Remove the claims, so that whoever needs them reads their topic. Raises as `remove` does."""
     (generation,) = server.ask(("HGET", keys.claims(), "generation"))
+    server.ask(("UNLINK", keys.claims()))
     if generation:
         server.ask(("UNLINK", keys.holders(generation.decode())))
-    for name in (keys.claims(), keys.building(), keys.meta(), keys.schemas()):
-        server.ask(("UNLINK", name))

@@ -227,7 +227,7 @@ def apply(
             after[name] = {key: value for key, value in merged.items() if value is not None}
         else:
             after[name] = update[name]
-    if update["profileId"] is not None:
+    if update["profileId"] not in (None, before["profileId"]):
         after["firstSession"] = update["profileId"] == "" or first(update["profileId"])
     after["previousState"] = before["state"] if before["version"] else None
     after["version"] = before["version"] + 1

@@ -1,35 +1,67 @@
 """What must hold after every commit and every write to Redis, by the oracle."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakes.log import FakeBroker, Transaction
+from fakes.log import FakeBroker, Partition, Transaction
 from fakes.redis_server import FakeServer, Fields
+from oracle import Entry, decode_session
 
 from processor.ports.log import Committed, Record, Topic
 from processor.redis.keys import CHECKPOINT, Keys
 from processor.stages.publish import ERROR_HEADERS
 from processor.state.checkpoint import Checkpoint, CommitMetadata, ForeignText
-from simulation.history import History
+from simulation.history import History, Node, Outcome
 from simulation.scheduler import Violation
 
 CLUSTER = "the-fake-cluster"
 
 
+Letter = tuple[int, str, bytes | None, bytes | None]
+"""Input offset, reason, key, value."""
+
+
 class _Committed:
     """What is committed of one partition."""
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Node, entries: list[Entry]) -> None:
         self.node = root
         self.offset: int | None = None
-        self.taken = 0
-        """Records that are behind `offset`."""
+        self._shared: Iterator[Entry] | None = iter(entries)
+        """What of the input that simulations share is to come; None once this one has left it."""
+        self.output = 0
+        """Below which output offset nothing is looked at any more."""
+        self.letters: list[Letter] = []
         self.snapshots: list[tuple[int, bytes, bytes]] = []
         """Output offset, key, value."""
         self.values: set[tuple[bytes, bytes]] = set()
 
     def next_output(self) -> int:
-        return self.snapshots[-1][0] + 1 if self.snapshots else 0
+        return max(self.output, self.snapshots[-1][0] + 1 if self.snapshots else 0)
+
+    def step(self, entry: Entry, claims: Mapping[str, bytes]) -> Outcome:
+        """Return what becomes of the next record, and remember it."""
+        shared = None if self._shared is None else next(self._shared, None)
+        if shared is not None and (shared.offset, shared.value) != (entry.offset, entry.value):
+            shared = None
+        if shared is None and self._shared is not None:
+            self._shared, self.node = None, self.node.apart()
+        outcome = self.node.step(entry, claims)
+        self.node = outcome.after
+        return outcome
+
+    def repaired(self, offset: int, log: Partition) -> None:
+        """Go on at an offset from what the output has."""
+        self.snapshots = [
+            (each.record.offset, each.record.key or b"", each.record.value or b"")
+            for each in log.entries
+            if each.record is not None and each.readable
+        ]
+        sessions = self.sessions(len(log.entries))
+        self._shared = None
+        self.node = Node({key: decode_session(value) for key, value in sessions.items()})
+        self.values |= {each[1:] for each in self.snapshots}
+        self.offset, self.output = offset, len(log.entries)
 
     def sessions(self, output: int) -> dict[bytes, bytes]:
         """Return the sessions as of an output offset."""
@@ -40,10 +72,10 @@ class Check:
     """Compares each transaction, as it is committed, with what the oracle makes of its records."""
 
     def __init__(self, history: History, keys: Keys) -> None:
-        self._history = history
         self._keys = keys
-        self._partitions = [_Committed(root) for root in history.roots]
+        self._partitions = [*map(_Committed, history.roots, history.entries)]
         self._current = {keys.current(p): p for p in range(len(self._partitions))}
+        self._sessions = tuple(keys.sessions(p, "") for p in range(len(self._partitions)))
         self.broker: FakeBroker
         self.claims: dict[str, bytes] = {}
         self.commits = 0
@@ -100,7 +132,6 @@ class Check:
         used: set[str],
     ) -> None:
         state = self._partitions[partition]
-        entries = self._history.entries[partition]
         former = 0 if state.offset is None else state.offset
         if committed.offset < former or (state.offset is None and committed.offset != 0):
             raise Violation(
@@ -111,17 +142,14 @@ class Check:
             raise Violation(f"partition {partition}: offset {committed.offset} beyond {end}")
         snapshots, letters = [], []
         processed = False
-        while state.taken < len(entries) and entries[state.taken].offset < committed.offset:
-            entry = entries[state.taken]
-            outcome = state.node.step(entry, self.claims)
+        for entry in self._input(partition, former, committed.offset):
+            outcome = state.step(entry, self.claims)
             if outcome.snapshot is not None:
                 snapshots.append((entry.key, outcome.snapshot, entry.timestamp))
             elif outcome.reason is not None:
                 letters.append((entry.offset, outcome.reason, entry.key, entry.value))
             if outcome.claims is not None:
                 used.add(outcome.claims)
-            state.node = outcome.after
-            state.taken += 1
             processed = True
         self.commits += processed
         written = records.pop((Topic.SESSIONS, partition), [])
@@ -131,16 +159,25 @@ class Check:
                 f"partition {partition}, input offsets {former} to {committed.offset}: published "
                 + _difference(told, snapshots)
             )
-        told_letters = [_letter(each) for each in records.pop((Topic.DEAD_LETTERS, partition), [])]
+        told_letters = [
+            letter_of(each) for each in records.pop((Topic.DEAD_LETTERS, partition), [])
+        ]
         if told_letters != letters:
             raise Violation(
                 f"partition {partition}, input offsets {former} to {committed.offset}: dead "
                 + _difference(told_letters, letters)
             )
+        state.letters += letters
         for each in written:
             state.snapshots.append((each.offset, each.key or b"", each.value or b""))
             state.values.add((each.key or b"", each.value or b""))
         state.offset = committed.offset
+
+    def _input(self, partition: int, start: int, end: int) -> Iterator[Entry]:
+        """Yield the input's committed records between two offsets, whether they expired or not."""
+        for each in self.broker.logs[Topic.UPDATES][partition].entries[start:end]:
+            if each.record is not None and each.readable:
+                yield Entry(*each.record[1:])
 
     def _metadata(self, partition: int, committed: Committed, identity: str) -> None:
         where = f"partition {partition}: the metadata of offset {committed.offset}"
@@ -154,13 +191,74 @@ class Check:
         if metadata.output != output:
             raise Violation(f"{where} says that output {metadata.output} is next, not {output}")
 
+    def published(self, partition: int) -> list[tuple[bytes, bytes]]:
+        """Return all snapshots that were committed, compacted or not."""
+        return [(key, value) for _, key, value in self._partitions[partition].snapshots]
+
+    def letters(self, partition: int) -> list[Letter]:
+        """Return all dead letters that were committed, expired or not."""
+        return self._partitions[partition].letters
+
+    # Repairs
+
+    def repaired(self, offsets: Mapping[int, int], *, exact: bool) -> None:
+        """Go on from repaired offsets. Raises Violation where one is not what the documents say.
+
+        `exact` where the offset's own text tells all: then nothing is read again.
+        """
+        self.claims = {
+            (record.key or b"").decode(): record.value or b""
+            for partition in range(len(self._partitions))
+            for record in self._readable(Topic.CLAIMS, partition)
+        }
+        for partition, offset in offsets.items():
+            state = self._partitions[partition]
+            former, updates = state.offset or 0, self.broker.logs[Topic.UPDATES][partition]
+            known = state.sessions(state.next_output())
+            state.repaired(offset, self.broker.logs[Topic.SESSIONS][partition])
+            left = state.sessions(state.next_output())
+            due = max(former, updates.start)
+            if former > len(updates.entries):
+                due = updates.start
+            elif known != left:
+                answered = [input_offset(value) for value in left.values()]
+                due = max(max(answered, default=-1) + 1, updates.start)
+            elif not exact and offset < due:
+                self._read_again(partition, offset, former)
+                continue
+            if offset != due:
+                raise Violation(f"partition {partition}: repaired to {offset}, and {due} is due")
+
+    def _read_again(self, partition: int, start: int, end: int) -> None:
+        """See that nothing comes of records that are read again, but letters that expired."""
+        log = self.broker.logs[Topic.DEAD_LETTERS][partition]
+        left = {
+            letter_of(each)[0]
+            for each in self._readable(Topic.DEAD_LETTERS, partition)
+            if each.offset >= log.start
+        }
+        node = self._partitions[partition].node
+        for entry in self._input(partition, start, end):
+            outcome = node.step(entry, self.claims)
+            if outcome.snapshot is not None or (outcome.reason and entry.offset in left):
+                raise Violation(
+                    f"partition {partition}: repaired to {start}, and input offset {entry.offset} "
+                    "is answered already"
+                )
+            node = outcome.after
+
+    def _readable(self, topic: Topic, partition: int) -> Iterator[Record]:
+        for each in self.broker.logs[topic][partition].entries:
+            if each.record is not None and each.readable:
+                yield each.record
+
     # Redis
 
     def put(self, server: FakeServer, name: str, fields: Fields) -> None:
         """Raise Violation where what was written is not committed, or not whole."""
         if name in self._current:
             self._whole(server, self._current[name], fields.get(b"") or b"")
-        elif ":sessions:" in name:
+        elif name.startswith(self._sessions):
             partition = int(name[name.index(":") + 1 : name.index("}")])
             state = self._partitions[partition]
             for key, value in fields.items():
@@ -196,9 +294,11 @@ class Check:
 
     def processed(self) -> bool:
         """Whether every input record is behind a committed offset."""
+        logs = self.broker.logs[Topic.UPDATES]
         return all(
-            state.offset is not None and state.taken == len(entries)
-            for state, entries in zip(self._partitions, self._history.entries, strict=True)
+            state.offset is not None
+            and not any(self._input(partition, state.offset, len(logs[partition].entries)))
+            for partition, state in enumerate(self._partitions)
         )
 
     def unpassed(self) -> list[int]:
@@ -226,7 +326,11 @@ class Check:
         return None
 
 
-def _letter(record: Record) -> tuple[int, str, bytes | None, bytes | None]:
+def input_offset(snapshot: bytes) -> int:
+    return int(decode_session(snapshot)["inputOffset"])
+
+
+def letter_of(record: Record) -> Letter:
     headers = dict(record.headers)
     offset, reason = headers[ERROR_HEADERS[5]], headers[ERROR_HEADERS[0]]
     return int(offset or b""), (reason or b"").decode(), record.key, record.value

@@ -30,8 +30,12 @@ _WRONG_CLOCKS_S = (-40 * 86_400.0, -3_600.0, -1.0, 1.0, 3_600.0, 40 * 86_400.0)
 def arrange(world: World, happens: Happens) -> None:
     """Let a fault happen now, or at the call that it waits for. From the scheduler's hub."""
     process = _chosen(world, happens)
-    if process is None:
-        return
+    if process is not None:
+        arrange_for(world, process, happens)
+
+
+def arrange_for(world: World, process: Process, happens: Happens) -> None:
+    """Let a fault happen to a process."""
     if not happens.method:
         _tell(world, process, happens)
         ANYWHERE[happens.fault](world, process, happens)
@@ -72,7 +76,7 @@ def _stop(world: World, process: Process, happens: Happens) -> None:
 
 def _terminate(world: World, process: Process, happens: Happens) -> None:
     process.stopping.set()
-    world.scheduler.after(happens.seconds, world.start)
+    world.scheduler.after(happens.seconds, process.again)
 
 
 def _join(world: World, _process: Process, _happens: Happens) -> None:
@@ -87,19 +91,19 @@ def _clock(_world: World, process: Process, happens: Happens) -> None:
 # The brokers
 
 
-def _session_timeout(world: World, process: Process, _happens: Happens) -> None:
-    world.broker.group.leave(process.subscription.member)
+def _session_timeout(_world: World, process: Process, _happens: Happens) -> None:
+    process.broker.group.leave(process.subscription.member)
 
 
-def _transaction_timeout(world: World, process: Process, _happens: Happens) -> None:
-    identity = process.publication.identity()
-    if identity in world.broker.open:
-        world.broker.time_out(identity, world.broker.open[identity])
+def _transaction_timeout(_world: World, process: Process, _happens: Happens) -> None:
+    identity, broker = process.publication.identity(), process.broker
+    if identity in broker.open:
+        broker.time_out(identity, broker.open[identity])
 
 
-def _fenced(world: World, process: Process, _happens: Happens) -> None:
+def _fenced(_world: World, process: Process, _happens: Happens) -> None:
     if identity := process.publication.identity():
-        world.broker.init(identity)
+        process.broker.init(identity)
 
 
 def _coordinator_away(world: World, _process: Process, happens: Happens) -> None:
@@ -275,9 +279,7 @@ def _redis_away(world: World, _process: Process, happens: Happens) -> None:
 def _split(world: World, process: Process, happens: Happens) -> None:
     """Let another primary be there; the process stays with the former one for a while."""
     world.server = world.server.split()
-    for each in world.processes:
-        if each is not process:
-            each.move_to(world.server)
+    world.move_all(but=process)
     world.scheduler.after(happens.seconds, lambda: process.move_to(world.server))
 
 
@@ -352,7 +354,7 @@ def _done_later(world: World, _process: Process, happens: Happens, call: Call) -
 
 def _commit_later(world: World, process: Process, happens: Happens, call: Call) -> None:
     """Let the offsets be with the coordinator, and the transaction's end on its way."""
-    identity, broker = process.publication.identity(), world.broker
+    identity, broker = process.publication.identity(), process.broker
     transaction = process.publication.send_offsets(*call.args)
     epoch = broker.epochs[identity]
 

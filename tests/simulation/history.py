@@ -42,6 +42,10 @@ class Node:
         self._asks: str | None = None
         self._next: dict[bool, Outcome] = {}
 
+    def apart(self) -> "Node":
+        """Return one with the same sessions, that remembers nothing of what other inputs had."""
+        return Node(self._sessions)
+
     def step(self, entry: Entry, claimed: Mapping[str, bytes]) -> "Outcome":
         """Return what becomes of the next record, given who has claimed which profile."""
         if self._next:

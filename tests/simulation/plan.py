@@ -42,6 +42,38 @@ AT_A_CALL = {
 """Faults of a call, with the calls that they may be of."""
 
 
+_SENDER = ("sender.open", "sender.positions", "sender.transact")
+_REPAIR = ("coordination.committed", "coordination.extent", "scan.read", "offsets.set")
+_REPLAY = ("coordination.extent", "scan.read", "publication.flush", "publication.commit")
+COMMANDS = {
+    "redrive": (
+        *((fault, method) for fault in ("kill", "stop") for method in (*_SENDER, "scan.read")),
+        *((fault, method) for fault in ("unanswered", "answer lost") for method in _SENDER),
+        *(
+            (fault, "sender.transact")
+            for fault in ("refused", "commit later", "commit later", "commit never ends")
+        ),
+        ("kill", ""),
+        ("stop", ""),
+    ),
+    "repair": (
+        *(("kill", method) for method in _REPAIR),
+        *(("unanswered", method) for method in _REPAIR if method != "scan.read"),
+        ("answer lost", "offsets.set"),
+        ("kill", ""),
+    ),
+    "replay": (
+        *((fault, method) for fault in ("kill", "stop", "session timeout") for method in _REPLAY),
+        *(("answer lost", method) for method in _REPLAY if method != "scan.read"),
+        *((fault, "publication.commit") for fault in ("refused", "commit later", "fenced")),
+        ("commit never ends", "publication.commit"),
+        ("join", ""),
+        ("kill", ""),
+    ),
+}
+"""Commands that are run beside the services: each one's faults, and at which call they happen."""
+
+
 class Happens(NamedTuple):
     """One fault: at a step, or at a process's first call of `method` from then on."""
 
@@ -56,6 +88,18 @@ class Happens(NamedTuple):
     def __str__(self) -> str:
         where = f", {self.side} its next {self.method}" if self.method else ""
         return f"step {self.step}: {self.fault} (process {self.process}{where}; {self.seconds} s)"
+
+
+class Acts(NamedTuple):
+    """A command that is begun at a step; its faults are at steps from then on."""
+
+    step: int
+    actor: str
+    amount: int
+    faults: tuple[Happens, ...]
+
+    def __str__(self) -> str:
+        return "; ".join([f"step {self.step}: {self.actor}", *map(str, self.faults)])
 
 
 class Plan(NamedTuple):
@@ -79,6 +123,7 @@ class Plan(NamedTuple):
     feeds: tuple[tuple[int, int], ...]
     """At which step how many of the input's feeds are written."""
     faults: tuple[Happens, ...]
+    actors: tuple[Acts, ...] = ()
 
 
 def draw(seed: int) -> Plan:
@@ -86,6 +131,8 @@ def draw(seed: int) -> Plan:
     chance = Random(f"plan {seed}")
     horizon = chance.choice((150, 300, 500, 900))
     kinds = chance.sample((*ANYWHERE, *AT_A_CALL), k=chance.choice((1, 2, 2, 3, 4, 6)))
+    if "not fenced yet" in kinds:
+        kinds.append("commit never ends")  # else there is hardly anybody to fence
     count = chance.choice((1, 2, 3, 4, 6, 9))
     # That input comes while faults happen is what makes the most of them.
     feeds = [(chance.randrange(horizon), chance.randint(1, 4)) for _ in range(chance.randint(1, 6))]
@@ -109,6 +156,37 @@ def draw(seed: int) -> Plan:
         horizon=horizon,
         feeds=((0, chance.randint(0, 6)), *sorted(feeds)),
         faults=tuple(sorted(faults)),
+        actors=_actors(seed, horizon, repair=any(each.fault in EVIDENCE for each in faults)),
+    )
+
+
+def _actors(seed: int, horizon: int, *, repair: bool) -> tuple[Acts, ...]:
+    """Draw what is done beside the services; what has to be repaired is not drawn upon."""
+    chance = Random(f"actors {seed}")
+    names = chance.choice(((), (), (), ("redrive",), ("replay",), ("redrive", "replay")))
+    return tuple(
+        Acts(
+            chance.randrange(horizon),
+            name,
+            chance.randrange(1 << 16),
+            tuple(sorted(_of_command(chance, name) for _ in range(chance.choice((0, 1, 2, 3))))),
+        )
+        for name in (("repair",) if repair else names)
+    )
+
+
+def _of_command(chance: Random, name: str) -> Happens:
+    """Return a fault of a command, or of a replay's process."""
+    fault, method = chance.choice(COMMANDS[name])
+    side: Side = "before" if chance.random() < 0.5 else "after"
+    return Happens(
+        step=chance.choice((0, 0, chance.randrange(200))),
+        fault=fault,
+        process=0,
+        seconds=chance.choice((0.05, 0.5, 2.0, 5.0, 12.0)),
+        amount=chance.randrange(1 << 16),
+        method=method,
+        side="before" if fault in AT_A_CALL else side,
     )
 
 

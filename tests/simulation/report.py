@@ -39,7 +39,8 @@ def plan_in_words(plan: Plan) -> list[str]:
         f"{plan.history}, switching {plan.switching}, {plan.latency} s a call"
     )
     feeds = [f"  step {step}: {count} feeds" for step, count in plan.feeds if count]
-    return [head, *feeds, *(f"  {happens}" for happens in plan.faults)]
+    acts = [f"  {acts}" for acts in plan.actors]
+    return [head, *feeds, *(f"  {happens}" for happens in plan.faults), *acts]
 
 
 def _came(result: Any) -> str:

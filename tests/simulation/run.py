@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import structlog
 
+from simulation.actors import begin
 from simulation.faults import arrange
 from simulation.plan import Plan
 from simulation.scheduler import Violation
@@ -78,6 +79,8 @@ def _run(world: World) -> None:
         world.start()
     for step, count in plan.feeds:
         scheduler.at_step(step, partial(world.feed, count))
+    for acts in plan.actors:
+        begin(world, acts)
     for happens in plan.faults:
         scheduler.at_step(happens.step, partial(arrange, world, happens))
     scheduler.run(lambda: scheduler.step >= plan.horizon or bool(world.endings))

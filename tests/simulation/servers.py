@@ -48,13 +48,22 @@ class _Open(dict[str, Transaction]):
         )
 
 
+class OfOtherGroup(Transaction):
+    """One whose offsets are another group's than the services'."""
+
+    def __init__(self, group: dict[int, Committed]) -> None:
+        super().__init__()
+        self.group = group
+        self.positions: dict[int, Committed] = {}
+
+
 class _Ending:
     """A transaction whose end is decided, and whose markers are on their way."""
 
     def __init__(self, transaction: Transaction) -> None:
         self.transaction = transaction
         self.places: list[Place] = list(transaction.first)
-        self.offsets = bool(transaction.offsets)
+        self.offsets = bool(transaction.offsets) or isinstance(transaction, OfOtherGroup)
 
 
 class SimulatedBroker(FakeBroker):
@@ -159,6 +168,8 @@ class SimulatedBroker(FakeBroker):
             self.committed |= ending.transaction.offsets
             for partition, committed in ending.transaction.offsets.items():
                 self.former[partition].append(committed)
+            if isinstance(ending.transaction, OfOtherGroup):
+                ending.transaction.group |= ending.transaction.positions
         ending.offsets = False
         self._end_if_done(identity, ending)
 

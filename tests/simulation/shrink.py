@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from simulation.plan import Plan
+from simulation.plan import Acts, Plan
 from simulation.run import simulate
 
 Part = TypeVar("Part")
@@ -42,6 +42,8 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         yield plan._replace(faults=faults)
     for feeds in _without_some(plan.feeds):
         yield plan._replace(feeds=feeds)
+    for actors in _fewer_acts(plan.actors):
+        yield plan._replace(actors=actors)
     if plan.processes > 1:
         yield plan._replace(processes=plan.processes - 1)
     for step in sorted({each.step for each in plan.faults}):
@@ -51,6 +53,13 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         candidate = change(plan)
         if candidate != plan:
             yield candidate
+
+
+def _fewer_acts(actors: tuple[Acts, ...]) -> Iterator[tuple[Acts, ...]]:
+    yield from _without_some(actors)
+    for place, acts in enumerate(actors):
+        for faults in _without_some(acts.faults):
+            yield (*actors[:place], acts._replace(faults=faults), *actors[place + 1 :])
 
 
 _SIMPLER: tuple[Callable[[Plan], Plan], ...] = (

@@ -15,13 +15,17 @@ import pytest
 from fakes.log import FakeCoordination, FakePublication
 from fakes.redis import FakeSessionCache
 
+from processor.dead_letters.redrive import Redrive
+from processor.offsets.repair import Evidence
 from processor.partitions import published, takeover
 from processor.partitions.takeover import Takeover
 from processor.ports.log import Committed, Coordination, Extent, Topic
+from processor.replay.seed import Seed
 from processor.runtime.idle import IdleCommit
 from processor.runtime.pipeline import Pipeline
 from simulation import faults
-from simulation.found import VIRGIN
+from simulation.actors import RepairCommand
+from simulation.found import CLAIMED, COMPACTED, VIRGIN
 from simulation.plan import draw
 from simulation.ports import Call
 from simulation.run import quiet, simulate
@@ -177,3 +181,42 @@ def test_a_virgin_partition_that_another_took_over_meanwhile(monkeypatch: Patch)
 def test_a_producer_that_goes_on_after_an_end_that_may_arrive_late(monkeypatch: Patch) -> None:
     plant(monkeypatch, FakePublication, "begin", {"if self.disconnected:": "if False:"})
     found("committed", "published", "to be read next")
+
+
+def test_a_redrive_that_commits_its_positions_in_a_later_transaction(monkeypatch: Patch) -> None:
+    edits = {
+        """\
+            self.deliver(
+                [each.record for each in batch], committed(self.positions), committed(after)
+            )
+""": """\
+            before = committed(self.positions)
+            self.deliver([each.record for each in batch], before, before)
+            self.deliver([], before, committed(after))
+"""
+    }
+    plant(monkeypatch, Redrive, "_send", edits)
+    found("redrive:")
+
+
+def test_a_replay_that_copies_a_snapshot_at_its_start(monkeypatch: Patch) -> None:
+    plant(monkeypatch, Seed, "_batches", {">= start": "> start"})
+    found("sessions that are not the")
+
+
+def test_a_replay_whose_copy_is_held_to_no_rule(monkeypatch: Patch) -> None:
+    """Compaction may have removed what the state needs, since the replay was begun."""
+    plant(monkeypatch, Seed, "__call__", {"if not exact.exact:": "if False:"})
+    with quiet():
+        assert "sessions that are not the" in (simulate(COMPACTED).violation or "")
+
+
+def test_a_repair_that_leaves_claims_in_redis(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(RepairCommand, "remove_claims", lambda _: None)
+    with quiet():
+        assert "Redis lacks the claims" in (simulate(CLAIMED).violation or "")
+
+
+def test_a_repair_that_does_not_look_at_the_letters(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(Evidence, "highest", property(lambda self: self.snapshots))
+    found("is answered already")

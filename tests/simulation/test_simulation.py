@@ -14,7 +14,7 @@ import pytest
 
 from simulation.__main__ import told
 from simulation.found import FOUND
-from simulation.plan import ANYWHERE, AT_A_CALL, EVIDENCE, draw
+from simulation.plan import ANYWHERE, AT_A_CALL, COMMANDS, EVIDENCE, draw
 from simulation.report import in_words
 from simulation.run import quiet, simulate
 from simulation.world import Step
@@ -73,17 +73,20 @@ def test_the_seed_fixes_everything() -> None:
 
 def test_every_fault_is_drawn_and_happens() -> None:
     """Of the kinds that there are none is left out by what draws them."""
-    kinds = {*ANYWHERE, *AT_A_CALL, *EVIDENCE}
+    kinds = {*ANYWHERE, *AT_A_CALL, *EVIDENCE, *COMMANDS}
     seen: set[str] = set()
     steps: list[Step] = []
     with quiet():
         for seed in range(2_000):
             plan = draw(seed)
-            if {each.fault for each in plan.faults} - seen:
+            if {
+                *(each.fault for each in plan.faults),
+                *(each.actor for each in plan.actors),
+            } - seen:
                 steps.clear()
                 simulate(plan, steps.append)
                 told_of = {step[3].split(",")[0] for step in steps if not step[2]}
-                seen |= told_of & kinds
+                seen |= (told_of | {acts.actor for acts in plan.actors}) & kinds
             if seen == kinds:
                 return
     assert seen == kinds

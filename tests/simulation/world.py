@@ -3,18 +3,18 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
 from avro_bytes import FAST, SCHEMAS
 from fakes.clock import FakeClock
-from fakes.log import FakeCoordination, FakeScan
+from fakes.log import FakeCoordination, FakeScan, Transaction
 from fakes.redis import FakeDirectory, FakeSessionCache
 from fakes.service import FACTS
 from greenlet import getcurrent
 
 from processor.bootstrap.adapters import Adapters, Log
 from processor.bootstrap.codecs import running_codecs
-from processor.bootstrap.runs import live_run
+from processor.bootstrap.runs import Run, live_run
 from processor.bootstrap.wiring import Limits, Service, wire
 from processor.errors import ProcessorError
 from processor.ports.clock import SYSTEM_CLOCK
@@ -39,7 +39,7 @@ from simulation.servers import (
 
 KEYS = Keys("sim")
 SESSION_TIMEOUT_S = 4.0
-_CODECS = running_codecs(SCHEMAS, FAST, None, None, SYSTEM_CLOCK)
+CODECS = running_codecs(SCHEMAS, FAST, None, None, SYSTEM_CLOCK)
 START_S = 1_700_000_000
 
 Step = tuple[int, float, str, str, Sequence[Any], Any]
@@ -64,7 +64,7 @@ class _SharedClock(FakeClock):
         self._scheduler.sleep(task, seconds)
 
 
-class _OwnClock:
+class OwnClock:
     """A process's clock: its time of day may be wrong."""
 
     def __init__(self, scheduler: Scheduler, task: SimulatedTask) -> None:
@@ -85,7 +85,7 @@ class _OwnClock:
 class _Stopping(Event):
     """Is set by SIGTERM. Its time passes in the simulation."""
 
-    def __init__(self, clock: _OwnClock) -> None:
+    def __init__(self, clock: OwnClock) -> None:
         super().__init__()
         self._clock = clock
 
@@ -97,36 +97,48 @@ class _Stopping(Event):
 class Process(SimulatedTask):
     """One process: its service, and its ports as the servers see them."""
 
-    def __init__(self, world: "World", name: str) -> None:
+    keys = KEYS
+
+    def __init__(self, world: "World", name: str, broker: SimulatedBroker) -> None:
         super().__init__(name, self._body)
         self.world = world
-        self.broker = world.broker
-        self.clock = _OwnClock(world.scheduler, self)
+        self.broker = broker
+        self.clock = OwnClock(world.scheduler, self)
         self.stopping = _Stopping(self.clock)
         self.health = Health(self.clock)
-        self.subscription = SimulatedSubscription(world.broker)
-        self.publication = SimulatedPublication(world.broker, lambda: world.scheduler.point(self))
-        self.cache = FakeSessionCache(world.server, KEYS)
-        self.claims = SimulatedClaims(world.server, KEYS)
-        self.directory = FakeDirectory(world.server, KEYS)
+        self.subscription = SimulatedSubscription(broker)
+        self.publication = SimulatedPublication(broker, lambda: world.scheduler.point(self))
+        self.cache = FakeSessionCache(world.server, self.keys)
+        self.claims = SimulatedClaims(world.server, self.keys)
+        self.directory = FakeDirectory(world.server, self.keys)
         self.service: Service | None = None
 
     def move_to(self, server: SimulatedServer) -> None:
         """Have the process talk to another primary."""
         self.cache._server = self.claims._server = self.directory._server = server
 
+    def again(self) -> None:
+        """Start another in its place."""
+        self.world.start()
+
+    def run_of(self, adapters: Adapters) -> Run:
+        return live_run(adapters, "earliest")
+
+    def ends(self, error: ProcessorError) -> None:
+        """Take note of why it ends by itself."""
+        self.world.ended(self, error)
+
     def _body(self) -> None:
         world = self.world
-        around = Around(world.scheduler, self, world.away, world.trace)
-        adapters = self._adapters(around)
+        adapters = self._adapters(Around(world.scheduler, self, world.away, world.trace))
         metrics = world.metrics
         plan = world.plan
         limits = Limits(plan.max_batch, SNAPSHOT_LIMIT, plan.cache_bytes, part=plan.part)
         self.service = wire(
             adapters,
-            _CODECS,
+            CODECS,
             limits,
-            live_run(adapters, "earliest"),
+            self.run_of(adapters),
             stopping=self.stopping,
             observer=Observer(self.health, metrics, self.clock),
             metrics=metrics,
@@ -134,24 +146,14 @@ class Process(SimulatedTask):
         try:
             self.service.runner.run()
         except ProcessorError as error:
-            world.ended(self, error)
+            self.ends(error)
         adapters.log.subscription.close()
         adapters.log.publication.close()
 
     def _adapters(self, around: Around) -> Adapters:
         broker, port = self.broker, around.port
-        ids = broker.ids
-        stream = Stream(
-            CLUSTER,
-            ids[Topic.UPDATES],
-            ids[Topic.SESSIONS],
-            ids[Topic.DEAD_LETTERS],
-            ids[Topic.CLAIMS],
-            self.world.partitions,
-            "single-object",
-        )
         log = Log(
-            stream,
+            stream_of(broker),
             FACTS,
             lambda topic: topic.value,
             port("subscription", self.subscription),
@@ -171,6 +173,26 @@ class Process(SimulatedTask):
         )
 
 
+def stream_of(broker: SimulatedBroker) -> Stream:
+    ids = broker.ids
+    return Stream(
+        CLUSTER,
+        ids[Topic.UPDATES],
+        ids[Topic.SESSIONS],
+        ids[Topic.DEAD_LETTERS],
+        ids[Topic.CLAIMS],
+        len(broker.logs[Topic.UPDATES]),
+        "single-object",
+    )
+
+
+class Command(Protocol):
+    """A command that was begun beside the services."""
+
+    def unrest(self) -> str | None:
+        """Return what it has still to do."""
+
+
 class World:
     """All of one simulation."""
 
@@ -184,7 +206,7 @@ class World:
             plan.partitions,
             self.scheduler,
             _SharedClock(self.scheduler),
-            self.check.commit,
+            self._committed,
             marker_delay=plan.marker_delay,
             quiet=plan.quiet,
         )
@@ -193,6 +215,12 @@ class World:
         self.server = SimulatedServer(self.scheduler, self.check.put)
         self.metrics = Metrics("simulation")
         self.away: dict[str, float] = {}
+        self.commands: list[Command] = []
+        self.checks: dict[str, Callable[[str, Transaction], None]] = {}
+        """Who looks at what is committed under which transactional id, besides the services."""
+        self.repair: Callable[[], None] | None = None
+        """Begins a repair, once somebody has ended by itself."""
+        self.healed = False
         self.evidence: list[str] = []
         """What processes say that end by themselves, as they have to."""
         self.endings: list[str] = []
@@ -201,6 +229,9 @@ class World:
         self._told = trace
         self._fed = 0
         self._made = 0
+
+    def _committed(self, identity: str, transaction: Transaction) -> None:
+        self.checks.get(identity, self.check.commit)(identity, transaction)
 
     def tell(self, what: str) -> None:
         """Take note of a fault in the trace."""
@@ -215,11 +246,12 @@ class World:
 
     @property
     def processes(self) -> list[Process]:
-        return [each for each in self.scheduler.tasks if isinstance(each, Process)]
+        """The services."""
+        return [each for each in self.scheduler.tasks if type(each) is Process]
 
     def start(self) -> None:
         self._made += 1
-        process = Process(self, f"P{self._made}")
+        process = Process(self, f"P{self._made}", self.broker)
         self.tell(f"{process.name} starts")
         self.scheduler.spawn(process)
 
@@ -228,7 +260,7 @@ class World:
         self.tell(f"{process.name} is killed")
         self.scheduler.end(process)
         self._forget_member(process, lambda: True)
-        self.scheduler.after(restart_in, self.start)
+        self.scheduler.after(restart_in, process.again)
 
     def stop(self, process: Process, seconds: float) -> None:
         """Stop a process as SIGSTOP does, and have it go on."""
@@ -250,7 +282,7 @@ class World:
 
         def forget() -> None:
             if still() and process.subscription.member == member:
-                self.broker.group.leave(member)
+                process.broker.group.leave(member)
 
         self.scheduler.after(SESSION_TIMEOUT_S, forget)
 
@@ -267,6 +299,12 @@ class World:
         """Note what was done to the servers, and what is to be said of it."""
         self.tell(what)
         self.evidence.append(message)
+
+    def move_all(self, but: Process | None = None) -> None:
+        """Have every process talk to the present primary."""
+        for each in self.scheduler.tasks:
+            if isinstance(each, Process) and each is not but:
+                each.move_to(self.server)
 
     # Input
 
@@ -285,24 +323,38 @@ class World:
     def heal(self) -> None:
         """End all faults: what is wrong from now on, the services mend."""
         self.tell("all faults end")
+        self.healed = True
         self.away.clear()
         self.broker.available = True
         self.broker.leaders_away.clear()
         self.server.available = True
         self.server.full = False
-        for process in self.processes:
-            process.armed.clear()
-            process.stopped = False
-            process.stopping.clear()
-            process.move_to(self.server)
+        for task in self.scheduler.tasks:
+            task.stopped = False
+            if isinstance(task, SimulatedTask):
+                task.armed.clear()
+            if isinstance(task, Process):
+                task.stopping.clear()
+        self.move_all()
         if not self.processes:
             self.start()
         self.feed_all()
 
+    def _repair(self) -> str:
+        if not self.endings:
+            return f"nobody says {self.evidence}"
+        if self.repair is not None:
+            begin_repair, self.repair = self.repair, None
+            begin_repair()
+        return "the repair is not done"
+
     def unrest(self) -> str | None:
         """Return what is still to be done, None where all is processed and ready."""
         if self.evidence:
-            return None if self.endings else f"nobody says {self.evidence}"
+            return self._repair()
+        told = (each.unrest() for each in self.commands)
+        if why := next((each for each in told if each), None):
+            return why
         if not self.check.processed():
             return "input is not processed"
         if unpassed := self.check.unpassed():

@@ -39,17 +39,23 @@ class PositionCommit:
         self._publication.begin()
         self._publication.send(snapshots)
         ends = self._publication.flush()
-        identity = self._publication.identity()
         after = {
             partition: position._replace(output=next_output(partition, position, ends))
             for partition, position in positions.items()
         }
-        offsets = {
-            partition: Committed(position.offset, position.metadata(self._stream, identity))
-            for partition, position in after.items()
-        }
+        offsets = with_metadata(after, self._stream, self._publication.identity())
         self._publication.commit(offsets, membership)
         return after
+
+
+def with_metadata(
+    positions: Mapping[int, Position], stream: Stream, identity: str
+) -> dict[int, Committed]:
+    """Return what is committed for positions by the holder of a transactional id."""
+    return {
+        partition: Committed(position.offset, position.metadata(stream, identity))
+        for partition, position in positions.items()
+    }
 
 
 def next_output(partition: int, position: Position, ends: Mapping[int, int]) -> int:

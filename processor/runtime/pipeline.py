@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from processor.core.outcome import Reason
-from processor.partitions.commit import next_output
+from processor.partitions.commit import next_output, with_metadata
 from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.clock import Clock
-from processor.ports.log import Committed, Membership, Publication, Record
+from processor.ports.log import Membership, Publication, Record
 from processor.ports.sessions import Stamp
 from processor.stages.batch import Changed, Decoded, Folded, RejectedRecord, Snapshot
 from processor.stages.fold import Fold, profile_of
@@ -133,11 +133,7 @@ class Pipeline:
             raise ClaimsNotReady("the claims were lost while the batch was published")
         # 5. Commit
         positions = self._positions(records, ends)
-        identity = self._publication.identity()
-        offsets = {
-            partition: Committed(position.offset, position.metadata(self._stream, identity))
-            for partition, position in positions.items()
-        }
+        offsets = with_metadata(positions, self._stream, self._publication.identity())
         self._publication.commit(offsets, membership)
         commit_seconds = self._clock.monotonic() - before_commit
         # 6. Store

@@ -8,12 +8,9 @@ its end output, dead letters and Redis must equal the oracle's, and no process m
 itself.
 """
 
-import argparse
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from threading import Thread
@@ -23,16 +20,12 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chaos.faults import GROUPS, Named
+from chaos.program import Say, on_own_servers
 from chaos.scene import Protocol, Scene, Servers, Traffic, scene
-
-from processor.local.cluster import LocalCluster
-from processor.local.valkey import LocalValkey
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("classic", "consumer")
 _ROUND_S: Final = 60.0
 MOVES_WITHIN_S: Final = 30.0
-
-Say = Callable[[str], None]
 
 
 class Chaos:
@@ -120,25 +113,7 @@ def run(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
-    parser.add_argument("--minutes", type=float, default=10)
-    asked = parser.parse_args()
-    began = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - began:7.1f} {text}", flush=True)  # noqa: T201  a program's output
-
-    directory = Path(tempfile.mkdtemp(prefix="chaos-"))
-    say(f"seed {asked.seed}; logs in {directory}")
-    cluster = LocalCluster(directory / "kafka")
-    cluster.launch()
-    valkey = LocalValkey.start(directory / "valkey")
-    try:
-        made = run(Servers(cluster, valkey, directory), asked.seed, asked.minutes * 60, say)
-    finally:
-        cluster.kill()
-        valkey.kill()
+    made, say = on_own_servers("chaos", __doc__, 10, run)
     say(f"{made.updates:,} updates; faults: {dict(made.faults.most_common())}")
     return 0
 

@@ -7,11 +7,9 @@ and the keys in Redis. A third process restarts every few seconds, a broker ever
 first tenth nothing of that may grow; at the end all is equal to the oracle's.
 """
 
-import argparse
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -20,10 +18,8 @@ from typing import Final, NamedTuple
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from chaos.program import Say, on_own_servers
 from chaos.scene import Scene, Servers, Traffic, scene
-
-from processor.local.cluster import LocalCluster
-from processor.local.valkey import LocalValkey
 
 _SAMPLE_EVERY_S: Final = 2.0
 _RESTART_EVERY_S: Final = 6.0
@@ -31,8 +27,6 @@ _BROKER_EVERY_S: Final = 60.0
 _STAYS: Final = 2
 CACHE_BYTES: Final = "2000000"
 """A record cache that is full within seconds: what it grows to is not what is looked for."""
-
-Say = Callable[[str], None]
 
 
 class Sample(NamedTuple):
@@ -120,25 +114,7 @@ def soak(servers: Servers, seed: int, seconds: float, say: Say) -> list[Sample]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
-    parser.add_argument("--minutes", type=float, default=30)
-    asked = parser.parse_args()
-    began = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - began:7.1f} {text}", flush=True)  # noqa: T201  a program's output
-
-    directory = Path(tempfile.mkdtemp(prefix="soak-"))
-    say(f"seed {asked.seed}; logs in {directory}")
-    cluster = LocalCluster(directory / "kafka")
-    cluster.launch()
-    valkey = LocalValkey.start(directory / "valkey")
-    try:
-        samples = soak(Servers(cluster, valkey, directory), asked.seed, asked.minutes * 60, say)
-    finally:
-        cluster.kill()
-        valkey.kill()
+    samples, say = on_own_servers("soak", __doc__, 30, soak)
     say(f"growth after the first tenth: {growth(samples)}")
     assert_flat(samples)
     return 0

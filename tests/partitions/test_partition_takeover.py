@@ -37,6 +37,16 @@ def take_over(world: World, service: Service | None = None, partition: int = 0) 
     return done(world, service.takeover.take_over(partition))
 
 
+def told_of_the_offset(world: World) -> tuple[Service, Generator[bool, None, Position]]:
+    """Begin a takeover that has been told what is committed, or that nothing is, and no more."""
+    service = world.service()
+    service.membership()
+    service.publication.replace()
+    task = service.takeover.take_over(0)
+    assert next(task)
+    return service, task
+
+
 def write(world: World, topic: Topic, count: int = 1, partition: int = 0) -> None:
     for number in range(count):
         world.broker.append(Outgoing(topic, partition, NOON + number, b"1:a", b"v", ()))
@@ -317,11 +327,7 @@ def test_all_of_a_stream_is_compared(world: World) -> None:
 def test_a_partition_that_another_began_meanwhile_is_not_refused(world: World) -> None:
     """The process stood still after it was told that there is no offset."""
     write(world, Topic.UPDATES, 5)
-    service = world.service()
-    service.membership()
-    service.publication.replace()
-    task = service.takeover.take_over(0)
-    assert next(task), "it is told that there is no offset"
+    _, task = told_of_the_offset(world)
     write(world, Topic.SESSIONS, 2)
     commit(world, 2, output=2, epoch=1)
     assert done(world, task) == Position(2, 2, 1)
@@ -331,11 +337,7 @@ def test_an_offset_that_another_moved_on_from_meanwhile_is_not_refused(world: Wo
     """By then the input may have lost what is behind the newer one."""
     write(world, Topic.UPDATES, 5)
     commit(world, 1)
-    service = world.service()
-    service.membership()
-    service.publication.replace()
-    task = service.takeover.take_over(0)
-    assert next(task)
+    _, task = told_of_the_offset(world)
     commit(world, 4, epoch=1)
     world.broker.logs[Topic.UPDATES][0].start = 3
     assert done(world, task) == Position(4, 0, 1)
@@ -344,11 +346,7 @@ def test_an_offset_that_another_moved_on_from_meanwhile_is_not_refused(world: Wo
 def test_what_another_published_meanwhile_is_not_refused(world: World) -> None:
     write(world, Topic.UPDATES, 5)
     commit(world, 1)
-    service = world.service()
-    service.membership()
-    service.publication.replace()
-    task = service.takeover.take_over(0)
-    assert next(task)
+    _, task = told_of_the_offset(world)
     wrote(world)
     commit(world, 4, output=1, epoch=1)
     assert done(world, task) == Position(4, 1, 1)
@@ -358,11 +356,7 @@ def test_what_stands_still_meanwhile_commits_nothing_under_its_former_membership
     world: World,
 ) -> None:
     write(world, Topic.UPDATES, 5)
-    service = world.service()
-    service.membership()
-    service.publication.replace()
-    task = service.takeover.take_over(0)
-    assert next(task)
+    service, task = told_of_the_offset(world)
     world.broker.group.leave(service.subscription.member)
     write(world, Topic.SESSIONS, 2)
     commit(world, 2, output=2, epoch=1)

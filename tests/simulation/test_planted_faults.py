@@ -47,13 +47,15 @@ def found(*expected: str, first: int = 0) -> int:
     raise AssertionError(f"not found by {SEEDS} seeds")
 
 
-def plant(monkeypatch: Patch, owner: type, method: str, edits: Mapping[str, str]) -> None:
+def plant(
+    monkeypatch: Patch, owner: type, method: str, edits: Mapping[str, str], **known: object
+) -> None:
     """Have a method read otherwise: each key of `edits`, a part of its source, as its value."""
     source = getsource(getattr(owner, method))
     for old, new in edits.items():
         assert source.count(old) == 1, f"{method} does not read so any more: {old}"
         source = source.replace(old, new)
-    names = dict(vars(sys.modules[owner.__module__]))
+    names = {**vars(sys.modules[owner.__module__]), **known}
     exec(dedent(source), names)  # noqa: S102  the project's own source
     monkeypatch.setattr(owner, method, names[method])
 
@@ -128,8 +130,9 @@ def test_an_end_of_minus_1001_taken_for_an_answer(monkeypatch: Patch) -> None:
 
 
 def test_an_offset_committed_without_its_metadata(monkeypatch: Patch) -> None:
-    edits = {"position.metadata(self._stream, identity)": "''"}
-    plant(monkeypatch, Pipeline, "_transact", edits)
+    bare = "{each: Committed(position.offset, '') for each, position in positions.items()}"
+    edits = {"with_metadata(positions, self._stream, self._publication.identity())": bare}
+    plant(monkeypatch, Pipeline, "_transact", edits, Committed=Committed)
     found("is not ours")
 
 

@@ -12,15 +12,9 @@ from confluent_kafka.cimpl import NewTopic
 from servers import KafkaAddress, Names
 from system.deployment import eventually
 
+from fakes.broker import FakeBroker, Transaction
 from fakes.hostile import spoil
-from fakes.log import (
-    FakeBroker,
-    FakeCoordination,
-    FakePublication,
-    FakeScan,
-    FakeSubscription,
-    Transaction,
-)
+from fakes.log import FakeCoordination, FakePublication, FakeScan, FakeSubscription
 from processor.kafka.clients import Cluster, transactional
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.publication import KafkaPublication

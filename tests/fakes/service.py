@@ -11,8 +11,9 @@ from avro_bytes import FAST, SCHEMAS
 from first_sessions import not_exactly_one_first, winners
 from oracle import DeadLetter, Entry, Expected, Snapshot, expected
 
+from fakes.broker import FakeBroker
 from fakes.clock import FakeClock
-from fakes.log import FakeBroker, FakeCoordination, FakePublication, FakeScan, FakeSubscription
+from fakes.log import FakeCoordination, FakePublication, FakeScan, FakeSubscription
 from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
 from fakes.redis_server import FakeServer
 from processor.bootstrap.adapters import Adapters, Log

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from typing import Any, TypeVar
 
 import pytest
-from fakes.log import Transaction
+from fakes.broker import Transaction
 from fakes.service import PARTITIONS, STREAM, Service, World
 
 from processor.errors import FailClosed

@@ -3,7 +3,8 @@
 from random import Random
 
 import pytest
-from fakes.log import Entry, FakeCoordination, FakeScan
+from fakes.broker import Entry
+from fakes.log import FakeCoordination, FakeScan
 from fakes.service import (
     HARSH,
     LIMITS,

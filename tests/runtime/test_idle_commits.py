@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from fakes.log import Transaction
+from fakes.broker import Transaction
 from fakes.service import LIMITS, PARTITIONS, STREAM, World
 
 from processor.dead_letters.limits import FloodLimits

@@ -1,8 +1,8 @@
 """A stranger's transaction that stays open: named, with what finds and ends it."""
 
 import pytest
+from fakes.broker import Transaction
 from fakes.clock import FakeClock
-from fakes.log import Transaction
 from fakes.service import PARTITIONS, Service, World
 from structlog.testing import capture_logs
 

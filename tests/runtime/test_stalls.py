@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from fakes.broker import FakeBroker
 from fakes.clock import FakeClock
-from fakes.log import FakeBroker, FakeSubscription
+from fakes.log import FakeSubscription
 from fakes.service import LIMITS, PARTITIONS, Service, World
 from structlog.testing import capture_logs
 

@@ -11,7 +11,8 @@ from random import Random
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from fakes.log import FakeCoordination, FakeScan, Transaction
+from fakes.broker import Transaction
+from fakes.log import FakeCoordination, FakeScan
 
 from processor.avro.framing import DecodeError
 from processor.dead_letters.decision import ATTEMPT_HEADER, Input

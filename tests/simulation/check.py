@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakes.log import FakeBroker, Partition, Transaction
+from fakes.broker import FakeBroker, Partition, Transaction
 from fakes.redis_server import FakeServer, Fields
 from oracle import Entry, decode_session
 

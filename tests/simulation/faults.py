@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from fakes.log import Entry
+from fakes.broker import Entry
 
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.log import Committed, ProducerLost, Topic

@@ -6,7 +6,8 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from fakes.log import FakeCoordination, FakeScan, Transaction
+from fakes.broker import Transaction
+from fakes.log import FakeCoordination, FakeScan
 
 from processor.bootstrap.adapters import Adapters
 from processor.bootstrap.runs import Run, replay_run

@@ -4,14 +4,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fakes.broker import Entry, FakeBroker, Transaction
 from fakes.clock import FakeClock
-from fakes.log import (
-    Entry,
-    FakeBroker,
-    FakePublication,
-    FakeSubscription,
-    Transaction,
-)
+from fakes.log import FakePublication, FakeSubscription
 from fakes.redis import FakeClaims
 from fakes.redis_server import FakeServer, Fields
 

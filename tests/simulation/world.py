@@ -6,8 +6,9 @@ from threading import Event
 from typing import Any, Protocol
 
 from avro_bytes import FAST, SCHEMAS
+from fakes.broker import Transaction
 from fakes.clock import FakeClock
-from fakes.log import FakeCoordination, FakeScan, Transaction
+from fakes.log import FakeCoordination, FakeScan
 from fakes.redis import FakeDirectory, FakeSessionCache
 from fakes.service import FACTS
 from greenlet import getcurrent

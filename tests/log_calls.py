@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.ports.log import (
     Committed,

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import redis
 from chaos.scene import Scene
-from system.deployment import eventually
+from system.process import eventually
 
 Fault = Callable[[Scene, Random], None]
 """Blocks until the fault is over: what was taken away answers again."""

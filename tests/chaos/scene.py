@@ -15,7 +15,8 @@ from confluent_kafka.admin import (
     AdminClient,
 )
 from servers import Names
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 
 from processor.demo.traffic import DemoUpdate, updates
 from processor.local.cluster import LocalCluster

@@ -10,7 +10,8 @@ from typing import Any
 import oracle
 import pytest
 from confluent_kafka import Producer
-from system.deployment import Deployment, Process
+from system.deployment import Deployment
+from system.process import Process
 
 LINES = (
     (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from log_calls import NOON, a_snapshot, an_update, ends_of, join, member, scanned, stable
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.errors import TopicError
 from processor.ports.log import Committed, Ends, Extent, NotStable, Topic

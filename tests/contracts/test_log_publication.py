@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from log_calls import NOON, Members, a_letter, a_snapshot, join, member, scanned, stable
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.ports.log import BatchAborted, Committed, Outgoing, ProducerLost, Topic
 

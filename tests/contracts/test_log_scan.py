@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from log_calls import a_letter, a_snapshot, an_update, join, member, scanned
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.ports.log import Committed, Extent, Record, Topic
 

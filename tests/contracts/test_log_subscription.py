@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from log_calls import NOON, Members, an_update, await_both, join, member, places, taken
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.errors import FailClosed
 from processor.ports.log import Committed, Extent, Outgoing, Rebalance, Topic, Unreadable

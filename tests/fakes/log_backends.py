@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from servers import KafkaAddress, Names
-from system.deployment import eventually
+from system.process import eventually
 
 from fakes.broker import FakeBroker, Transaction
 from fakes.hostile import spoil

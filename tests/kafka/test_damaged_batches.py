@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from log_calls import await_both, taken
 from servers import KafkaAddress, Names
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.kafka import unreadable
 from processor.kafka.clients import Cluster

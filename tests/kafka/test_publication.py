@@ -5,7 +5,7 @@ import random
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from servers import KafkaAddress, Names
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.errors import UnpublishableError
 from processor.kafka import producer

@@ -9,7 +9,8 @@ import pytest
 from fakes.log_backends import KafkaLog
 from servers import KafkaAddress, Names, Places, RedisAddress
 from slow_proxy import SlowProxy, serving
-from system.deployment import Deployment, eventually
+from system.deployment import Deployment
+from system.process import eventually
 
 from processor.demo.traffic import updates
 from processor.local.kafka import LocalKafka

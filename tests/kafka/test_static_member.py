@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from servers import KafkaAddress, Names
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.errors import ConfigError
 from processor.kafka.member import GroupMember

@@ -11,7 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     NewTopic,
 )
 from servers import KafkaAddress, Names
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.cli.main import main
 from processor.errors import TopicError

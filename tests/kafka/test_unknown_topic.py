@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from servers import KafkaAddress, Names
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.errors import TopicError
 from processor.kafka import subscription as module

@@ -10,7 +10,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from kafka import cluster_of
 from servers import KafkaAddress, Names, Places, RedisAddress
-from system.deployment import Deployment, eventually
+from system.deployment import Deployment
+from system.process import eventually
 from system.test_runbooks import Shell, follow
 
 from processor.cli.main import main

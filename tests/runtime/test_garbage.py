@@ -8,7 +8,7 @@ from weakref import ref
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from fakes.service import World
-from system.deployment import eventually
+from system.process import eventually
 
 from processor.kafka import producer
 from processor.kafka.producer import _send_offsets

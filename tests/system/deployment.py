@@ -3,23 +3,18 @@
 What was made is read with plain clients, not with the processor's own readers.
 """
 
-import json
 import os
-import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from zlib import crc32
 
-import psutil  # type: ignore[import-untyped]
 import redis
 from confluent_kafka import (
     Consumer,
@@ -38,6 +33,7 @@ from confluent_kafka.cimpl import NewTopic
 from first_sessions import not_exactly_one_first, winners
 from oracle import Entry, Expected, Snapshot, decode_session, expected
 from servers import Names
+from system.process import Process, eventually
 
 from processor.demo.traffic import DemoUpdate
 
@@ -50,92 +46,6 @@ _NOT_LED_YET = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
-
-
-def eventually(what: str, holds: Callable[[], bool], timeout: float = 60.0) -> None:
-    """Return once the condition holds; asks the servers again and again, so it needs no signal."""
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        time.sleep(0.05)
-
-
-class Process:
-    """One `session-processor` process; its log is in a file."""
-
-    def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
-        self._log = log
-        with log.open("ab") as sink:
-            self._process = subprocess.Popen(
-                command, env=dict(environment), stdout=sink, stderr=sink, stdin=subprocess.DEVNULL
-            )
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def wait(self, timeout: float = 30.0) -> int:
-        try:
-            return self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {timeout} s:\n{self.log[-3000:]}") from None
-
-    def await_log(self, text: str, times: int = 1, timeout: float = 60.0) -> None:
-        eventually(
-            f"{text!r} in the log:\n{self.log[-2000:]}",
-            lambda: self.log.count(text) >= times or self.ended(),
-            timeout,
-        )
-        assert self.log.count(text) >= times, self.log[-3000:]
-
-    def terminate(self) -> None:
-        """Ask it to end as an orchestrator does, and see it end well."""
-        self.signal(signal.SIGTERM)
-        assert self.wait(10.0) == 0, self.log[-3000:]
-
-    def kill(self) -> None:
-        if not self.ended():
-            self._process.kill()
-        self._process.wait()
-
-    def cpu_seconds(self) -> float:
-        """Return what it has used so far."""
-        times = psutil.Process(self._process.pid).cpu_times()
-        return float(times.user + times.system)
-
-    def usage(self) -> tuple[int, int, int]:
-        """Return the resident bytes, the open file descriptors and the threads."""
-        process = psutil.Process(self._process.pid)
-        return process.memory_info().rss, process.num_fds(), process.num_threads()
-
-    def get(self, path: str) -> tuple[int, str]:
-        """Ask its endpoint; return the status and the body."""
-        self.await_log("http=http://")
-        found = re.search(r"http=http://([\d.]+):(\d+)", self.log)
-        assert found, self.log
-        assert found[1] == "127.0.0.1", "nobody said that others may reach it"
-        connection = HTTPConnection(found[1], int(found[2]), timeout=5)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def probe(self, path: str) -> tuple[bool, dict[str, Any]]:
-        """Return whether `/livez` or `/readyz` says yes, and the body that says why."""
-        status, body = self.get(path)
-        assert status in {200, 503}, body
-        return status == 200, json.loads(body)
-
-    def ready(self) -> bool:
-        return self.probe("/readyz")[0]
 
 
 class Deployment:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from servers import KafkaAddress, Names, RedisAddress
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 
 from processor.demo.traffic import updates
 from processor.runtime.identity import WATCH_S

@@ -5,7 +5,8 @@ import time
 
 import redis
 from confluent_kafka import Producer, TopicPartition
-from system.deployment import Deployment, eventually
+from system.deployment import Deployment
+from system.process import eventually
 
 from processor.demo.traffic import updates
 from processor.local.valkey import LocalValkey

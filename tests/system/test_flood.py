@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import redis
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 from system.test_telling import metrics
 
 from processor.demo.traffic import DemoUpdate, updates

@@ -21,7 +21,8 @@ from late_ends import (
 )
 from servers import Names, Places, RedisAddress
 from slow_proxy import serving
-from system.deployment import Deployment, eventually
+from system.deployment import Deployment
+from system.process import eventually
 
 from processor.demo.traffic import updates
 from processor.local.java import KAFKA_VERSION

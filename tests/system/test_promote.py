@@ -9,7 +9,8 @@ from typing import Any
 
 from first_sessions import winners
 from oracle import Snapshot, decode_session, expected
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 from system.test_replay import process_all, replay
 
 from processor.demo.traffic import updates

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from system.deployment import Deployment, eventually
+from system.deployment import Deployment
+from system.process import eventually
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

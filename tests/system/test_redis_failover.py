@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 from servers import KafkaAddress, Names, Places
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 from valkeys import ValkeyCluster, Watched
 
 from processor.demo.traffic import updates

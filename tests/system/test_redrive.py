@@ -19,7 +19,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
     ConfigResource,
 )
 from oracle import Entry
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 from system.saboteur import REDRIVE_POINTS
 
 from processor.demo.traffic import DemoUpdate

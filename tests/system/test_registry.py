@@ -18,7 +18,8 @@ from first_sessions import winners
 from local_registry import LocalRegistry
 from oracle import Entry, Snapshot, decode_session, expected
 from servers import KafkaAddress, Names, RedisAddress
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 from system.test_servers_away import living, warned
 
 from processor.demo.traffic import DemoUpdate, Mix, updates

@@ -13,7 +13,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from kafka_tool import kafka_tool
 from oracle import expected
-from system.deployment import Deployment, eventually
+from system.deployment import Deployment
+from system.process import eventually
 
 from processor.demo.traffic import updates
 from processor.kafka.clients import Cluster

@@ -14,7 +14,8 @@ import redis
 from confluent_kafka import TopicPartition
 from confluent_kafka.cimpl import NewTopic
 from oracle import decode_session
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 
 from processor.demo.traffic import updates
 

@@ -13,7 +13,8 @@ import pytest
 import redis
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from kafka_tool import kafka_tool
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 
 from processor.demo.traffic import DemoUpdate, updates
 

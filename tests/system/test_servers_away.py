@@ -11,7 +11,8 @@ from threading import Event, Thread
 
 import pytest
 from servers import Names, RedisAddress
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 
 from processor.demo.traffic import updates
 from processor.local.kafka import LocalKafka

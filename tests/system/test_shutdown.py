@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import ConsumerGroupState
 from servers import Names
-from system.deployment import Deployment, eventually
+from system.deployment import Deployment
+from system.process import eventually
 
 from processor.demo.traffic import updates
 from processor.local.java import kafka_classpath, run_java

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from servers import Names, Places, RedisAddress
-from system.deployment import Deployment, eventually
+from system.deployment import Deployment
+from system.process import eventually
 
 from processor.demo.traffic import updates
 from processor.local.kafka import LocalKafka

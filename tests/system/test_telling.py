@@ -3,7 +3,8 @@
 from collections import Counter
 
 from prometheus_client.parser import text_string_to_metric_families
-from system.deployment import Deployment, Process, eventually
+from system.deployment import Deployment
+from system.process import Process, eventually
 
 from processor.demo.traffic import updates
 

@@ -24,10 +24,10 @@ from processor.replay.seed import Seed
 from processor.runtime.idle import IdleCommit
 from processor.runtime.pipeline import Pipeline
 from simulation import faults
-from simulation.actors import RepairCommand
 from simulation.found import CLAIMED, COMPACTED, VIRGIN
 from simulation.plan import draw
 from simulation.ports import Call
+from simulation.repairs import RepairCommand
 from simulation.run import quiet, simulate
 
 SEEDS = 5_000

@@ -1,0 +1,99 @@
+"""Repairs of offsets, once a process has ended and asked for one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fakes.log import FakeCoordination, FakeScan
+
+from processor.avro.framing import DecodeError
+from processor.errors import FailClosed, Unavailable
+from processor.offsets.diagnosis import Diagnosis
+from processor.offsets.setting import look, set_offsets
+from processor.ports.log import (
+    Committed,
+)
+from simulation.command import Command, Task
+from simulation.world import CODECS, KEYS, stream_of
+
+_BY_EVIDENCE = frozenset(
+    {"no committed offset", "not committed by this service", "later commits are gone"}
+)
+"""What is said where the output and the letters have to tell where to go on."""
+
+
+class _Offsets:
+    """The group's offsets, set from outside of it."""
+
+    def __init__(self, command: "RepairCommand") -> None:
+        self._command = command
+
+    def set(self, offsets: Mapping[int, Committed]) -> None:
+        broker = self._command.world.broker
+        broker.answer()
+        if broker.group.members:
+            raise FailClosed("a process joined the group meanwhile: nothing was changed")
+        broker.committed |= offsets
+        self._command.repaired(offsets)
+
+
+class RepairCommand(Command):
+    """Every process is told to stop, offsets are repaired, and processes are started again."""
+
+    name = "repair"
+
+    def run(self, task: Task, port: Callable[[str, Any], Any]) -> None:
+        world = self.world
+        while world.processes or world.broker.group.members:
+            for process in world.processes:
+                process.stopping.set()
+            task.clock.wait(0.5)
+        diagnosis = Diagnosis(
+            stream=stream_of(world.broker),
+            topics=lambda topic: topic.value,
+            coordination=port("coordination", FakeCoordination(world.broker)),
+            scan=port("scan", FakeScan(world.broker)),
+            answered=_answered,
+            event_id=_event_id,
+            clock=task.clock,
+            on_progress=lambda *_: None,
+        )
+        repair = look(diagnosis, range(world.partitions))
+        try:
+            set_offsets(
+                diagnosis,
+                port("offsets", _Offsets(self)),
+                repair,
+                f"sim-{task.name}",
+                self.remove_claims,
+            )
+        except FailClosed as error:
+            raise Unavailable(error.message) from error
+        world.evidence.clear()
+        while len(world.processes) < world.plan.processes:
+            world.start()
+        world.feed_all()
+
+    def remove_claims(self) -> None:
+        server, claims = self.world.server, KEYS.claims()
+        generation = server.text(claims, b"generation")
+        server.delete(claims)
+        server.delete(KEYS.holders(generation))
+
+    def repaired(self, offsets: Mapping[int, Committed]) -> None:
+        """See that the offsets are what docs/operations.md promises, and go on from them."""
+        exact = not any(each in _BY_EVIDENCE for each in self.world.evidence)
+        self.world.check.repaired(
+            {each: found.offset for each, found in offsets.items()}, exact=exact
+        )
+
+
+def _answered(value: bytes) -> tuple[int, str]:
+    session = CODECS.snapshots.read(value)
+    return session.input_offset, session.last_event_id
+
+
+def _event_id(value: bytes) -> str | None:
+    try:
+        return CODECS.updates.read(value, 0).event_id
+    except DecodeError:
+        return None

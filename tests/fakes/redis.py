@@ -121,7 +121,7 @@ class FakeClaims:
         self._server.called()
         generation = self._current()
         self._raise_unless(generation, b"1")
-        return generation, self._held(generation, profiles)
+        return generation, self._held(generation, sorted(profiles))
 
     def take(self, generation: str, claims: Mapping[str, str]) -> dict[str, str]:
         self._server.called()

@@ -40,11 +40,14 @@ from processor.demo.traffic import DemoUpdate
 _SABOTEUR = Path(__file__).with_name("saboteur.py")
 _IMPATIENT = Path(__file__).with_name("impatient.py")
 _LATEST_TIMESTAMP = str(2**63 - 1)
-# What a broker answers of a topic that was made a moment ago.
+# What a broker answers of a topic that was made a moment ago, or of a partition whose leader
+# changed a moment ago.
 _NOT_LED_YET = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
 }
 
 
@@ -230,13 +233,16 @@ class Deployment:
 
     def await_processed(self, timeout: float = 90.0) -> None:
         """Return once the group's committed offsets are at the input's ends."""
-        ends = {partition: end for partition, (_, end) in self._extents(self.names.updates)}
+        ends: dict[int, int] = {}
 
         def done() -> bool:
+            if not ends:
+                extents = self._extents(self.names.updates)
+                ends.update({partition: end for partition, (_, end) in extents})
             committed = self.committed()
             return all(committed[partition] >= end for partition, end in ends.items() if end)
 
-        eventually("all input processed", done, timeout)
+        eventually("all input processed", lambda: self._is_answered(done), timeout)
 
     def _extents(self, topic: str) -> Iterator[tuple[int, tuple[int, int]]]:
         with self._consumer() as consumer:
@@ -244,16 +250,20 @@ class Deployment:
                 place = TopicPartition(topic, partition)
                 yield partition, consumer.get_watermark_offsets(place, timeout=10)
 
-    def holds_records(self, topic: str) -> bool:
-        """Whether the topic is there and something was written to it."""
-        if topic not in self.admin.list_topics(timeout=10).topics:
-            return False
+    def _is_answered(self, holds: Callable[[], bool]) -> bool:
+        """Whether it holds; False, too, where the brokers do not yet agree on who leads."""
         try:
-            return any(end for _, (_, end) in self._extents(topic))
+            return holds()
         except KafkaException as exception:
             if exception.args[0].code() in _NOT_LED_YET:
                 return False
             raise
+
+    def holds_records(self, topic: str) -> bool:
+        """Whether the topic is there and something was written to it."""
+        if topic not in self.admin.list_topics(timeout=10).topics:
+            return False
+        return self._is_answered(lambda: any(end for _, (_, end) in self._extents(topic)))
 
     @contextmanager
     def _consumer(self) -> Iterator[Consumer]:
@@ -281,20 +291,19 @@ class Deployment:
         return {place.partition: future.result().offset for place, future in asked.items()}
 
     def _is_settled(self, topic: str) -> bool:
-        try:
-            stable = self._end(topic, IsolationLevel.READ_COMMITTED)
-            return stable == self._end(topic, IsolationLevel.READ_UNCOMMITTED)
-        except KafkaException as exception:
-            if exception.args[0].code() in _NOT_LED_YET:
-                return False
-            raise
+        return self._end(topic, IsolationLevel.READ_COMMITTED) == self._end(
+            topic, IsolationLevel.READ_UNCOMMITTED
+        )
 
     def read(self, topic: str) -> dict[int, list[Entry]]:
         """Return the committed records of each partition, in order.
 
         A transaction that a dead process left open hides what follows it, until it times out.
         """
-        eventually(f"no transaction is open in {topic}", lambda: self._is_settled(topic))
+        eventually(
+            f"no transaction is open in {topic}",
+            lambda: self._is_answered(lambda: self._is_settled(topic)),
+        )
         found: dict[int, list[Entry]] = {each: [] for each in range(self.partitions)}
         with self._consumer() as consumer:
             consumer.assign([TopicPartition(topic, each, 0) for each in found])

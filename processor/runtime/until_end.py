@@ -26,7 +26,7 @@ def group_position(partition: int, end: int, coordination: Coordination, scan: S
     """Return up to where the group has come, -1 where it has not begun.
 
     Markers and aborted records below the end are passed, and committed with it; but a former
-    version committed no more than its records.
+    version committed no more than its records. Records that expired are not passed.
     """
     found = coordination.committed(partition, stable=False)
     if found is None:
@@ -35,6 +35,9 @@ def group_position(partition: int, end: int, coordination: Coordination, scan: S
     for look, records in enumerate(left):
         if records or look >= _LOOKS:
             return found.offset
+    if coordination.extent(Topic.UPDATES, partition).start > found.offset:
+        # What is no longer there expired before it was read, and nobody has passed it.
+        return found.offset
     return max(found.offset, end)
 
 

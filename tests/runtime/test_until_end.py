@@ -1,8 +1,9 @@
 import pytest
+from fakes.log import FakeCoordination, FakeScan
 from fakes.service import World
 
-from processor.ports.log import Record
-from processor.runtime.until_end import UntilEnd
+from processor.ports.log import Record, Topic
+from processor.runtime.until_end import UntilEnd, group_position
 
 
 class Others:
@@ -76,3 +77,17 @@ def test_what_comes_is_not_asked_for(world: World, others: Others) -> None:
     assert others.asked == 0
     world.clock.wait(10.0)
     assert until_end.reached({}, ())
+
+
+def test_records_that_expire_before_they_are_read_are_not_passed(world: World) -> None:
+    world.feed_harsh(200, seed=1)
+    world.service().run_until_processed()
+    asked = FakeCoordination(world.broker), FakeScan(world.broker)
+    done = world.broker.committed[0].offset
+    world.feed_harsh(200, seed=2)
+    log = world.broker.logs[Topic.UPDATES][0]
+    assert group_position(0, len(log.entries), *asked) == done
+    log.start = len(log.entries)
+    assert group_position(0, len(log.entries), *asked) == done
+    log.start = done
+    assert group_position(0, done, *asked) == done

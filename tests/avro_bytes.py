@@ -11,10 +11,11 @@ from fastavro import schemaless_writer
 from values import accepted, an_item, an_update
 
 from processor.avro.choice import chosen
-from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.codec import CommandCodec, SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.framing import SchemaIds, single_object
 from processor.avro.schemas import Known, Schema, load_schemas, read_schema
+from processor.core.command import SessionCommand
 from processor.core.fold import fold
 from processor.core.outcome import Rejected
 from processor.core.session import Session
@@ -26,6 +27,7 @@ from processor.stages.fold import FOLD_LIMIT, Fold
 
 SCHEMAS = load_schemas()
 SNAPSHOTS = SnapshotCodec(SCHEMAS.snapshots)
+COMMANDS = CommandCodec(SCHEMAS.commands)
 HEADER = single_object(SCHEMAS.updates.reader.fingerprint)
 KEY = b"7:visit"
 FAST = chosen("auto", SCHEMAS).compiled
@@ -46,9 +48,9 @@ def decode_and_fold(
     session_of: Callable[[bytes], Session] = SNAPSHOTS.read,
 ) -> tuple[Decode, Fold]:
     """Return the two stages as the service has them."""
-    decode = Decode(UpdateCodec(SCHEMAS.updates, ids), compiled)
+    decode = Decode(UpdateCodec(SCHEMAS.updates, ids), COMMANDS, compiled)
     fold = Fold(
-        update_of=decode.read,
+        update_of=decode.update,
         session_of=session_of,
         encode=Encode(SNAPSHOTS),
         header=SNAPSHOTS.header,
@@ -60,7 +62,7 @@ def decode_and_fold(
 
 def first_snapshot(update: Decoded) -> bytes:
     """Return what a valid update makes of no session."""
-    assert not isinstance(update, Rejected), update
+    assert not isinstance(update, Rejected | SessionCommand), update
     if isinstance(update, SessionUpdate):
         return SNAPSHOTS.write(accepted(fold(None, update, None)))
     folded = update.fold(None, None, SNAPSHOTS.header)

@@ -12,7 +12,18 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import fastavro
-from oracle import READER, SCHEMAS, WRITERS, Document, Entry, Expected, decode_session, expected
+from oracle import (
+    COMMAND,
+    COMMAND_FRAME,
+    READER,
+    SCHEMAS,
+    WRITERS,
+    Document,
+    Entry,
+    Expected,
+    decode_session,
+    expected,
+)
 from oracle import _schema as framed
 
 CONTRACT: Final = Path(__file__).parents[1] / "contract"
@@ -28,6 +39,7 @@ class Sent(NamedTuple):
     key: bytes
     value: bytes | None
     update: Document | None
+    command: Document | None = None
 
 
 class Case(NamedTuple):
@@ -83,6 +95,7 @@ def cases() -> Iterator[Case]:
     yield from _values()
     yield from _rejected()
     yield from _unreadable()
+    yield from _commanded()
 
 
 def _accepted() -> Iterator[Case]:
@@ -270,6 +283,101 @@ def _unreadable() -> Iterator[Case]:
     )
 
 
+def command(number: int, name: str, visit: str = "cart-17", **fields: Any) -> Document:
+    """Return command `c-<number>` of a session."""
+    absent = dict.fromkeys(("inputOffset", "state", "forget", "release"))
+    assert fields.keys() <= {*absent, "applicationId", "eventId", "eventTime"}, fields
+    return {
+        "eventId": f"c-{number}",
+        "eventTime": NOON + 1000 * number,
+        "applicationId": 1,
+        "integrationId": visit,
+        "command": name,
+        **absent,
+        **fields,
+    }
+
+
+def told(document: Document, *, key: str = "", more: bytes = b"") -> Sent:
+    """Return the record of a command; with `more` its bytes are no longer its own."""
+    out = io.BytesIO(COMMAND_FRAME)
+    out.seek(0, 2)
+    fastavro.schemaless_writer(out, COMMAND, document)
+    own = f"{document['applicationId']}:{document['integrationId']}"
+    command = None if more else document
+    return Sent((key or own).encode(), out.getvalue() + more, None, command)
+
+
+def expire(number: int, offset: int, state: str = "open", **fields: Any) -> Document:
+    return command(number, "expire", inputOffset=offset, state=state, **fields)
+
+
+def erase(number: int, visit: str = "cart-17", **fields: Any) -> Document:
+    return command(number, "erase", visit, **{"forget": [], "release": [], **fields})
+
+
+def _commanded() -> Iterator[Case]:
+    yield Case(
+        "expire",
+        "The pair that the sender saw ends the session; the next update begins a new one, also a "
+        "former one that is sent again.",
+        [
+            sent(update(1, coupon="A")),
+            sent(update(2)),
+            told(expire(1, 0)),
+            told(expire(2, 1, "closed")),
+            told(expire(3, 1)),
+            told(expire(4, 1)),
+            sent(update(1, coupon="A")),
+            sent(update(3, state="closed")),
+            told(expire(5, 9, "closed")),
+        ],
+    )
+    yield Case(
+        "erase",
+        "The session ends however it stands; a forgotten profile may have another first session, "
+        "a released one has none any more.",
+        [
+            sent(update(1, profileId="ada")),
+            sent(update(2, profileId="bob", state="closed")),
+            told(erase(1, forget=["ada"], release=["bob", "eve"])),
+            sent(update(3, "cart-18", profileId="ada")),
+            sent(update(4, "cart-19", profileId="bob")),
+            told(erase(2, forget=["ada"])),
+            told(erase(3, forget=["bob"])),
+            sent(update(5, "cart-20", profileId="bob")),
+            sent(update(6, profileId="ada")),
+        ],
+    )
+    yield Case(
+        "command-invalid",
+        "Rules 1 to 3 as for an update; a command has its own fields and no other's.",
+        [
+            sent(update(1)),
+            told(expire(1, 0), more=b"\x00"),
+            told(expire(1, 0), key="1:cart-18"),
+            told(expire(1, 0, eventId="")),
+            told(expire(1, 0, eventTime=-1)),
+            told(expire(1, 0, applicationId=0)),
+            told(expire(1, -1)),
+            told(expire(1, 0, forget=[])),
+            told(expire(1, 0, release=[])),
+            told(command(1, "expire", inputOffset=0)),
+            told(command(1, "expire", state="open")),
+            told(command(1, "erase", forget=[])),
+            told(command(1, "erase", release=[])),
+            told(erase(1, state="open")),
+            told(erase(1, inputOffset=0)),
+            told(erase(1, forget=[""])),
+            told(erase(1, release=["a", ""])),
+            told(erase(1, forget=["a"], release=["a"])),
+            told(erase(1, forget=[str(each) for each in range(101)])),
+            told(erase(1, "")),
+            sent(update(2)),
+        ],
+    )
+
+
 def log_of(chosen: Case) -> list[Entry]:
     """Return the case's records as the processor meets them."""
     return [
@@ -278,30 +386,27 @@ def log_of(chosen: Case) -> list[Entry]:
     ]
 
 
-def firsts_of(chosen: Case) -> dict[str, bytes]:
-    """Return each profile's first session: in one partition, the first that names it."""
-    firsts: dict[str, bytes] = {}
-    for each in chosen.records:
-        if each.update and each.update["profileId"]:
-            firsts.setdefault(f"1:{each.update['profileId']}", each.key)
-    return firsts
-
-
 def outcomes(log: list[Entry], result: Expected) -> Iterator[tuple[str, bytes | None]]:
-    """Yield what each record comes to: accepted with its snapshot, duplicate, or the reason."""
+    """Yield what each record comes to: accepted with its snapshot, another outcome, the reason."""
     rejected = {letter.entry.offset: letter.reason for letter in result.dead_letters}
-    published = {decode_session(each.value)["inputOffset"]: each for each in result.snapshots}
+    published = {
+        decode_session(each.value)["inputOffset"]: each.value
+        for each in result.snapshots
+        if each.value is not None
+    }
     for entry in log:
         if entry.offset in published:
-            yield "accepted", published[entry.offset].value
+            yield "accepted", published[entry.offset]
+        elif entry.offset in rejected:
+            yield rejected[entry.offset], None
         else:
-            yield rejected.get(entry.offset, "duplicate"), None
+            yield result.outcomes.get(entry.offset, "duplicate"), None
 
 
 def document(chosen: Case) -> Document:
     log = log_of(chosen)
-    result = expected(log, firsts_of(chosen), chosen.limit)
-    told = zip(chosen.records, log, outcomes(log, result), strict=True)
+    result = expected(log, None, chosen.limit)
+    rows = zip(chosen.records, log, outcomes(log, result), strict=True)
     return {
         "name": chosen.name,
         "about": chosen.about,
@@ -312,13 +417,24 @@ def document(chosen: Case) -> Document:
                 "key": each.key.hex(),
                 "value": None if each.value is None else each.value.hex(),
                 "update": _finite(each.update),
+                **({} if each.command is None else {"command": each.command}),
                 "outcome": outcome,
                 "snapshot": None if snapshot is None else snapshot.hex(),
                 "session": None if snapshot is None else _readable(decode_session(snapshot)),
+                **_end(entry.offset, result),
             }
-            for each, entry, (outcome, snapshot) in told
+            for each, entry, (outcome, snapshot) in rows
         ],
     }
+
+
+def _end(offset: int, result: Expected) -> Document:
+    """Return the headers of the tombstone that a command made, if it made one."""
+    for each in result.snapshots:
+        headers = dict(each.end)
+        if headers.get("session-processor.input-offset") == str(offset).encode():
+            return {"tombstone": {name: value.decode() for name, value in headers.items()}}
+    return {}
 
 
 def _readable(session: Document) -> Document:

@@ -2,7 +2,7 @@
 
 Written apart from `processor/` and importing nothing of it. Which session of a profile is its first
 hangs on how partitions interleave, so that is read from what was observed, checked for
-itself (`not_exactly_one_first`), and then taken as given.
+itself (`first_sessions`), and then taken as given. Of one partition alone it is decided here.
 """
 
 import io
@@ -34,7 +34,11 @@ FIELDS: Final = (
 )
 YEAR_10000: Final = 253_402_300_800_000
 
+COMMAND_LISTS: Final = ("forget", "release")
+
 Document = dict[str, Any]
+First = Callable[[str, bytes, int], bool]
+"""Whether a session is the first of a profile that it names at an input offset."""
 
 
 class Entry(NamedTuple):
@@ -48,11 +52,21 @@ class Entry(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """One record of the output: the session's key, its bytes, and its input record's timestamp."""
+    """One record of the output: the session's key, its bytes, and its input record's timestamp.
+
+    Of a session's end there are no bytes, and the headers that tell of it.
+    """
 
     key: bytes
-    value: bytes
+    value: bytes | None
     timestamp: int
+    end: tuple[tuple[str, bytes], ...] = ()
+
+    @classmethod
+    def of(cls, record: Any) -> "Snapshot":
+        """Return a record of the output, as whoever reads it has it."""
+        ends = () if record.value is not None else tuple(map(tuple, record.headers))
+        return cls(record.key or b"", record.value, record.timestamp, ends)
 
 
 class DeadLetter(NamedTuple):
@@ -69,6 +83,10 @@ class Expected:
     snapshots: list[Snapshot] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     duplicates: int = 0
+    outcomes: dict[int, str] = field(default_factory=dict)
+    """What became of each command that was not rejected, by its offset."""
+    claims: dict[str, bytes] = field(default_factory=dict)
+    """The holder of each profile, b"" where nobody is its first any more."""
     sessions: dict[bytes, Document] = field(default_factory=dict)
 
 
@@ -99,6 +117,7 @@ WRITERS = dict(
     for path in (SCHEMAS / "SessionUpdate.avsc", *SCHEMAS.glob("history/SessionUpdate*.avsc"))
 )
 FRAME, SESSION = _schema(SCHEMAS / "CustomerSession.avsc")
+COMMAND_FRAME, COMMAND = _schema(SCHEMAS / "SessionCommand.avsc")
 
 
 class _Exact(io.BytesIO):
@@ -122,6 +141,21 @@ def decode_update(value: bytes | None) -> Document:
     return update
 
 
+def is_command(entry: Entry) -> bool:
+    return (entry.value or b"").startswith(COMMAND_FRAME)
+
+
+def decode_command(value: bytes) -> Document:
+    try:
+        stream = _Exact(value[10:])
+        command = fastavro.schemaless_reader(stream, COMMAND, None)
+    except Exception:  # noqa: BLE001  whatever it was, the bytes are not a command
+        raise Rejection("undecodable") from None
+    if len(stream.getvalue()) != stream.tell() or not isinstance(command, dict):
+        raise Rejection("undecodable")
+    return command
+
+
 def encode_session(session: Document) -> bytes:
     out = io.BytesIO()
     out.write(FRAME)
@@ -129,7 +163,8 @@ def encode_session(session: Document) -> bytes:
     return out.getvalue()
 
 
-def decode_session(value: bytes) -> Document:
+def decode_session(value: bytes | None) -> Document:
+    assert value is not None
     assert value[:10] == FRAME
     session = fastavro.schemaless_reader(io.BytesIO(value[10:]), SESSION, None)
     assert isinstance(session, dict)
@@ -193,6 +228,31 @@ def check(update: Document) -> None:
         update["total"] = 0.0
 
 
+def check_command(command: Document) -> None:
+    """Reject what rule 3 names."""
+    expires = command["command"] == "expire"
+    seen, lists = (
+        [command[each] for each in names] for names in (("inputOffset", "state"), COMMAND_LISTS)
+    )
+    mine, others = (seen, lists) if expires else (lists, seen)
+    valid = (
+        command["eventId"]
+        and command["integrationId"]
+        and 1 <= command["applicationId"] < 2**31
+        and 0 <= command["eventTime"] < YEAR_10000
+        and None not in mine
+        and others == [None, None]
+    )
+    if valid and expires:
+        valid = command["inputOffset"] >= 0
+    elif valid:
+        forget, release = map(set, lists)
+        valid = all(len(each) <= 100 for each in lists) and "" not in forget | release
+        valid = valid and not forget & release
+    if not valid:
+        raise Rejection("invalid-value")
+
+
 def fresh(update: Document) -> Document:
     """Return the session before its first update."""
     return {
@@ -248,23 +308,28 @@ def _remembers(session: Document, event_id: str) -> bool:
 
 def expected(
     log: Iterable[Entry],
-    firsts: Mapping[str, bytes],
+    firsts: Mapping[str, bytes] | First | None,
     limit: int = SNAPSHOT_LIMIT,
     before: Expected | None = None,
 ) -> Expected:
     """Return what one partition's log comes to, given the key of each profile's first session.
 
-    With `before`, the log goes on from what that has, and adds to it.
+    That is decided by this log alone where None is given. With `before`, the log goes on from what
+    that has, and adds to it.
     """
     result = Expected() if before is None else before
+    first = _first(result, firsts)
     for entry in log:
         try:
+            if is_command(entry):
+                _obey(result, entry, decode_command(entry.value or b""))
+                continue
             update = decode_update(entry.value)
             key = f"{update['applicationId']}:{update['integrationId']}".encode()
             if entry.key != key:
                 raise Rejection("key-mismatch")  # noqa: TRY301
             check(update)
-            after = _decide(result, key, update, entry.offset, firsts)
+            after = _decide(result, key, update, entry.offset, first)
             if after is None:
                 result.duplicates += 1
                 continue
@@ -274,13 +339,59 @@ def expected(
         except Rejection as rejection:
             result.dead_letters.append(DeadLetter(entry, str(rejection)))
             continue
+        if after["firstSession"] and after["profileId"]:
+            result.claims.setdefault(f"{after['applicationId']}:{after['profileId']}", key)
         result.sessions[key] = after
         result.snapshots.append(Snapshot(key, value, entry.timestamp))
     return result
 
 
+def _first(result: Expected, firsts: Mapping[str, bytes] | First | None) -> First:
+    if firsts is None:
+        return lambda profile, key, _offset: result.claims.get(profile, key) == key
+    if callable(firsts):
+        return firsts
+    return lambda profile, key, _offset: firsts.get(profile) == key
+
+
+def _obey(result: Expected, entry: Entry, command: Document) -> None:
+    """Do what a command says."""
+    key = f"{command['applicationId']}:{command['integrationId']}".encode()
+    if entry.key != key:
+        raise Rejection("key-mismatch")
+    check_command(command)
+    name, session = command["command"], result.sessions.get(key)
+    ends = session is not None and (
+        name == "erase"
+        or (session["inputOffset"], session["state"]) == (command["inputOffset"], command["state"])
+    )
+    changed = False
+    for each in COMMAND_LISTS:
+        for profile in command[each] or ():
+            place = f"{command['applicationId']}:{profile}"
+            if result.claims.get(place) in (key, b""):
+                changed = True
+                if each == "forget":
+                    del result.claims[place]
+                else:
+                    result.claims[place] = b""
+    result.outcomes[entry.offset] = "ended" if ends or changed else "passed-over"
+    if ends and session is not None:
+        headers = {
+            "ended-by": name,
+            "input-offset": entry.offset,
+            "event-id": command["eventId"],
+            "version": session["version"],
+        }
+        end = tuple(
+            (f"session-processor.{each}", str(value).encode()) for each, value in headers.items()
+        )
+        del result.sessions[key]
+        result.snapshots.append(Snapshot(key, None, entry.timestamp, end))
+
+
 def _decide(
-    result: Expected, key: bytes, update: Document, offset: int, firsts: Mapping[str, bytes]
+    result: Expected, key: bytes, update: Document, offset: int, first: First
 ) -> Document | None:
     """Return the session after rules 4 to 7, None for a duplicate."""
     before, named = result.sessions.get(key), update["state"]
@@ -298,5 +409,5 @@ def _decide(
         before,
         update,
         offset,
-        lambda profile: firsts.get(f"{update['applicationId']}:{profile}") == key,
+        lambda profile: first(f"{update['applicationId']}:{profile}", key, offset),
     )

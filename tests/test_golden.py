@@ -5,27 +5,29 @@ from typing import Any
 
 import golden
 import pytest
-from avro_bytes import CODECS, decode_and_fold, first_snapshot
+from avro_bytes import CODECS, COMMANDS, decode_and_fold, first_snapshot
 
 from processor.avro.codec import UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.schemas import Schema, load_schemas
-from processor.core.outcome import Reason
+from processor.core.outcome import ENDED, PASSED_OVER, Reason
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 from processor.ports.registry import SchemaId
 from processor.stages.decode import Decode
 
 VECTORS = json.loads((golden.CONTRACT / "vectors.json").read_text())
+Told = tuple[str, str | None, dict[str, str] | None]
+"""An outcome, a snapshot's bytes in hex, a tombstone's headers."""
 FRAMINGS = json.loads((golden.CONTRACT / "framings.json").read_text())
 
 
-def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[tuple[str, str | None]]:
+def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[Told]:
     """Return what the real stages make of each record, one batch after another."""
     decode, fold = decode_and_fold(compiled, case["maxSnapshotBytes"])
     claims: dict[str, str] = {}
     sessions: dict[bytes, bytes | None] = {}
-    told: list[tuple[str, str | None]] = []
+    told: list[Told] = []
     for vector in case["records"]:
         key = bytes.fromhex(vector["key"])
         value = None if vector["value"] is None else bytes.fromhex(vector["value"])
@@ -33,19 +35,34 @@ def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[tuple[str
         sessions.setdefault(key, None)
         done = fold([record], decode([record]), {0: sessions}, claims)
         claims |= done.claims
-        if done.snapshots:
-            _, snapshot, _ = done.snapshots[0]
-            sessions[key] = snapshot
-            told.append(("accepted", snapshot.hex()))
+        for profile, holder in done.ended_claims.items():
+            claims.pop(profile)
+            if holder is not None:
+                claims[profile] = holder
+        published = done.snapshots[0] if done.snapshots else None
+        if published is not None:
+            sessions[key] = published.value
+        tombstone = None
+        if published is not None and published.value is None:
+            tombstone = {name: (held or b"").decode() for name, held in published.headers}
+        if done.letters:
+            outcome = str(done.letters[0].rejected.reason)
+        elif done.commands:
+            outcome = done.commands[0].outcome.name
         else:
-            told.append((str(done.letters[0][1].reason) if done.letters else "duplicate", None))
+            outcome = "accepted" if published is not None else "duplicate"
+        snapshot = None if published is None or published.value is None else published.value.hex()
+        told.append((outcome, snapshot, tombstone))
     return told
 
 
 @pytest.mark.parametrize("compiled", CODECS)
 @pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
 def test_the_stages_agree_with_a_vector(case: dict[str, Any], compiled: Compiled | None) -> None:
-    wanted = [(vector["outcome"], vector["snapshot"]) for vector in case["records"]]
+    wanted = [
+        (vector["outcome"], vector["snapshot"], vector.get("tombstone"))
+        for vector in case["records"]
+    ]
     assert stages_on(case, compiled) == wanted
 
 
@@ -66,7 +83,7 @@ def test_an_update_reads_alike_in_each_framing(
         def schema(self, schema_id: SchemaId) -> Schema | None:
             return known.reader if str(schema_id) == str(named) else None
 
-    decode = Decode(UpdateCodec(known, Registered()), compiled)
+    decode = Decode(UpdateCodec(known, Registered()), COMMANDS, compiled)
     headers = [(name, bytes.fromhex(held)) for name, held in case["headers"].items()]
     record = Record(0, 0, 0, b"1:cart-17", bytes.fromhex(case["value"]), headers)
     plain = record._replace(value=bytes.fromhex(case["singleObject"]), headers=())
@@ -80,7 +97,7 @@ def test_an_update_reads_alike_in_each_framing(
 
 def test_every_outcome_has_vectors() -> None:
     outcomes = {vector["outcome"] for case in VECTORS for vector in case["records"]}
-    assert outcomes == {*map(str, Reason), "accepted", "duplicate"}
+    assert outcomes == {*map(str, Reason), "accepted", "duplicate", ENDED, PASSED_OVER}
 
 
 def test_a_rejection_is_told_by_the_cases_name() -> None:

@@ -18,7 +18,7 @@ from bench.report import PAGE, replaced, sections
 from bench.scenarios import SCENARIOS, Scenario
 from bench.service import Sample
 from bench.stages import CLOCKED
-from processor.avro.codec import UpdateCodec
+from processor.avro.codec import CommandCodec, UpdateCodec
 from processor.avro.schemas import load_schemas
 from processor.stages.decode import Decode
 
@@ -123,7 +123,7 @@ def test_percentiles_of_nothing_are_not_measured() -> None:
 
 
 def test_the_quick_updates_are_valid_and_distinct() -> None:
-    decode = Decode(UpdateCodec(load_schemas().updates))
+    decode = Decode(UpdateCodec(load_schemas().updates), CommandCodec(load_schemas().commands))
     from processor.core.update import SessionUpdate
     from processor.ports.log import Record
 

@@ -25,6 +25,7 @@ from processor.avro.framing import (
     single_object,
 )
 from processor.avro.schemas import Known
+from processor.core.command import SessionCommand
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.errors import FailClosed
@@ -42,6 +43,12 @@ UPDATE_FIELDS: Final = tuple(_in_schema(name) for name in SessionUpdate._fields 
 SESSION_FIELDS: Final = tuple(map(_in_schema, Session._fields))
 """The record's fields in the order of `Session`."""
 
+COMMAND_FIELDS: Final = tuple(
+    _in_schema(name) for name in SessionCommand._fields if name != "offset"
+)
+"""The record's fields in the order of `SessionCommand`, whose last one is no field."""
+
+_command_values = itemgetter(*COMMAND_FIELDS)
 _update_values = itemgetter(*UPDATE_FIELDS)
 _session_values = itemgetter(*SESSION_FIELDS)
 
@@ -125,6 +132,28 @@ class UpdateCodec(_Codec):
     def write(self, update: SessionUpdate) -> bytes:
         """Return the update's bytes, framing included; its offset is not among them."""
         return self._bytes(dict(zip(UPDATE_FIELDS, update, strict=False)))
+
+
+class CommandCodec(_Codec):
+    """SessionCommands, in single-object encoding alone."""
+
+    def __init__(self, known: Known) -> None:
+        super().__init__(known)
+
+    def is_command(self, value: bytes) -> bool:
+        """Whether the value says that it is a command."""
+        return self._framing.is_known(value)
+
+    def read(self, value: bytes, offset: int) -> SessionCommand:
+        """Return the command that stood at this input offset, as yet unchecked.
+
+        Raises DecodeError and nothing else, whatever the bytes.
+        """
+        return SessionCommand._make((*_command_values(self._record(value)), offset))
+
+    def write(self, command: SessionCommand) -> bytes:
+        """Return the command's bytes, framing included; its offset is not among them."""
+        return self._bytes(dict(zip(COMMAND_FIELDS, command, strict=False)))
 
 
 class SnapshotCodec(_Codec):

@@ -56,6 +56,10 @@ class Framing:
         self._by_header = {single_object(key): schema for key, schema in writers.items()}
         self._ids = ids
 
+    def is_known(self, value: bytes) -> bool:
+        """Whether the value is in single-object encoding, of one of the schemas."""
+        return value[:_SINGLE_OBJECT_LENGTH] in self._by_header
+
     def split(self, value: bytes) -> tuple[Schema, int]:
         """Return the schema and the place where the datum begins. Raises DecodeError."""
         schema = self._by_header.get(value[:_SINGLE_OBJECT_LENGTH])

@@ -17,6 +17,8 @@ from processor.errors import ConfigError
 
 UPDATE: Final = "SessionUpdate"
 SNAPSHOT: Final = "CustomerSession"
+COMMAND: Final = "SessionCommand"
+_RECORDS: Final = (UPDATE, SNAPSHOT, COMMAND)
 
 _PACKAGE = Path(__file__).parents[1]
 _LEAST_BYTES: Final[Mapping[str, int]] = {
@@ -68,10 +70,11 @@ class Known(NamedTuple):
 
 
 class Schemas(NamedTuple):
-    """Everything that is known of the two records."""
+    """Everything that is known of the three records."""
 
     updates: Known
     snapshots: Known
+    commands: Known
 
 
 def shipped_schemas() -> Path:
@@ -84,22 +87,20 @@ def load_schemas(extra: Path | None = None) -> Schemas:
     """Read the shipped schemas, their history, and the writers' schemas in `extra`.
 
     Raises ConfigError, naming the file, for one that cannot be read, is no schema or an unsafe one,
-    is neither of the two records, or has the fingerprint of another schema.
+    is none of the three records, or has the fingerprint of another schema.
     """
     shipped = shipped_schemas()
-    readers = {name: read_schema_file(shipped / f"{name}.avsc") for name in (UPDATE, SNAPSHOT)}
+    readers = {name: read_schema_file(shipped / f"{name}.avsc") for name in _RECORDS}
     known = {name: {reader.fingerprint: reader} for name, reader in readers.items()}
     for path in _files(shipped / "history", extra):
         schema = read_schema_file(path)
         writers = known.get(schema.name.rpartition(".")[2])
         if writers is None:
-            raise ConfigError(
-                f"{path}: the record {schema.name} is neither {UPDATE} nor {SNAPSHOT}"
-            )
+            raise ConfigError(f"{path}: the record {schema.name} is none of {', '.join(_RECORDS)}")
         other = writers.setdefault(schema.fingerprint, schema)
         if other.canonical != schema.canonical:
             raise ConfigError(f"{path}: its fingerprint is that of another schema of {schema.name}")
-    return Schemas(*(Known(readers[name], known[name]) for name in (UPDATE, SNAPSHOT)))
+    return Schemas(*(Known(readers[name], known[name]) for name in _RECORDS))
 
 
 def read_schema(text: str) -> Schema:

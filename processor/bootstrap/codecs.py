@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from processor.avro.codec import SnapshotCodec, UpdateCodec
+from processor.avro.codec import CommandCodec, SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.schemas import Known, Schema, Schemas, load_schemas
 from processor.config import Settings
@@ -10,11 +10,11 @@ from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.registry import Registry
 from processor.registry.ids import RegisteredIds
 from processor.registry.own import Own, own, registry_of
-from processor.replay.exact import Seen
+from processor.replay.exact import Seen, Values
 
 
 class Codecs(NamedTuple):
-    """Both codecs, reading either framing where a registry is configured.
+    """All codecs, reading either framing where a registry is configured.
 
     To read a value that names an id asks the registry, and raises what it raises; a 404 is taken at
     its word.
@@ -24,10 +24,16 @@ class Codecs(NamedTuple):
     """What is known of snapshots."""
     ids: RegisteredIds | None
     updates: UpdateCodec
+    commands: CommandCodec
     snapshots: SnapshotCodec
     texts: dict[str, str]
     """The schemas that snapshots can be read by, by fingerprint or id; more may be found."""
     compiled: Compiled | None = None
+
+    @property
+    def values(self) -> Values:
+        """How values of the live topics are read."""
+        return Values(self.seen, self.commands.is_command)
 
     def seen(self, snapshot: bytes) -> Seen:
         """Return a snapshot's input offset and version. Raises FailClosed where there is none."""
@@ -49,7 +55,8 @@ def running_codecs(
     ids = None if registry is None else RegisteredIds(registry, clock, known)
     snapshots = SnapshotCodec(schemas.snapshots, ids, header)
     updates = UpdateCodec(schemas.updates, ids)
-    return Codecs(schemas.snapshots, ids, updates, snapshots, texts, compiled)
+    commands = CommandCodec(schemas.commands)
+    return Codecs(schemas.snapshots, ids, updates, commands, snapshots, texts, compiled)
 
 
 def codecs_of(settings: Settings) -> Codecs:

@@ -1,13 +1,13 @@
 """What a live run and a replay differ in; the rest of the service cannot tell them apart."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from typing import NamedTuple
 
 from processor.bootstrap.adapters import Adapters
 from processor.partitions.acquire import Prepare
 from processor.partitions.takeover import First, Start, first_position
 from processor.replay import seed
-from processor.replay.exact import Seen
+from processor.replay.exact import Values
 from processor.replay.plan import Plan
 from processor.state.checkpoint import Position
 from processor.state.claims import ClaimsSource
@@ -48,18 +48,17 @@ def replay_run(
     adapters: Adapters,
     plan: Plan,
     live: seed.LiveTopics,
-    seen: Callable[[bytes], Seen],
+    values: Values,
     max_rate: float | None = None,
 ) -> Run:
     """Return a run that goes through the plan, beside the live topics.
 
-    `seen` returns a live snapshot's input offset and version, and raises FailClosed where there is
-    none.
+    `values` says how their values are read; it raises FailClosed for what is no snapshot.
     """
     stream, log = adapters.log.stream, adapters.log
     copy = seed.Seed(
         plan=plan,
-        seen=seen,
+        values=values,
         live=live,
         subscription=log.subscription,
         publication=log.publication,

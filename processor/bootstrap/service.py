@@ -124,7 +124,7 @@ def fold_again(own: Settings, live: Settings, plan: Plan, max_rate: float | None
     def run_of(adapters: Adapters, codecs: Codecs) -> Run:
         _, coordination, scan = readers_of(live)
         topics = LiveTopics(coordination, scan)
-        return replay_run(adapters, plan, topics, codecs.seen, max_rate)
+        return replay_run(adapters, plan, topics, codecs.values, max_rate)
 
     with stopped_by_signals(process.stopping), ExitStack() as closing:
         try:

@@ -99,6 +99,7 @@ def wire(
             describe=identity.describe,
             restore=restore,
             identity=log.publication.identity,
+            finish_removals=adapters.claims.finish_removals,
         ),
         rebuild_claims=_rebuild_claims(adapters, run),
         commit_idle=_commit_idle(adapters, limits, run, pipeline),
@@ -214,12 +215,12 @@ def _pipeline(
 ) -> Pipeline:
     log = adapters.log
     records = RecordCache(limits.cache)
-    decode = Decode(codecs.updates, codecs.compiled)
+    decode = Decode(codecs.updates, codecs.commands, codecs.compiled)
     return Pipeline(
         decode=decode,
         load=Load(records, adapters.cache, limits.load),
         fold=Fold(
-            update_of=decode.read,
+            update_of=decode.update,
             session_of=codecs.snapshots.read,
             encode=Encode(codecs.snapshots),
             header=codecs.snapshots.header,

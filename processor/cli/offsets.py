@@ -125,6 +125,8 @@ def _diagnosis(
 
     def event_id(value: bytes) -> str | None:
         try:
+            if codecs.commands.is_command(value):
+                return codecs.commands.read(value, 0).event_id
             return codecs.updates.read(value, 0).event_id
         except DecodeError:
             return None

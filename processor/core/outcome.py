@@ -1,7 +1,8 @@
 """What became of an update."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from processor.core.session import Session
 
@@ -16,6 +17,10 @@ class Reason(StrEnum):
     TRANSITION_NOT_ALLOWED = "transition-not-allowed"
     SESSION_NOT_OPEN = "session-not-open"
     TOO_LARGE = "too-large"
+
+
+ENDED: Final = "ended"
+PASSED_OVER: Final = "passed-over"
 
 
 class Accepted(NamedTuple):
@@ -34,6 +39,31 @@ class Rejected(NamedTuple):
 
     reason: Reason
     message: str
+    command: bool = False
+    """Whether it is of a command."""
+
+
+class Ended(NamedTuple):
+    """What a command ended."""
+
+    version: int | None
+    """The version of the session's last snapshot, None where only claims were left of it."""
+    claims: Mapping[str, str | None]
+    """Claims that change, by profile: None removes one, an empty holder leaves it ownerless."""
+
+    @property
+    def name(self) -> str:
+        """What counts of it are known by."""
+        return ENDED
+
+
+class PassedOver(NamedTuple):
+    """The command found nothing to do: a count and nothing else."""
+
+    @property
+    def name(self) -> str:
+        """What counts of it are known by."""
+        return PASSED_OVER
 
 
 Outcome = Accepted | Duplicate | Rejected

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from math import isfinite
-from typing import Final
+from typing import Final, Protocol
 
 from processor.core.json_text import MAX_DEPTH, is_json_text
 from processor.core.money import cart_sum, without_negative_zero
@@ -23,7 +23,7 @@ def validate(update: SessionUpdate) -> SessionUpdate | str:
     is not −0.0: nothing after this looks inside a cart item.
     """
     wrong = (
-        _wrong_identity(update)
+        wrong_identity(update)
         or _wrong_cart(update.cart_items or ())
         or (update.attributes and _wrong_json("attributes", update.attributes.items()))
         or (update.discounts and _wrong_discount(update))
@@ -42,7 +42,19 @@ def validate(update: SessionUpdate) -> SessionUpdate | str:
     return update._replace(total=without_negative_zero(total))
 
 
-def _wrong_identity(update: SessionUpdate) -> str | None:
+class _Identified(Protocol):
+    @property
+    def event_id(self) -> str: ...
+    @property
+    def event_time(self) -> int: ...
+    @property
+    def application_id(self) -> int: ...
+    @property
+    def integration_id(self) -> str: ...
+
+
+def wrong_identity(update: _Identified) -> str | None:
+    """Return what is wrong with what names a record and its session, for people."""
     if not update.event_id:
         return "eventId is empty"
     if not update.integration_id:

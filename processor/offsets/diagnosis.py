@@ -22,6 +22,7 @@ from processor.ports.log import (
 )
 from processor.stages.publish import ERROR_HEADERS, OFFSET_TO_HEADER
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
+from processor.state.ends import end_of
 
 SETTLE_S: Final = 60.0
 """How long an open transaction may keep a partition from being looked at; brokers end it sooner."""
@@ -34,7 +35,7 @@ OnProgress = Callable[[Topic, int, int, int], None]
 
 
 class AnsweredRecord(NamedTuple):
-    """A snapshot or a letter, and the input record that it says it answers."""
+    """A snapshot, a session's end or a letter, and the input record that it says it answers."""
 
     offset: int
     key: bytes | None
@@ -65,7 +66,7 @@ class Diagnosis:
     answered: Callable[[bytes], tuple[int, str]]
     """Returns the input offset and the event id of the update that a snapshot answers."""
     event_id: Callable[[bytes], str | None]
-    """Returns an update's event id, None where it cannot be read."""
+    """Returns an update's or a command's event id, None where it cannot be read."""
     clock: Clock
     on_progress: OnProgress
     """Hears how reading gets on."""
@@ -174,9 +175,12 @@ class Diagnosis:
         return answers
 
     def _of_snapshot(self, record: Record) -> AnsweredRecord | None:
-        if record.value is None:
+        if record.value is not None:
+            offset, event_id = self.answered(record.value)
+        elif (end := end_of(record.headers)) is not None:
+            offset, event_id = end.input_offset, end.event_id
+        else:
             return None
-        offset, event_id = self.answered(record.value)
         return AnsweredRecord(
             offset,
             record.key,

@@ -60,7 +60,8 @@ class Step(NamedTuple):
     promoted: Promoted | None = None
     """What stays known of the last replay that was made live."""
     former: int | None = None
-    """As in `CommitMetadata`."""
+    """As in `CommitMetadata`, as is the next."""
+    commands: bool = False
 
 
 _CLAIMS_GONE: Final = (
@@ -88,7 +89,8 @@ _SEEN_AGAIN: Final = (
 )
 _DUPLICATES: Final = (
     "updates after the last one that was answered are read again: they were duplicates, and are "
-    "counted once more, nothing else"
+    "counted once more; but where a session has ended since and compaction has removed all of it, "
+    "they begin it again"
 )
 _MAY_REPEAT: Final = (
     "every record of the log is processed: an update that was processed before and is not among "
@@ -109,7 +111,7 @@ def decide(found: Situation, stream: Stream) -> Step:
         lost = (offset, start - 1)
         notes.append(
             f"input offsets {offset} to {start - 1} have expired: if updates were among them, they "
-            "will never be answered"
+            "will never be answered; if erasures were, they are to be sent again"
         )
     elif offset > end:
         notes.append(f"the input ends at {end}: what it had above is gone, and was answered")
@@ -127,14 +129,17 @@ def decide(found: Situation, stream: Stream) -> Step:
     )
 
 
-def _past(found: Situation, stream: Stream) -> tuple[Promoted | None, int | None]:
-    """Return what stays known of the past: `promoted` and `former`."""
-    if found.metadata is None:
-        return None, found.evidence.former_end
-    changed = changes(found.metadata.stream, stream)
+def _past(found: Situation, stream: Stream) -> tuple[Promoted | None, int | None, bool]:
+    """Return what stays known of the past: `promoted`, `former` and `commands`."""
+    metadata = found.metadata
+    if metadata is None:
+        # Commands may have been passed, and no record tells.
+        return None, found.evidence.former_end, True
+    changed = changes(metadata.stream, stream)
     if "updates" in changed:
-        return None, found.output.stable_end or None
-    return found.metadata.promoted, None if "sessions" in changed else found.metadata.former
+        return None, found.output.stable_end or None, metadata.commands
+    former = None if "sessions" in changed else metadata.former
+    return metadata.promoted, former, metadata.commands
 
 
 def _aim(found: Situation, stream: Stream) -> tuple[int, list[str]]:

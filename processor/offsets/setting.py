@@ -31,7 +31,13 @@ class Repair(NamedTuple):
             step.partition: Committed(
                 step.offset,
                 CommitMetadata(
-                    identity, step.output, stream, self.epoch, step.promoted, former=step.former
+                    identity,
+                    step.output,
+                    stream,
+                    self.epoch,
+                    step.promoted,
+                    former=step.former,
+                    commands=step.commands,
                 ).encode(),
             )
             for step in self.steps

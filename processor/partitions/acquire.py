@@ -3,7 +3,7 @@
 A generator, as in `processor.partitions.takeover`: True is progress, False is waiting.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 
 from processor.partitions.takeover import Takeover
 from processor.state.checkpoint import Owned, Position
@@ -21,6 +21,7 @@ def acquire(
     describe: Callable[[], None],
     restore: Restore,
     identity: Callable[[], str],
+    finish_removals: Callable[[Mapping[int, int]], None],
 ) -> Generator[bool, None, Owned]:
     """Own an assigned partition; return its position and its cache's stamp.
 
@@ -28,6 +29,7 @@ def acquire(
     2. It is prepared: a replay copies its starting state there.
     3. Redis is told how what will be there is read.
     4. Its cache is brought to the position, fenced by the transactional `identity` in use.
+    5. Claims that committed commands removed go, where a former owner did not come to that.
 
     Raises what these raise; but for FailClosed it is then to be called again.
     """
@@ -35,4 +37,5 @@ def acquire(
     position = yield from prepare(partition, position)
     describe()
     stamp = yield from restore(partition, position, identity())
+    finish_removals({partition: position.offset})
     return Owned(position, stamp)

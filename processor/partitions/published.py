@@ -15,6 +15,7 @@ from processor.partitions.committed import (
 )
 from processor.ports.log import Coordination, Scan, Topic
 from processor.state.checkpoint import CommitMetadata, Stream
+from processor.state.ends import end_of
 
 
 def compare(
@@ -33,7 +34,10 @@ def published_without_offset(
 ) -> Generator[bool, None, OffsetFault | None]:
     """Return what is wrong with a partition without an offset; None for a virgin one."""
     for topic in (Topic.SESSIONS, Topic.DEAD_LETTERS):
-        end = coordination.extent(topic, partition).stable_end
+        start, end, _ = coordination.extent(topic, partition)
+        if topic is Topic.DEAD_LETTERS and start > 0:
+            # Letters may expire: then there were some.
+            return no_offset(partition, topic, topics)
         for records in scan.read(topic, partition, 0, end):
             if records:
                 return no_offset(partition, topic, topics)
@@ -45,7 +49,8 @@ def snapshot_beyond(found: Found, position: int, scan: Scan) -> Generator[bool, 
     """Return the offset of the first snapshot at or beyond a position of the output, else None.
 
     Positions are committed with their snapshots. So one that stands beyond was committed with a
-    later position, which is gone. Tombstones are left out: others may write them.
+    later position, which is gone. Tombstones without our headers are left out: others may write
+    them.
     """
     # A transaction with snapshots takes two offsets or more. One alone is the marker behind those
     # below the position, as it mostly is: that saves the reading.
@@ -54,7 +59,7 @@ def snapshot_beyond(found: Found, position: int, scan: Scan) -> Generator[bool, 
         return None
     for records in scan.read(Topic.SESSIONS, found.partition, position, end):
         for record in records:
-            if record.value is not None:
+            if record.value is not None or end_of(record.headers) is not None:
                 return record.offset
         yield False
     return None

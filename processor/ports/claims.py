@@ -14,6 +14,10 @@ class ClaimsNotReady(Exception):  # noqa: N818  a state
     """No claim can be decided now: they are absent, lost, being rebuilt, or of another stream."""
 
 
+Place = tuple[int, int]
+"""An input partition and an offset in it."""
+
+
 class Claims(Protocol):
     """The claims of all profiles. One thread calls it."""
 
@@ -33,6 +37,23 @@ class Claims(Protocol):
     def is_current(self, generation: str) -> bool:
         """Whether the generation is current, ready, and on the server it was made on."""
 
+    def give_up(
+        self, generation: str, session: str, place: Place, profiles: Mapping[str, str | None]
+    ) -> dict[str, str]:
+        """Leave profiles without an owner, where they are the session's or ownerless already.
+
+        All or none of them. Return every holder after it: all are "" where it was done. Those that
+        are None in `profiles` are noted as to be removed by the record at `place` (input partition
+        and offset). To repeat it is safe. Raises ClaimsNotReady as `take` does.
+        """
+
+    def finish_removals(self, offsets: Mapping[int, int]) -> None:
+        """Remove the claims that were noted by records below these offsets, by input partition.
+
+        One that has an owner again, or that another record still is to remove, stays. Does nothing
+        where no generation is ready: what is committed is in the topic, and a rebuild reads that.
+        """
+
     def begin(self, stream: str) -> str | None:
         """Flip to a fresh generation that is not ready, and return it.
 
@@ -41,8 +62,10 @@ class Claims(Protocol):
         stream, made on this server, would be flipped for nothing. Ask `stream`, then again.
         """
 
-    def fill(self, generation: str, claims: Mapping[str, str]) -> None:
+    def fill(self, generation: str, claims: Mapping[str, str | None]) -> None:
         """Record claims of the topic; a later one of the same profile replaces an earlier.
+
+        None removes one; an empty holder is nobody.
 
         Renews the lease. Raises ClaimsNotReady where the generation was superseded or lost.
         """

@@ -6,9 +6,9 @@ from secrets import token_hex
 from typing import Any, Final, cast
 
 from processor.errors import Forbidden
-from processor.ports.claims import ClaimsNotReady
+from processor.ports.claims import ClaimsNotReady, Place
 from processor.ports.sessions import CacheUnavailable
-from processor.redis import scripts
+from processor.redis import claim_scripts as scripts
 from processor.redis.connection import Call, Server
 from processor.redis.keys import Keys
 from processor.redis.links import Argument
@@ -56,6 +56,27 @@ class RedisClaims:
             for profile, holder in zip(claims, _success(answer), strict=True)
         }
 
+    def give_up(
+        self, generation: str, session: str, place: Place, profiles: Mapping[str, str | None]
+    ) -> dict[str, str]:
+        """Leave profiles without an owner, if all are the session's or ownerless already."""
+        arguments: list[Argument] = [session, *place]
+        for profile, holder in profiles.items():
+            arguments += [profile, int(holder is None)]
+        held = self._run(scripts.GIVE_UP, generation, arguments)
+        return {
+            profile: holder.decode()
+            for profile, holder in zip(profiles, _success(held), strict=True)
+            if holder is not None
+        }
+
+    def finish_removals(self, offsets: Mapping[int, int]) -> None:
+        """Remove the claims that were noted by records below these offsets."""
+        try:
+            self._ask_current(scripts.FINISH_REMOVALS, chain.from_iterable(offsets.items()))
+        except ClaimsNotReady:
+            return
+
     def is_current(self, generation: str) -> bool:
         """Whether the generation is current, ready, and on the server it was made on."""
         return isinstance(self._run(scripts.STREAM, generation, ()), list)
@@ -77,9 +98,11 @@ class RedisClaims:
                 raise Forbidden("Redis does not tell its run_id, without which no claim is safe")
         raise CacheUnavailable("others keep changing the claims")
 
-    def fill(self, generation: str, claims: Mapping[str, str]) -> None:
+    def fill(self, generation: str, claims: Mapping[str, str | None]) -> None:
         """Record claims of the topic; a later one of the same profile replaces an earlier."""
-        arguments: list[Argument] = [self._token, self._lease, *_flat(claims)]
+        removed = [profile for profile, holder in claims.items() if holder is None]
+        held = {profile: holder for profile, holder in claims.items() if holder is not None}
+        arguments: list[Argument] = [self._token, self._lease, len(removed), *removed, *_flat(held)]
         _success(self._run(scripts.FILL, generation, arguments, self._keys.building()))
 
     def finish(self, generation: str) -> None:

@@ -28,7 +28,7 @@ class Script:
         return sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 
-_CHUNKS: Final = """
+CHUNKS: Final = """
 local CHUNK = 7000
 local function in_chunks(command, key, first, last)
   for at = first, last, CHUNK do
@@ -39,7 +39,7 @@ end
 
 # A key of another type under one of our names is none of ours: it reads as absent. Any other error
 # stays one: a user who may not read must not seem to read nothing.
-_ABSENT_OR: Final = """
+ABSENT_OR: Final = """
 local function absent_or(value)
   if type(value) == 'table' and value.err then
     if string.find(value.err, 'WRONGTYPE', 1, true) then return false end
@@ -74,7 +74,7 @@ return values
 """Keys: pointer, hash. Arguments: generation, checkpoint, limit in bytes, then the record keys."""
 
 WRITE: Final = Script(
-    _CHUNKS
+    CHUNKS
     + """
 if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[1] then return false end
 local stood = redis.call('HGET', KEYS[1], '')
@@ -93,7 +93,7 @@ to set, these, then the keys to delete.
 """
 
 BEGIN: Final = Script(
-    _ABSENT_OR
+    ABSENT_OR
     + """
 local current = absent_or(redis.pcall('GET', KEYS[1])) or ''
 local latest = absent_or(redis.pcall('GET', KEYS[2])) or ''
@@ -110,7 +110,7 @@ Arguments: the generations that are current and latest (empty: none), the fresh 
 """
 
 FLIP: Final = Script(
-    _ABSENT_OR
+    ABSENT_OR
     + """
 local current = absent_or(redis.pcall('GET', KEYS[1])) or ''
 local stood = redis.call('HGET', KEYS[2], '')
@@ -146,108 +146,4 @@ return 1
 """Keys: a hash that has no field of empty name. Arguments: fields and values, a few.
 
 A service that starts on a full server must get beyond this, or it never frees anything.
-"""
-
-# An answer that is a list is success; a text says why the claims do not stand.
-_CLAIMS: Final = (
-    _CHUNKS
-    + """
-local function run_id()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
-end
-local stands = redis.call('HMGET', KEYS[1], 'generation', 'run_id', 'ready', 'stream')
-if not stands[1] then return 'absent' end
-if stands[1] ~= ARGV[1] then return 'superseded' end
-if stands[2] ~= run_id() then return 'restarted' end
-if not redis.call('HGET', KEYS[2], '') then return 'absent' end
-"""
-)
-_READY: Final = "if stands[3] ~= '1' then return 'building' end\n"
-
-HOLDERS: Final = Script(
-    _CLAIMS
-    + _READY
-    + """
-local held = {}
-for at = 2, #ARGV, CHUNK do
-  local chunk = redis.call('HMGET', KEYS[2], unpack(ARGV, at, math.min(at + CHUNK - 1, #ARGV)))
-  for i = 1, #chunk do held[#held + 1] = chunk[i] end
-end
-return held
-"""
-)
-"""Keys: claims, holders. Arguments: generation, then the profiles."""
-
-TAKE: Final = Script(
-    _CLAIMS
-    + _READY
-    + """
-local held = {}
-for at = 2, #ARGV, 2 do
-  redis.call('HSETNX', KEYS[2], ARGV[at], ARGV[at + 1])
-  held[#held + 1] = redis.call('HGET', KEYS[2], ARGV[at])
-end
-return held
-"""
-)
-"""Keys: claims, holders. Arguments: generation, then each profile and the session that claims."""
-
-STREAM: Final = Script(
-    _CLAIMS
-    + _READY
-    + """
--- A former primary that is cut off and may not write any more must not say that they stand.
-redis.call('HSET', KEYS[1], 'ready', 1)
-return {stands[4]}
-"""
-)
-"""Keys: claims, holders. Arguments: generation."""
-
-FILL: Final = Script(
-    _CLAIMS
-    + """
-if stands[3] ~= '0' then return 'finished' end
-redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
-in_chunks('HSET', KEYS[2], 4, #ARGV)
-return {}
-"""
-)
-"""Keys: claims, holders, lease. Arguments: generation, token, lease in ms, profiles and holders."""
-
-FINISH: Final = Script(
-    _CLAIMS
-    + """
-if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('UNLINK', KEYS[3]) end
-redis.call('HDEL', KEYS[1], 'ready')
-redis.call('HSET', KEYS[1], 'ready', '1')
-return {}
-"""
-)
-"""Keys: claims, holders, lease. Arguments: generation, token."""
-
-BEGIN_CLAIMS: Final = Script(
-    _ABSENT_OR
-    + """
-local lease = absent_or(redis.pcall('GET', KEYS[2]))
-if lease and lease ~= ARGV[1] then return 'leased' end
-local stands = absent_or(
-  redis.pcall('HMGET', KEYS[1], 'generation', 'run_id', 'ready', 'stream')
-) or {}
-if (stands[1] or '') ~= ARGV[3] then return 'again' end
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-if not run_id then return 'nameless' end
-if stands[2] == run_id and stands[3] == '1' and stands[4] == ARGV[5]
-  and absent_or(redis.pcall('HGET', KEYS[4], '')) then
-  return 'ready'
-end
-redis.call('UNLINK', unpack(KEYS))
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-redis.call('HSET', KEYS[3], '', ARGV[5])
-redis.call('HSET', KEYS[1], 'generation', ARGV[4], 'stream', ARGV[5], 'run_id', run_id, 'ready', 0)
-return 'begun'
-"""
-)
-"""Keys: claims, lease, fresh holders, and the former holders if there are any.
-
-Arguments: token, lease in ms, the current generation (empty: none), the fresh one, its stream.
 """

@@ -1,6 +1,7 @@
 """What a replay published beside what was published live, of one partition, on disk where it must.
 
-Snapshots are paired by key and input offset; of several of a pair the one written last counts.
+Snapshots and ends are paired by key and input offset; of several of a pair the one written last
+counts.
 `version` and the memory of event ids are not compared: a replay may number and remember otherwise.
 """
 
@@ -13,6 +14,7 @@ from processor.ports.log import Record
 from processor.replay.exact import FORMER, Seen
 from processor.replay.plan import Range
 from processor.replay.spill import scratch
+from processor.state.ends import end_of
 
 IGNORED: Final = frozenset({"version", "eventMemory"})
 _LIVE: Final = 0
@@ -20,8 +22,11 @@ _AGAIN: Final = 1
 _LATER: Final = 2
 """Of a live snapshot past the end: it lets compaction remove the one that is compared."""
 
-Row = tuple[int, int, int, bytes | None]
-"""An input offset, a side, a version, and a value where it is to be compared."""
+ENDED: Final = b""
+"""What stands for the value of a tombstone: no snapshot is empty."""
+
+Row = tuple[int, int, int, bool, bytes | None]
+"""An input offset, a side, a version, whether it is an end, and a value if it is compared."""
 
 
 class DifferenceKind(StrEnum):
@@ -34,7 +39,8 @@ class DifferenceKind(StrEnum):
     EXTRA = "extra"
     """Published by the replay, and not live."""
     COMPACTED = "compacted"
-    """Published by the replay; live, a gap in `version` says that compaction removed it."""
+    """Published by the replay; live, a gap in `version` or an end after it says that compaction
+    removed it."""
 
 
 class Difference(NamedTuple):
@@ -72,8 +78,8 @@ class Comparison:
         self.counts: Counter[DifferenceKind] = Counter()
         self._database = scratch()
         self._database.execute(
-            "CREATE TABLE snapshot (key BLOB, slot INTEGER, side INTEGER, at INTEGER, "
-            "version INTEGER, value BLOB, PRIMARY KEY (key, slot, side)) WITHOUT ROWID"
+            "CREATE TABLE snapshot (key BLOB, slot INTEGER, side INTEGER, at INTEGER, version "
+            "INTEGER, ends INTEGER, value BLOB, PRIMARY KEY (key, slot, side)) WITHOUT ROWID"
         )
 
     def live(self, records: Sequence[Record]) -> None:
@@ -87,7 +93,7 @@ class Comparison:
     def differences(self) -> Iterator[Difference]:
         """Yield what is not equal, by key and offset; `counts` is whole at the end."""
         told = self._database.execute(
-            "SELECT key, at, side, version, value FROM snapshot ORDER BY key, slot, side"
+            "SELECT key, at, side, version, ends, value FROM snapshot ORDER BY key, slot, side"
         )
         key: bytes | None = None
         rows: list[Row] = []
@@ -105,9 +111,14 @@ class Comparison:
     def _take(self, records: Sequence[Record], side: int) -> None:
         rows = []
         for record in records:
-            if record.value is None:
+            value = record.value
+            if value is not None:
+                offset, version = self._seen(value)
+            elif (end := end_of(record.headers)) is not None:
+                # It counts as the snapshot after the one that it ended.
+                offset, version, value = end.input_offset, end.version + 1, ENDED
+            else:
                 continue
-            offset, version = self._seen(record.value)
             if record.offset < self._former[side]:
                 offset = FORMER
             compared = offset < self._bounds.end and (
@@ -117,10 +128,11 @@ class Comparison:
                 continue
             slot = 0 if self._last_only else offset
             as_side = _LATER if self._last_only and not compared else side
-            value = record.value if compared else None
-            rows.append((record.key or b"", slot, as_side, offset, version, value))
+            held = value if compared else None
+            ends = value == ENDED
+            rows.append((record.key or b"", slot, as_side, offset, version, ends, held))
         self._database.execute("BEGIN")
-        self._database.executemany("INSERT OR REPLACE INTO snapshot VALUES (?,?,?,?,?,?)", rows)
+        self._database.executemany("INSERT OR REPLACE INTO snapshot VALUES (?,?,?,?,?,?,?)", rows)
         self._database.execute("COMMIT")
 
     def _of(self, key: bytes, rows: Sequence[Row]) -> Iterator[Difference]:
@@ -131,22 +143,26 @@ class Comparison:
         alone: list[int] = []
         live: Row | None = None
         for row in rows:
-            offset, side, version, value = row
+            offset, side, version, ends, value = row
             if side == _LIVE:
                 if live is not None:
                     yield from self._count(DifferenceKind.MISSING, key, live[0])
                 gone = max(0, version - known - 1)
                 yield from self._alone(key, alone, gone)
-                alone, known = [], max(known, version)
+                alone, known = [], 0 if ends else max(known, version)
                 live = row if value is not None else None
             elif live is not None and live[0] == offset:
-                yield from self._pair(key, offset, live[3] or b"", value or b"")
+                yield from self._pair(key, offset, live[4] or b"", value or b"")
                 live = None
             else:
                 if live is not None:
                     yield from self._count(DifferenceKind.MISSING, key, live[0])
                     live = None
                 alone.append(offset)
+                if ends:
+                    # Whatever ends may be compacted away, and its end after that.
+                    yield from self._alone(key, alone, len(alone))
+                    alone, known = [], 0
         if live is not None:
             yield from self._count(DifferenceKind.MISSING, key, live[0])
         yield from self._alone(key, alone, 0)
@@ -162,14 +178,19 @@ class Comparison:
         by_side = {row[1]: row for row in rows}
         live, again = by_side.get(_LIVE), by_side.get(_AGAIN)
         if live is not None and again is not None:
-            yield from self._pair(key, again[0], live[3] or b"", again[3] or b"")
+            yield from self._pair(key, again[0], live[4] or b"", again[4] or b"")
         elif live is not None:
             yield from self._count(DifferenceKind.MISSING, key, live[0])
         elif again is not None:
-            later = DifferenceKind.COMPACTED if _LATER in by_side else DifferenceKind.EXTRA
+            gone = _LATER in by_side or again[3]
+            later = DifferenceKind.COMPACTED if gone else DifferenceKind.EXTRA
             yield from self._count(later, key, again[0])
 
     def _pair(self, key: bytes, offset: int, live: bytes, again: bytes) -> Iterator[Difference]:
+        if ENDED in {live, again} and live != again:
+            kind = DifferenceKind.EXTRA if live == ENDED else DifferenceKind.MISSING
+            yield from self._count(kind, key, offset)
+            return
         changed: dict[str, tuple[object, object]] = {}
         if live != again:
             old, new = self._fields(live), self._fields(again)

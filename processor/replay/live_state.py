@@ -7,15 +7,15 @@ from typing import Final
 from processor.errors import FailClosed
 from processor.ports.log import Coordination, Scan, Topic
 from processor.replay.bounds import Point, Standing
-from processor.replay.exact import ExactStart, Seen
+from processor.replay.exact import ExactStart, Values
 from processor.replay.plan import LiveOutput, Plan, Range
-from processor.replay.spill import SpilledSeen
+from processor.replay.spill import SpilledLacking, SpilledSeen
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
 
 _SAMPLE: Final = 500
 
 OnProgress = Callable[[int, int, int], None]
-"""Called with a partition, the offsets that were read of its output, and those there are."""
+"""Called with a partition, the offsets that were read of its topics, and those there are."""
 
 
 class LiveState:
@@ -57,19 +57,19 @@ class LiveState:
         self,
         ranges: Mapping[int, Range],
         outputs: Mapping[int, LiveOutput],
-        seen: Callable[[bytes], Seen],
+        values: Values,
         on_progress: OnProgress,
     ) -> list[Point]:
         """Return the starts as of which compaction has removed a state that would be needed.
 
-        `seen` returns a snapshot's input offset and version. Reads the whole output, but for
-        partitions that begin with nothing.
+        Reads the whole output, and the input from the starts on for commands, but for partitions
+        that begin with nothing.
         """
         refused = []
         for partition, (start, _) in ranges.items():
             if start == 0 and not outputs[partition].former:
                 continue
-            exact = self._exact(partition, start, outputs[partition], seen, on_progress)
+            exact = self._exact(partition, start, outputs[partition], values, on_progress)
             if not exact.exact:
                 refused.append(Point(partition, exact.why, exact.earliest))
         return refused
@@ -108,22 +108,29 @@ class LiveState:
         partition: int,
         start: int,
         output: LiveOutput,
-        seen: Callable[[bytes], Seen],
+        values: Values,
         on_progress: OnProgress,
     ) -> ExactStart:
         end = output.end
-        with closing(SpilledSeen()) as before:
-            exact = ExactStart(start, before)
+        last = self._coordination.extent(Topic.UPDATES, partition).stable_end
+        whole = last - start + end
+        with closing(SpilledSeen()) as before, closing(SpilledLacking()) as lacking:
+            exact = ExactStart(start, before, lacking)
+            for records in self._scan.read(Topic.UPDATES, partition, start, last):
+                lacking.add(records, values.is_command)
+                if records:
+                    on_progress(partition, records[-1].offset + 1 - start, whole)
             for records in self._scan.read(Topic.SESSIONS, partition, 0, end):
                 for record in records:
-                    exact.take(record, seen, output.former)
+                    exact.take(record, values.seen, output.former)
                 if records:
-                    on_progress(partition, records[-1].offset + 1, end)
-            on_progress(partition, end, end)
+                    on_progress(partition, last - start + records[-1].offset + 1, whole)
+            on_progress(partition, whole, whole)
             now = self._coordination.extent(Topic.SESSIONS, partition).stable_end
             for records in self._scan.read(Topic.SESSIONS, partition, end, now):
                 for record in records:
-                    exact.take(record, seen, 0)
+                    exact.take(record, values.seen, 0)
+            exact.finish()
         return exact
 
     def _metadata(self, partition: int, text: str) -> CommitMetadata:

@@ -4,6 +4,7 @@
 `processor.partitions.takeover`, where True is progress and False is waiting.
 """
 
+import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
@@ -12,8 +13,10 @@ from processor.errors import FailClosed
 from processor.partitions.commit import PositionCommit
 from processor.partitions.takeover import Takeover
 from processor.ports.log import Outgoing, Publication, Record, Subscription, Topic
+from processor.replay.compare import ENDED
 from processor.replay.spill import scratch
 from processor.state.checkpoint import Promoted, Stream
+from processor.state.ends import End, end_of
 
 _BATCH: Final = 2_000
 
@@ -35,8 +38,8 @@ class Staged:
         self._numbering = numbering
         self._database = scratch()
         self._database.execute(
-            "CREATE TABLE last (key BLOB PRIMARY KEY, live BLOB, again BLOB, time INTEGER) "
-            "WITHOUT ROWID"
+            "CREATE TABLE last (key BLOB PRIMARY KEY, live BLOB, again BLOB, time INTEGER, "
+            "end TEXT) WITHOUT ROWID"
         )
 
     def live(self, records: Sequence[Record]) -> None:
@@ -44,33 +47,53 @@ class Staged:
         self._take(
             "INSERT INTO last (key, live) VALUES (?1, ?2) "
             "ON CONFLICT (key) DO UPDATE SET live = excluded.live",
-            [(record.key or b"", record.value) for record in records],
+            [(record.key or b"", _value(record)) for record in records],
         )
 
     def again(self, records: Sequence[Record]) -> None:
         """Take what the replay published, in its order."""
         self._take(
-            "INSERT INTO last (key, again, time) VALUES (?1, ?2, ?3) "
-            "ON CONFLICT (key) DO UPDATE SET again = excluded.again, time = excluded.time",
-            [(record.key or b"", record.value, record.timestamp) for record in records],
+            "INSERT INTO last (key, again, time, end) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) "
+            "DO UPDATE SET again = excluded.again, time = excluded.time, end = excluded.end",
+            [
+                (record.key or b"", _value(record), record.timestamp, _end(record))
+                for record in records
+            ],
         )
 
     def vanishing(self) -> Iterator[bytes]:
         """Yield the keys that live has and the replay has not."""
         told = self._database.execute(
-            "SELECT key FROM last WHERE live IS NOT NULL AND again IS NULL ORDER BY key"
+            "SELECT key FROM last WHERE live <> ?1 AND again IS NULL ORDER BY key", (ENDED,)
+        )
+        for (key,) in told:
+            yield key
+
+    def ended(self) -> Iterator[bytes]:
+        """Yield the keys that live has ended and the replay has not."""
+        told = self._database.execute(
+            "SELECT key FROM last WHERE live = ?1 AND again <> ?1 ORDER BY key", (ENDED,)
         )
         for (key,) in told:
             yield key
 
     def changes(self) -> Iterator[Outgoing]:
-        """Yield the replay's snapshot of each key that differs, numbered on from the live one."""
+        """Yield the replay's snapshot of each key that differs, numbered on from the live one.
+
+        What the replay has ended, and live has not, is ended.
+        """
         version, renumbered = self._numbering
         told = self._database.execute(
-            "SELECT key, live, again, time FROM last WHERE again IS NOT NULL AND "
-            "(live IS NULL OR live <> again) ORDER BY key"
+            "SELECT key, live, again, time, end FROM last WHERE again IS NOT NULL AND "
+            "live IS NOT again ORDER BY key"
         )
-        for key, live, again, time in told:
+        for key, live, again, time, ended in told:
+            if again == ENDED:
+                if live is not None:
+                    end = End(*json.loads(ended))._replace(version=version(live))
+                    headers = end.headers()
+                    yield Outgoing(Topic.SESSIONS, self.partition, time, key, None, headers)
+                continue
             value = again
             if live is not None:
                 at = version(live)
@@ -87,6 +110,14 @@ class Staged:
         self._database.execute("BEGIN")
         self._database.executemany(statement, rows)
         self._database.execute("COMMIT")
+
+
+def _value(record: Record) -> bytes:
+    return ENDED if record.value is None else record.value
+
+
+def _end(record: Record) -> str | None:
+    return None if record.value is not None else json.dumps(end_of(record.headers))
 
 
 class Promote:

@@ -18,9 +18,9 @@ from processor.ports.log import (
     Subscription,
     Topic,
 )
-from processor.replay.exact import ExactStart, Seen
+from processor.replay.exact import ExactStart, Values
 from processor.replay.plan import Plan
-from processor.replay.spill import SpilledSeen
+from processor.replay.spill import SpilledLacking, SpilledSeen
 from processor.state.checkpoint import Position, Stream
 
 _BATCH: Final = 5_000
@@ -32,6 +32,11 @@ class LiveTopics(NamedTuple):
 
     coordination: Coordination
     scan: Scan
+
+    def input(self, partition: int, start: int) -> Iterator[Sequence[Record]]:
+        """Yield the live input from an offset to its stable end, in chunks, some of them empty."""
+        end = self.coordination.extent(Topic.UPDATES, partition).stable_end
+        return self.scan.read(Topic.UPDATES, partition, start, end)
 
 
 def first_position(plan: Plan, coordination: Coordination) -> Callable[[int], Position]:
@@ -50,7 +55,7 @@ def first_position(plan: Plan, coordination: Coordination) -> Callable[[int], Po
 
 
 class Seed:
-    """Copies, of one partition at a time, each live snapshot of an input offset below the start.
+    """Copies, of one partition at a time, each live record of an input offset below the start.
 
     What answers a former input is before any start.
 
@@ -64,18 +69,15 @@ class Seed:
         self,
         *,
         plan: Plan,
-        seen: Callable[[bytes], Seen],
+        values: Values,
         live: LiveTopics,
         subscription: Subscription,
         publication: Publication,
         stream: Stream,
     ) -> None:
-        """Take the replay's own stream, and the live topics.
-
-        `seen` returns a snapshot's input offset and version.
-        """
+        """Take the replay's own stream, and the live topics with how their values are read."""
         self._plan = plan
-        self._seen = seen
+        self._values = values
         self._live = live
         self._commit = PositionCommit(stream, subscription, publication)
 
@@ -90,14 +92,19 @@ class Seed:
         end = self._plan.output_ends[partition]
         # What was copied before is read once more: a later snapshot may tell that one was gone.
         records = self._live.scan.read(Topic.SESSIONS, partition, 0, end)
-        with closing(SpilledSeen()) as before:
-            exact = ExactStart(self._plan.ranges[partition].start, before)
+        with closing(SpilledSeen()) as before, closing(SpilledLacking()) as lacking:
+            start = self._plan.ranges[partition].start
+            exact = ExactStart(start, before, lacking)
+            for found in self._live.input(partition, start):
+                lacking.add(found, self._values.is_command)
+                yield bool(found)
             for done, batch in self._batches(partition, records, position.seeding, exact):
                 if batch:
                     after = position._replace(seeding=done)
                     position = yield from self._commit(partition, after, batch)
                 yield bool(batch)
             yield from self._beyond(partition, end, exact)
+            exact.finish()
         if not exact.exact:
             raise FailClosed(
                 f"the replay's partition {partition} cannot begin at {exact.wished}: since the "
@@ -114,7 +121,7 @@ class Seed:
         now = self._live.coordination.extent(Topic.SESSIONS, partition).stable_end
         for records in self._live.scan.read(Topic.SESSIONS, partition, end, now):
             for record in records:
-                exact.take(record, self._seen, 0)
+                exact.take(record, self._values.seen, 0)
             yield False
 
     def _batches(
@@ -134,7 +141,7 @@ class Seed:
         for chunk in chunks:
             for record in chunk:
                 done = record.offset + 1
-                if exact.take(record, self._seen, former) >= start or record.offset < copied:
+                if exact.take(record, self._values.seen, former) >= start or record.offset < copied:
                     continue
                 batch[record.key] = _copy(record)
                 size += len(record.value or b"")

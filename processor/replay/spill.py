@@ -1,10 +1,11 @@
 """What a replay must remember of each key, on disk: memory stays bounded at any number of keys."""
 
 import sqlite3
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Final
 
-from processor.replay.exact import Seen
+from processor.ports.log import Record
+from processor.replay.exact import Gap, Seen
 
 _CACHE_KIB: Final = 64 * 1024
 
@@ -16,6 +17,53 @@ def scratch() -> sqlite3.Connection:
     database.execute("PRAGMA synchronous = OFF")
     database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return database
+
+
+class SpilledLacking:
+    """What an `ExactStart` has not explained as yet; to be closed."""
+
+    def __init__(self) -> None:
+        self._database = scratch()
+        self._database.execute(
+            "CREATE TABLE command (key BLOB, at INTEGER, PRIMARY KEY (key, at)) WITHOUT ROWID"
+        )
+        self._database.execute("CREATE TABLE gap (before INTEGER, until INTEGER, key BLOB)")
+
+    def add(self, records: Iterable[Record], is_command: Callable[[bytes], bool]) -> None:
+        """Take those of the input's records that are commands."""
+        found = [
+            (record.key or b"", record.offset)
+            for record in records
+            if record.value is not None and is_command(record.value)
+        ]
+        if found:
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT INTO command VALUES (?, ?)", found)
+            self._database.execute("COMMIT")
+
+    def met(self, key: bytes, offset: int) -> None:
+        """Let go of a key's commands from this offset on."""
+        self._database.execute("DELETE FROM command WHERE key = ? AND at >= ?", (key, offset))
+
+    def last(self) -> tuple[int, bytes] | None:
+        """Return the last command of all that are left, with its key."""
+        found: tuple[int, bytes] | None = self._database.execute(
+            "SELECT at, key FROM command ORDER BY at DESC LIMIT 1"
+        ).fetchone()
+        return found
+
+    def gap(self, gap: Gap) -> None:
+        """Keep a gap."""
+        self._database.execute("INSERT INTO gap VALUES (?, ?, ?)", gap)
+
+    def gaps(self) -> Iterator[Gap]:
+        """Yield the gaps, as they came."""
+        for found in self._database.execute("SELECT * FROM gap ORDER BY rowid"):
+            yield Gap(*found)
+
+    def close(self) -> None:
+        """Let go of the disk."""
+        self._database.close()
 
 
 class SpilledSeen(MutableMapping[bytes, Seen]):

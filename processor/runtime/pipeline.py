@@ -1,16 +1,23 @@
 """The story of a batch: decode → load → fold → encode → publish (one transaction) → store."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from processor.core.command import OWNERLESS, SessionCommand
 from processor.core.outcome import Reason
 from processor.partitions.commit import next_output, with_metadata
 from processor.ports.claims import Claims, ClaimsNotReady
 from processor.ports.clock import Clock
 from processor.ports.log import Membership, Publication, Record
 from processor.ports.sessions import Stamp
-from processor.stages.batch import Changed, Decoded, Folded, RejectedRecord, Snapshot
+from processor.runtime.batch import Batch
+from processor.stages.batch import (
+    Changed,
+    Decoded,
+    Folded,
+    RejectedRecord,
+)
 from processor.stages.fold import Fold, profile_of
 from processor.stages.load import Load
 from processor.stages.publish import Publish
@@ -110,10 +117,13 @@ class Pipeline:
         4. The claims that it was folded upon still hold.
         5. The input offsets after the batch, with metadata that names the output's ends, are
            committed with it under the membership that the records were fetched under.
-        6. What is committed is noted, and stored in Redis.
+        6. What is committed is noted and stored in Redis; claims that an erase removed go then.
+
+        An erase that names profiles has a transaction of its own: the claims that others take in
+        it would else hang on claims that are not removed yet.
         """
         start = self._clock.monotonic()
-        batch = _Batch()
+        batch = Batch()
         # 1. Open
         self._publication.begin()
         # 2. Fold and send
@@ -132,26 +142,32 @@ class Pipeline:
         if batch.claimed and not self._claims.is_current(batch.generation):
             raise ClaimsNotReady("the claims were lost while the batch was published")
         # 5. Commit
-        positions = self._positions(records, ends)
+        positions = self._positions(records, ends, batch.commanded)
         offsets = with_metadata(positions, self._stream, self._publication.identity())
         self._publication.commit(offsets, membership)
         commit_seconds = self._clock.monotonic() - before_commit
         # 6. Store
         if self._count is not None:
-            self._count(records, batch.letters)
+            self._count(*batch.updates(records))
         self._keep(batch.changed, positions)
+        if batch.ended_claims:
+            self._claims.finish_removals(self.offsets())
         self._tell(batch, self._clock.monotonic() - start, commit_seconds)
         return batch.taken
 
-    def _folded(self, records: Sequence[Record], batch: "_Batch") -> Folded:
+    def _folded(self, records: Sequence[Record], batch: Batch) -> Folded:
         """Decode, load and fold a part; fold again, where another session won a claim."""
         updates = self._decode(records)
+        reach = _up_to_erase(updates, batch.taken)
+        records, updates = records[:reach], updates[:reach]
         stamps = {partition: each.stamp for partition, each in self.owned.items()}
         loaded = self._load(records, updates, stamps, batch.changed)
         batch.hits += loaded.hits
         batch.misses += loaded.misses
         records, updates = records[: loaded.reach], updates[: loaded.reach]
         profiles = {profile for each in updates if (profile := profile_of(each))}
+        if len(updates) == 1 and isinstance(updates[0], SessionCommand):
+            profiles.update(updates[0].profiles)
         if not profiles:
             return self._fold(records, updates, loaded.sessions, {})
         generation, holders = self._claims.holders(profiles)
@@ -160,6 +176,10 @@ class Pipeline:
         batch.generation = generation
         while True:
             folded = self._fold(records, updates, loaded.sessions, holders)
+            if folded.ended_claims:
+                if self._give_up(generation, records[0], folded.ended_claims, holders):
+                    return folded
+                continue
             if not folded.claims:
                 return folded
             held = self._claims.take(generation, folded.claims)
@@ -167,13 +187,40 @@ class Pipeline:
                 return folded
             holders |= held
 
-    def _positions(self, records: Sequence[Record], ends: Mapping[int, int]) -> dict[int, Position]:
-        """Return where each partition of a batch stands once it is committed."""
+    def _give_up(
+        self,
+        generation: str,
+        record: Record,
+        ended: Mapping[str, str | None],
+        holders: dict[str, str],
+    ) -> bool:
+        """Leave an erase's claims ownerless until it is committed; False if others changed them.
+
+        Then `holders` has who holds them now.
+        """
+        session = (record.key or b"").decode()
+        place = record.partition, record.offset
+        held = self._claims.give_up(generation, session, place, ended)
+        for profile in ended:
+            if profile in held:
+                holders[profile] = held[profile]
+            else:
+                holders.pop(profile, None)
+        return all(held.get(profile) == OWNERLESS for profile in ended)
+
+    def _positions(
+        self, records: Sequence[Record], ends: Mapping[int, int], commanded: Collection[int]
+    ) -> dict[int, Position]:
+        """Return where each partition of a batch stands once it is committed.
+
+        Those in `commanded` have passed a command by it.
+        """
         last = {record.partition: record for record in records}
         return {
             partition: self.owned[partition].position._replace(
                 offset=record.next_offset,
                 output=next_output(partition, self.owned[partition].position, ends),
+                commands=self.owned[partition].position.commands or partition in commanded,
             )
             for partition, record in last.items()
         }
@@ -189,12 +236,13 @@ class Pipeline:
         for partition, stamp in self._store(changed, checkpoints).items():
             self.owned[partition] = Owned(positions[partition], stamp)
 
-    def _tell(self, batch: "_Batch", seconds: float, commit_seconds: float) -> None:
+    def _tell(self, batch: Batch, seconds: float, commit_seconds: float) -> None:
         rejected: dict[Reason, int] = Counter(letter.rejected.reason for letter in batch.letters)
         self._metrics.batch(
             accepted=batch.accepted,
             duplicates=batch.duplicates,
             rejected=rejected,
+            commands=Counter((each.command.command, each.outcome.name) for each in batch.commands),
             seconds=seconds,
             commit_seconds=commit_seconds,
         )
@@ -206,24 +254,12 @@ class Pipeline:
         )
 
 
-class _Batch:
-    """What a transaction has so far."""
+def _up_to_erase(updates: Sequence[Decoded], before: int) -> int:
+    """Return how many of the updates share a transaction, of which there are some `before`.
 
-    def __init__(self) -> None:
-        self.changed = defaultdict[int, dict[bytes, Snapshot]](dict)
-        self.letters: list[RejectedRecord] = []
-        self.accepted = self.duplicates = self.taken = self.size = self.hits = self.misses = 0
-        self.claimed = False
-        self.generation = ""
-
-    def add(self, part: Folded) -> None:
-        """Take note of a part that was sent."""
-        for snapshot in part.snapshots:
-            record = snapshot.record
-            self.changed[record.partition][record.key or b""] = snapshot
-        self.letters += part.letters
-        self.accepted += len(part.snapshots)
-        self.duplicates += part.duplicates
-        self.taken += part.taken
-        self.size += part.size
-        self.claimed = self.claimed or bool(part.claims)
+    It is cut before and after an erase that names profiles.
+    """
+    for place, update in enumerate(updates):
+        if isinstance(update, SessionCommand) and update.profiles:
+            return place or (0 if before else 1)
+    return len(updates)

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from processor.avro.compiled import EncodedUpdate
-from processor.core.outcome import Rejected
+from processor.core.command import SessionCommand
+from processor.core.outcome import Ended, PassedOver, Rejected
 from processor.core.update import SessionUpdate
-from processor.ports.log import Record
+from processor.ports.log import Headers, Record
 
-Decoded = EncodedUpdate | SessionUpdate | Rejected
+Decoded = EncodedUpdate | SessionUpdate | SessionCommand | Rejected
 """What decode makes of a record."""
 
 Sessions = Mapping[int, Mapping[bytes, bytes | None]]
@@ -16,12 +17,14 @@ Sessions = Mapping[int, Mapping[bytes, bytes | None]]
 
 
 class Snapshot(NamedTuple):
-    """An accepted update: its record, and the bytes of the session after it."""
+    """What is published for a record: the session's bytes after it, or its end."""
 
     record: Record
-    value: bytes
+    value: bytes | None
+    """None is a tombstone: a command ended the session."""
     claims: bool
     """Whether it takes the profile that its update names."""
+    headers: Headers = ()
 
 
 class RejectedRecord(NamedTuple):
@@ -29,6 +32,14 @@ class RejectedRecord(NamedTuple):
 
     record: Record
     rejected: Rejected
+
+
+class CommandRecord(NamedTuple):
+    """A command's record, and what became of it."""
+
+    record: Record
+    command: SessionCommand
+    outcome: Ended | PassedOver
 
 
 Changed = Mapping[int, Mapping[bytes, Snapshot]]
@@ -41,8 +52,11 @@ class Folded(NamedTuple):
     snapshots: Sequence[Snapshot]
     letters: Sequence[RejectedRecord]
     duplicates: int
+    commands: Sequence[CommandRecord]
     claims: Mapping[str, str]
     """The claims that the snapshots rest on and that no earlier commit holds, by profile."""
+    ended_claims: Mapping[str, str | None]
+    """The claims that a command ends, by profile: None removes one, "" leaves it ownerless."""
     taken: int
     """How many of the part's records, from the first on, were folded."""
     size: int

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from processor.avro.codec import UpdateCodec
+from processor.avro.codec import CommandCodec, UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.framing import DecodeError, framed
+from processor.core.command import SessionCommand, wrong_command
 from processor.core.outcome import Reason, Rejected
 from processor.core.session import session_key
 from processor.core.update import SessionUpdate
@@ -16,8 +17,11 @@ from processor.stages.batch import Decoded
 class Decode:
     """Never raises for what a record holds, and allocates no more than in proportion to it."""
 
-    def __init__(self, updates: UpdateCodec, compiled: Compiled | None = None) -> None:
+    def __init__(
+        self, updates: UpdateCodec, commands: CommandCodec, compiled: Compiled | None = None
+    ) -> None:
         self._updates = updates
+        self._commands = commands
         self._compiled = compiled
         self._header = updates.header
         """What stood before the values that came last: for most records, what comes next."""
@@ -32,7 +36,13 @@ class Decode:
             for record, update in zip(records, updates, strict=True)
         ]
 
-    def read(self, record: Record) -> SessionUpdate | Rejected:
+    def read(self, record: Record) -> SessionUpdate | SessionCommand | Rejected:
+        """Return the record's update or command, valid, or why there is neither."""
+        if record.value is not None and self._commands.is_command(record.value):
+            return self._command(record, record.value)
+        return self.update(record)
+
+    def update(self, record: Record) -> SessionUpdate | Rejected:
         """Return the record's update, valid and with its total settled, or why there is none."""
         if isinstance(record, Unreadable):
             return Rejected(Reason.UNDECODABLE, _of_range(record))
@@ -50,6 +60,19 @@ class Decode:
         if isinstance(valid, str):
             return Rejected(Reason.INVALID_VALUE, valid)
         return valid
+
+    def _command(self, record: Record, value: bytes) -> SessionCommand | Rejected:
+        try:
+            command = self._commands.read(value, record.offset)
+        except DecodeError as error:
+            return Rejected(Reason.UNDECODABLE, str(error), command=True)
+        key = session_key(command.application_id, command.integration_id)
+        if record.key != key.encode():
+            wrong = f"the key is {record.key!r}, not {key}"
+            return Rejected(Reason.KEY_MISMATCH, wrong, command=True)
+        if wrong_value := wrong_command(command):
+            return Rejected(Reason.INVALID_VALUE, wrong_value, command=True)
+        return command
 
     def _alone(self, compiled: Compiled, record: Record) -> Decoded:
         """Return what becomes of a record that was not read with the others."""

@@ -6,12 +6,21 @@ from functools import lru_cache
 from typing import Final
 
 from processor.avro.compiled import EncodedUpdate
+from processor.core.command import SessionCommand, fold_command
 from processor.core.fold import fold
-from processor.core.outcome import Accepted, Duplicate, Reason, Rejected
+from processor.core.outcome import Accepted, Duplicate, Ended, Reason, Rejected
 from processor.core.session import Session, profile_key
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
-from processor.stages.batch import Decoded, Folded, RejectedRecord, Sessions, Snapshot
+from processor.stages.batch import (
+    CommandRecord,
+    Decoded,
+    Folded,
+    RejectedRecord,
+    Sessions,
+    Snapshot,
+)
+from processor.state.ends import end_by
 
 FOLD_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of snapshots, written or read in vain, after which a batch is cut: its rest goes into the
@@ -20,7 +29,7 @@ next transaction. To read one again for every update that it rejects may take 0.
 
 def profile_of(update: Decoded) -> str | None:
     """Return the key of the profile that an update names, None where it names none."""
-    if isinstance(update, Rejected):
+    if isinstance(update, (Rejected, SessionCommand)):
         return None
     if not isinstance(update, SessionUpdate):
         return update.profile
@@ -57,7 +66,9 @@ class Fold:
         held = dict(holders)
         snapshots: list[Snapshot] = []
         letters: list[RejectedRecord] = []
+        commands: list[CommandRecord] = []
         claims: dict[str, str] = {}
+        ended_claims: dict[str, str | None] = {}
         duplicates = size = taken = 0
         for record, update in zip(records, updates, strict=True):
             taken += 1
@@ -67,6 +78,17 @@ class Fold:
             known = current[record.partition]
             key = record.key or b""
             before = known[key]
+            if isinstance(update, SessionCommand):
+                session = None if before is None else self.session_of(before)
+                done = fold_command(session, update, held)
+                commands.append(CommandRecord(record, update, done))
+                if isinstance(done, Ended):
+                    ended_claims |= done.claims
+                    known[key] = None
+                    if done.version is not None:
+                        end = end_by(update, done.version)
+                        snapshots.append(Snapshot(record, None, False, end.headers()))
+                continue
             profile = profile_of(update)
             holder = None if profile is None else held.get(profile)
             outcome = self._outcome(record, update, before, holder)
@@ -75,7 +97,7 @@ class Fold:
                 if outcome.claims and profile is not None:
                     held[profile] = claims[profile] = key.decode()
                 snapshots.append(outcome)
-                size += len(outcome.value)
+                size += len(outcome.value or b"")
             else:
                 size += len(before or b"")
                 if isinstance(outcome, Duplicate):
@@ -84,7 +106,7 @@ class Fold:
                     letters.append(RejectedRecord(record, outcome))
             if size > self.limit:
                 break
-        return Folded(snapshots, letters, duplicates, claims, taken, size)
+        return Folded(snapshots, letters, duplicates, commands, claims, ended_claims, taken, size)
 
     def _outcome(
         self,

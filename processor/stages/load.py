@@ -56,8 +56,9 @@ class Load:
             if key in known:
                 continue
             before = changed[partition].get(key) if partition in changed else None
+            # A session that ended in this transaction still stands in Redis.
             state = self.records.get(partition, key) if before is None else before.value
-            if state is not None:
+            if state is not None or before is not None:
                 known[key] = state
                 hits += 1
             else:

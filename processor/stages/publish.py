@@ -5,7 +5,6 @@ from typing import Final
 
 from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
 from processor.stages.batch import Folded, RejectedRecord
-from processor.state.checkpoint import FORMAT
 
 ERROR_HEADERS: Final = tuple(
     "__streams.errors." + name
@@ -19,7 +18,7 @@ OFFSET_TO_HEADER: Final = "session-processor.offset-to"
 _OVERHEAD: Final = 1_024
 """What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
-_CLAIM: Final = ((FORMAT_HEADER, str(FORMAT).encode()),)
+_CLAIM: Final = ((FORMAT_HEADER, b"1"),)
 """A claim's headers."""
 _HEADER_LIMIT: Final = 4_096
 
@@ -39,13 +38,24 @@ class Publish:
 
     def _outgoing(self, part: Folded) -> list[Outgoing]:
         records = [
-            Outgoing(Topic.SESSIONS, record.partition, record.timestamp, record.key, value, ())
-            for record, value, _ in part.snapshots
+            Outgoing(Topic.SESSIONS, record.partition, record.timestamp, record.key, value, headers)
+            for record, value, _, headers in part.snapshots
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)
         records.extend(
             Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, key.encode(), holder.encode(), _CLAIM)
             for key, holder in part.claims.items()
+        )
+        records.extend(
+            Outgoing(
+                Topic.CLAIMS,
+                None,
+                NO_TIMESTAMP,
+                key.encode(),
+                None if holder is None else holder.encode(),
+                _CLAIM,
+            )
+            for key, holder in part.ended_claims.items()
         )
         return records
 

@@ -10,8 +10,11 @@ from typing import Any, Final, NamedTuple
 
 from processor.ports.sessions import Stamp
 
-FORMAT: Final = 1
-"""The format of the commit metadata, the checkpoint and the claims that this code writes."""
+FORMAT: Final = 2
+"""The format of the commit metadata that this code writes, and the newest that it reads: 2 since
+commands end sessions."""
+READABLE: Final = 1
+"""The format of all that a version without commands reads as well."""
 
 
 class ForeignText(Exception):  # noqa: N818  what was found
@@ -60,10 +63,20 @@ class CommitMetadata(NamedTuple):
     former: int | None = None
     """The output offset below which snapshots answer an input that was deleted since: what they say
     of input offsets means nothing in the present one."""
+    commands: bool = False
+    """Whether the partition has passed a command: a version that knows none must not go on here."""
 
     def position(self, offset: int) -> "Position":
         """Return where the partition stands by this and the committed offset."""
-        return Position(offset, self.output, self.epoch, self.promoted, self.seeding, self.former)
+        return Position(
+            offset,
+            self.output,
+            self.epoch,
+            self.promoted,
+            self.seeding,
+            self.former,
+            self.commands,
+        )
 
     def encode(self) -> str:
         """Return the text, about 260 bytes: brokers take 4,096."""
@@ -74,6 +87,7 @@ class CommitMetadata(NamedTuple):
             "former": self.former,
         }
         return _text(
+            readable=FORMAT if self.commands else READABLE,
             id=self.identity,
             out=self.output,
             topics=[stream.updates, stream.sessions, stream.dead_letters, stream.claims],
@@ -108,6 +122,7 @@ class CommitMetadata(NamedTuple):
                 None if promoted is None else Promoted(str(promoted[0]), int(promoted[1])),
                 None if seeding is None else int(seeding),
                 None if former is None else int(former),
+                fields["readable"] > READABLE,
             )
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
@@ -121,8 +136,9 @@ class Position(NamedTuple):
     epoch: int
     promoted: Promoted | None = None
     seeding: int | None = None
-    """As in `CommitMetadata`, as is the next."""
+    """As in `CommitMetadata`, as are the next two."""
     former: int | None = None
+    commands: bool = False
 
     def metadata(self, stream: Stream, identity: str) -> str:
         """Return the text to commit with this position under a producer's transactional id."""
@@ -134,6 +150,7 @@ class Position(NamedTuple):
             self.promoted,
             self.seeding,
             self.former,
+            self.commands,
         ).encode()
 
 
@@ -164,7 +181,7 @@ class Checkpoint(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the bytes that stand beside the sessions."""
-        return _text(**self._asdict()).encode()
+        return _text(readable=READABLE, **self._asdict()).encode()
 
     @classmethod
     def decode(cls, value: bytes) -> "Checkpoint":
@@ -180,7 +197,7 @@ class Checkpoint(NamedTuple):
 
 
 def _text(**fields: Any) -> str:
-    return json.dumps({"format": FORMAT, "readable": FORMAT, **fields}, separators=(",", ":"))
+    return json.dumps({"format": FORMAT, **fields}, separators=(",", ":"))
 
 
 def _fields(text: str) -> dict[str, Any]:

@@ -61,9 +61,9 @@ def _fill_claims(
             claims.fill(
                 generation,
                 {
-                    record.key.decode(): record.value.decode()
+                    record.key.decode(): None if record.value is None else record.value.decode()
                     for record in records
-                    if record.key and record.value
+                    if record.key
                 },
             )
             yield bool(records)

@@ -46,8 +46,8 @@ class RecordCache:
         """Return the session's snapshot, None where it is not cached."""
         return self._partitions[partition].get(key)
 
-    def put(self, partition: int, snapshots: Mapping[bytes, bytes]) -> None:
-        """Keep sessions' snapshots, then evict to the limit.
+    def put(self, partition: int, snapshots: Mapping[bytes, bytes | None]) -> None:
+        """Keep sessions' snapshots, without those that ended (None), then evict to the limit.
 
         Each owned partition has an equal share of the limit.
         """
@@ -57,8 +57,9 @@ class RecordCache:
             former = entries.pop(key, None)
             if former is not None:
                 size -= _cost(key, former)
-            entries[key] = snapshot
-            size += _cost(key, snapshot)
+            if snapshot is not None:
+                entries[key] = snapshot
+                size += _cost(key, snapshot)
         share = self._limit // len(self._partitions)
         while size > share:
             size -= _cost(*entries.popitem(last=False))

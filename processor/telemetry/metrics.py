@@ -14,7 +14,7 @@ from prometheus_client import (
 )
 
 from processor import __version__
-from processor.core.outcome import Reason
+from processor.core.outcome import ENDED, PASSED_OVER, Reason
 
 PREFIX: Final = "session_processor"
 _RECORDS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 4000, 10_000)
@@ -55,17 +55,25 @@ class Metrics:
         accepted: int,
         duplicates: int,
         rejected: Mapping[Reason, int],
+        commands: Mapping[tuple[str, str], int],
         seconds: float,
         commit_seconds: float,
     ) -> None:
-        """Count one committed batch: its records by outcome, and its time with the commit's."""
+        """Count one committed batch: its records by outcome, and its time with the commit's.
+
+        `commands` are those that were not rejected, by command and outcome.
+        """
         refused = sum(rejected.values())
         self._records.labels("accepted").inc(accepted)
         self._records.labels("duplicate").inc(duplicates)
         self._records.labels("rejected").inc(refused)
         for reason, count in rejected.items():
             self._rejected.labels(reason.value).inc(count)
-        self._batch_records.observe(accepted + duplicates + refused)
+        commanded = sum(commands.values())
+        self._records.labels("command").inc(commanded)
+        for (command, outcome), count in commands.items():
+            self._commands.labels(command, outcome).inc(count)
+        self._batch_records.observe(accepted + duplicates + refused + commanded)
         self._batch_seconds.observe(seconds)
         self._commit_seconds.observe(commit_seconds)
 
@@ -118,11 +126,17 @@ class Metrics:
 
     def _throughput(self) -> None:
         self._records = self._counter("records", "Records by outcome.", "outcome")
-        for outcome in ("accepted", "duplicate", "rejected"):
+        for outcome in ("accepted", "duplicate", "rejected", "command"):
             self._records.labels(outcome)
         self._rejected = self._counter("rejected", "Rejected records by reason.", "reason")
         for reason in Reason:
             self._rejected.labels(reason.value)
+        self._commands = self._counter(
+            "commands", "Commands that were not rejected, by outcome.", "command", "outcome"
+        )
+        for command in ("expire", "erase"):
+            for outcome in (ENDED, PASSED_OVER):
+                self._commands.labels(command, outcome)
         self._batch_records = self._histogram("batch_records", "Records a batch.", _RECORDS)
         self._batch_seconds = self._histogram("batch_seconds", "Time a batch.", _SECONDS)
         self._commit_seconds = self._histogram(

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from avro_bytes import (
+    COMMANDS,
     FAST,
     FULL,
     HEADER,
@@ -55,7 +56,7 @@ def packed(value: bytes) -> EncodedUpdate | None:
 
 def slowly(before: Session | None, value: bytes, holder: str | None) -> object:
     """Return what fastavro and the core say: a snapshot and whether it is a claim, or why not."""
-    update = Decode(UPDATES).read(record(value))
+    update = Decode(UPDATES, COMMANDS).update(record(value))
     outcome = update if isinstance(update, Rejected) else fold(before, update, holder)
     if isinstance(outcome, Accepted):
         return SNAPSHOTS.write(outcome.session), outcome.claim is not None
@@ -94,7 +95,7 @@ def test_every_valid_update_is_folded_by_it_and_alike(
     for update in history:
         value = UPDATES.write(update)
         assert same(value, session, holder) is not None
-        valid = Decode(UPDATES).read(record(value))
+        valid = Decode(UPDATES, COMMANDS).read(record(value))
         outcome = fold(session, cast("SessionUpdate", valid), holder)
         session = outcome.session if isinstance(outcome, Accepted) else session
 
@@ -268,7 +269,7 @@ def test_an_unsound_update_is_for_rule_3_to_name(change: dict[str, Any]) -> None
         UPDATES.write(update), f"{update.application_id}:{update.integration_id}".encode()
     )
     assert COMPILED.read([whole], HEADER) == [None]
-    assert isinstance(Decode(UPDATES).read(whole), Rejected)
+    assert isinstance(Decode(UPDATES, COMMANDS).read(whole), Rejected)
 
 
 @given(st.floats(allow_nan=False), st.integers(1, 2**31 - 1))

@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from typing import cast
 
-from avro_bytes import FAST, HEADER, KEY, SCHEMAS, SNAPSHOTS, decode_and_fold, needs_compiled
+from avro_bytes import (
+    COMMANDS,
+    FAST,
+    HEADER,
+    KEY,
+    SCHEMAS,
+    SNAPSHOTS,
+    decode_and_fold,
+    needs_compiled,
+)
 from values import NOON, a_session, accepted, an_update
 
 from processor.avro.codec import UpdateCodec
@@ -58,7 +67,7 @@ class Counting:
 
 def test_the_framing_that_came_last_is_tried_on_the_whole_next_batch() -> None:
     counting = Counting()
-    decode = Decode(UpdateCodec(SCHEMAS.updates, Registered()), counting)
+    decode = Decode(UpdateCodec(SCHEMAS.updates, Registered()), COMMANDS, counting)
     framed = record(confluent(7) + UPDATES.write(an_update())[len(HEADER) :])
     for _ in range(2):
         assert not any(isinstance(each, SessionUpdate) for each in decode([framed] * 3))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from avro_bytes import (
     CODECS,
+    COMMANDS,
     FULL,
     HEADER,
     HOSTILE,
@@ -51,7 +52,7 @@ def record(value: bytes | None, key: bytes | None = KEY) -> Record:
 
 
 def decode(value: bytes | None, key: bytes | None = KEY, codec: UpdateCodec = UPDATES) -> Any:
-    return Decode(codec).read(record(value, key))
+    return Decode(codec, COMMANDS).read(record(value, key))
 
 
 def reason(outcome: SessionUpdate | Rejected) -> Reason:
@@ -204,7 +205,7 @@ def verdict(value: bytes) -> str:
 def test_damaged_updates_are_rejected_or_valid_as_the_oracle_says(
     compiled: Compiled | None,
 ) -> None:
-    decode = Decode(UPDATES, compiled)
+    decode = Decode(UPDATES, COMMANDS, compiled)
     chance = random.Random(0)
     whole, seen = UPDATES.write(FULL), Counter[str]()
     for _ in range(8_000):

@@ -1,9 +1,10 @@
 """The Redis ports in memory; each object stands for one process on a `FakeServer`."""
 
+import json
 from collections.abc import Iterable, Mapping
 
 from fakes.redis_server import FakeServer
-from processor.ports.claims import ClaimsNotReady
+from processor.ports.claims import ClaimsNotReady, Place
 from processor.ports.sessions import CacheLost, Stamp, Want, Write
 from processor.redis.keys import CHECKPOINT, LAYOUT, Keys
 
@@ -136,6 +137,62 @@ class FakeClaims:
         self._server.put(self._keys.holders(generation), taken)
         return self._held(generation, claims)
 
+    def give_up(
+        self, generation: str, session: str, place: Place, profiles: Mapping[str, str | None]
+    ) -> dict[str, str]:
+        self._server.called()
+        self._server.forget_undo()
+        self._raise_unless(generation, b"1")
+        held = self._held(generation, profiles)
+        if any(held.get(profile) not in {session, ""} for profile in profiles):
+            return held
+        partition, offset = place
+        removals = self._removals(generation)
+        removals |= {
+            f"{partition}:{profile}": offset
+            for profile, holder in profiles.items()
+            if holder is None
+        }
+        self._server.put(
+            self._keys.holders(generation),
+            {
+                **{profile.encode(): b"" for profile in profiles},
+                b"removals": json.dumps(removals).encode() if removals else None,
+            },
+        )
+        return dict.fromkeys(profiles, "")
+
+    def finish_removals(self, offsets: Mapping[int, int]) -> None:
+        self._server.called()
+        self._server.forget_undo()
+        generation = self._current()
+        try:
+            self._raise_unless(generation, b"1")
+        except ClaimsNotReady:
+            return
+        left = dict[str, int]()
+        done = list[str]()
+        for name, offset in self._removals(generation).items():
+            partition, _, profile = name.partition(":")
+            if offset < offsets.get(int(partition), 0):
+                done.append(profile)
+            else:
+                left[name] = offset
+        kept = {name.partition(":")[2] for name in left}
+        held = self._held(generation, done)
+        gone = [each for each in done if held.get(each) == "" and each not in kept]
+        self._server.put(
+            self._keys.holders(generation),
+            {
+                **dict.fromkeys(profile.encode() for profile in gone),
+                b"removals": json.dumps(left).encode() if left else None,
+            },
+        )
+
+    def _removals(self, generation: str) -> dict[str, int]:
+        text = self._server.field(self._keys.holders(generation), b"removals")
+        return dict(json.loads(text or b"{}"))
+
     def is_current(self, generation: str) -> bool:
         self._server.called()
         try:
@@ -158,13 +215,18 @@ class FakeClaims:
         self._server.put(self._keys.claims(), {**fields, b"stream": stream.encode()})
         return fresh
 
-    def fill(self, generation: str, claims: Mapping[str, str]) -> None:
+    def fill(self, generation: str, claims: Mapping[str, str | None]) -> None:
         self._server.called()
         self._server.forget_undo()
         self._raise_unless(generation, b"0")
         self._server.lease = self._token
-        fields = {profile.encode(): holder.encode() for profile, holder in claims.items()}
-        self._server.put(self._keys.holders(generation), fields)
+        self._server.put(
+            self._keys.holders(generation),
+            {
+                profile.encode(): None if holder is None else holder.encode()
+                for profile, holder in claims.items()
+            },
+        )
 
     def finish(self, generation: str) -> None:
         self._server.called()

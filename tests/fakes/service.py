@@ -8,8 +8,9 @@ from typing import NamedTuple
 from zlib import crc32
 
 from avro_bytes import FAST, SCHEMAS
-from first_sessions import not_exactly_one_first, winners
-from oracle import DeadLetter, Entry, Expected, Snapshot, expected
+from first_sessions import as_published, not_exactly_one_first, winners, wrong_claims
+from oracle import DeadLetter, Entry, Expected, Snapshot, expected, is_command
+from session_commands import commanded
 
 from fakes.broker import FakeBroker
 from fakes.clock import FakeClock
@@ -120,7 +121,7 @@ class World:
         def run_of(adapters: Adapters, codecs: Codecs) -> Run:
             if replay is not None:
                 live = LiveTopics(FakeCoordination(replay.live), FakeScan(replay.live))
-                return replay_run(adapters, replay.plan, live, codecs.seen)
+                return replay_run(adapters, replay.plan, live, codecs.values)
             ends = frozen_ends(adapters.log.coordination, PARTITIONS) if until_end else None
             return live_run(adapters, start, ends)
 
@@ -135,6 +136,11 @@ class World:
 
     def feed_harsh(self, count: int, seed: int) -> None:
         self.feed(updates(count, seed=seed, mix=HARSH, partition=partition_of))
+
+    def feed_commanded(self, count: int, seed: int) -> None:
+        """Feed an empty input with updates and commands."""
+        stream = updates(count, seed=seed, mix=HARSH, partition=partition_of)
+        self.feed(commanded(stream, seed))
 
     def processed(self) -> bool:
         """Whether the committed offsets are at the input's ends."""
@@ -158,33 +164,33 @@ class World:
         An oracle's entry has a tuple of headers, a record that was read a list.
         """
         output = {
-            partition: [
-                Snapshot(each.key or b"", each.value or b"", each.timestamp)
-                for each in self.records(Topic.SESSIONS, partition)
-            ]
+            partition: [Snapshot.of(each) for each in self.records(Topic.SESSIONS, partition)]
             for partition in range(PARTITIONS)
         }
-        assert not_exactly_one_first(output) == []
-        firsts = winners(output)
-        oracle = {
-            partition: expected(
-                [Entry(*each[1:]) for each in self.records(Topic.UPDATES, partition)],
-                firsts,
-                SNAPSHOT_LIMIT,
-            )
+        inputs = {
+            partition: [Entry(*each[1:]) for each in self.records(Topic.UPDATES, partition)]
             for partition in output
+        }
+        claims = [
+            (each.key or b"", each.value)
+            for partition in range(PARTITIONS)
+            for each in self.records(Topic.CLAIMS, partition)
+        ]
+        assert wrong_claims(output, claims) == []
+        if not any(is_command(each) for log in inputs.values() for each in log):
+            assert not_exactly_one_first(output) == []
+            assert dict(claims) == {key.encode(): each for key, each in winners(output).items()}
+        oracle = {
+            partition: expected(log, as_published(output[partition]), SNAPSHOT_LIMIT)
+            for partition, log in inputs.items()
         }
         for partition, wanted in oracle.items():
             assert output[partition] == wanted.snapshots, f"output of partition {partition}"
             assert self._letters(partition) == wanted.dead_letters
-            last = {each.key: each.value for each in wanted.snapshots}
+            last = {
+                each.key: each.value for each in wanted.snapshots if each.key in wanted.sessions
+            }
             assert self.stored(partition) == last, f"Redis of partition {partition}"
-        claimed = {
-            (each.key or b"").decode(): each.value
-            for partition in range(PARTITIONS)
-            for each in self.records(Topic.CLAIMS, partition)
-        }
-        assert claimed == firsts
         return oracle
 
     def _letters(self, partition: int) -> list[DeadLetter]:

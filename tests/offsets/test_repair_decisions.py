@@ -11,7 +11,7 @@ from processor.partitions.committed import (
     went_back,
 )
 from processor.ports.log import Committed, Extent
-from processor.state.checkpoint import CommitMetadata, Promoted, Stream
+from processor.state.checkpoint import FORMAT, CommitMetadata, Promoted, Stream
 
 NOW = Stream("cluster", "u", "s", "d", "c", 4, "single-object")
 UPDATES = Extent(100, 500, 500)
@@ -178,7 +178,7 @@ def test_the_epoch_is_above_all_that_are_known() -> None:
 
 
 def test_a_newer_versions_offset_is_not_repaired() -> None:
-    text = metadata().encode().replace('"readable":1', '"readable":2')
+    text = metadata().encode().replace('"readable":1', f'"readable":{FORMAT + 1}')
     standing = check_committed(
         Found(2, Committed(300, text), UPDATES, OUTPUT), NOW, lambda each: each.value
     )

@@ -1,36 +1,45 @@
 """Whether the state is exact, read from what compaction left of the output."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import cast
 
 from fakes.service import STREAM
 
 from processor.ports.log import Coordination, Extent, Record, Topic
-from processor.replay.exact import Seen
+from processor.replay.exact import Seen, Values
 from processor.replay.live_state import LiveState
 from processor.replay.plan import LiveOutput, Range
 from processor.replay.spill import SpilledSeen
 
+INPUT_END = 100
+
 
 class Log:
-    """One partition's snapshots, each `(key, input offset, version)`, and where it ends."""
+    """One partition's snapshots, each `(key, input offset, version)`, and its input's commands."""
 
-    def __init__(self, *snapshots: tuple[bytes, int, int]) -> None:
+    def __init__(
+        self, *snapshots: tuple[bytes, int, int], commands: Mapping[int, bytes] | None = None
+    ) -> None:
         self._records = [
             Record(0, at, -1, key, b"%d %d" % (offset, version), ())
             for at, (key, offset, version) in enumerate(snapshots)
+        ]
+        self._input = [
+            Record(0, at, -1, key, b"command", ()) for at, key in (commands or {}).items()
         ]
 
     def read(
         self, topic: Topic, partition: int, start: int, end: int
     ) -> Iterator[Sequence[Record]]:
-        assert (topic, partition) == (Topic.SESSIONS, 0)
+        assert partition == 0
+        records = self._records if topic is Topic.SESSIONS else self._input
         yield []
-        yield [each for each in self._records if start <= each.offset < end]
+        yield [each for each in records if start <= each.offset < end]
 
-    def extent(self, _topic: Topic, _partition: int) -> Extent:
-        return Extent(0, len(self._records), len(self._records))
+    def extent(self, topic: Topic, _partition: int) -> Extent:
+        end = len(self._records) if topic is Topic.SESSIONS else INPUT_END
+        return Extent(0, end, end)
 
 
 def seen(value: bytes) -> Seen:
@@ -38,13 +47,23 @@ def seen(value: bytes) -> Seen:
     return Seen(int(offset), int(version))
 
 
+VALUES = Values(seen, lambda value: value == b"command")
+
+
 def inexact(log: Log, start: int, end: int = 99, former: int = 0) -> list[int]:
     survey = LiveState(STREAM, cast(Coordination, log), log)
     told: list[tuple[int, int, int]] = []
     points = survey.inexact(
-        {0: Range(start, 100)}, {0: LiveOutput(end, former)}, seen, lambda *each: told.append(each)
+        {0: Range(start, 100)},
+        {0: LiveOutput(end, former)},
+        VALUES,
+        lambda *each: told.append(each),
     )
-    assert told == [] if start == former == 0 else told[-1] == (0, end, end)
+    assert (
+        told == []
+        if start == former == 0
+        else told[-1] == (0, end + INPUT_END - start, end + INPUT_END - start)
+    )
     return [point.earliest for point in points]
 
 
@@ -59,6 +78,15 @@ def test_a_whole_log_is_exact_and_one_with_a_gap_is_not() -> None:
     # What was published after the plan's end tells, too, that compaction has been there.
     assert inexact(gap, 6, end=1) == [10]
     assert inexact(Log((b"a", 1, 1), (b"a", 9, 2)), 6, end=1) == []
+
+
+def test_a_command_whose_session_left_nothing_is_not_passed_by() -> None:
+    left = Log((b"a", 1, 1), commands={3: b"a", 20: b"b", 40: b"b"})
+    assert inexact(left, 2) == [41]
+    assert inexact(left, 41) == []
+    assert inexact(Log((b"b", 10, 1), commands={20: b"b"}), 2) == []
+    # Whatever the command ended was before what is left.
+    assert inexact(Log((b"b", 30, 1), commands={20: b"b"}), 2) == [21]
 
 
 def test_what_answers_a_former_input_is_before_any_start() -> None:

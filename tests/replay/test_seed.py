@@ -127,7 +127,7 @@ def test_a_state_that_was_compacted_away_after_the_replay_was_begun_ends_it() ->
     log.entries[place] = Entry(None, None)
     other = isolated(world)
     replay = Replay(plan, world.broker)
-    with pytest.raises(FailClosed, match="compaction has removed a snapshot of"):
+    with pytest.raises(FailClosed, match="compaction has removed a record of"):
         other.service(replay=replay).run_until(lambda: False)
 
 

@@ -111,7 +111,7 @@ def test_a_rebuild_of_claims_that_is_superseded_begins_again(world: World) -> No
     flush(world)
     fill, failures = service.claims.fill, [CacheUnavailable("away"), ClaimsNotReady("superseded")]
 
-    def failing(generation: str, claims: Mapping[str, str]) -> None:
+    def failing(generation: str, claims: Mapping[str, str | None]) -> None:
         if failures:
             raise failures.pop()
         fill(generation, claims)

@@ -13,7 +13,7 @@ from system.process import eventually
 from processor.kafka import producer
 from processor.kafka.producer import _send_offsets
 from processor.ports.log import BatchAborted, ProducerLost
-from processor.runtime.pipeline import _Batch
+from processor.runtime.batch import Batch
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def no_collection() -> Iterator[None]:
 
 
 def alive() -> int:
-    return sum(isinstance(each, _Batch) for each in gc.get_objects())
+    return sum(isinstance(each, Batch) for each in gc.get_objects())
 
 
 def test_batches_that_are_refused_again_and_again_do_not_pile_up(

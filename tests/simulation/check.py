@@ -318,12 +318,18 @@ class Check:
             sessions = {key: value for key, value in stored.items() if key != CHECKPOINT}
             if sessions != state.sessions(state.next_output()) or CHECKPOINT not in stored:
                 return f"the sessions of partition {partition}"
-        claims = self._keys.claims()
-        holders = server.hashes.get(self._keys.holders(server.text(claims, b"generation")), {})
-        held = {key.decode(): value for key, value in holders.items() if key}
-        if server.text(claims, b"ready") != "1" or held != self.claims:
+        if server.text(self._keys.claims(), b"ready") != "1" or self._held(server) != self.claims:
             return "the claims"
         return None
+
+    def pending_claims(self, server: FakeServer) -> bool:
+        """Whether Redis has claims that are not committed, or not all that are."""
+        return self._held(server) != self.claims
+
+    def _held(self, server: FakeServer) -> dict[str, bytes]:
+        generation = server.text(self._keys.claims(), b"generation")
+        holders = server.hashes.get(self._keys.holders(generation), {})
+        return {key.decode(): value for key, value in holders.items() if key}
 
 
 def input_offset(snapshot: bytes) -> int:

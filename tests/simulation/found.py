@@ -82,8 +82,65 @@ CLAIMED: Final = Plan(
 """A claim is in Redis whose batch was aborted, and its update expires. The repair has it forgotten.
 """
 
+EXPIRED: Final = Plan(
+    seed=745130302159,
+    history=955061582,
+    partitions=1,
+    processes=2,
+    switching=0.3,
+    latency=0.05,
+    marker_delay=0.0,
+    quiet=False,
+    max_batch=3,
+    part=20,
+    chunk=2,
+    cache_bytes=1 << 20,
+    horizon=855,
+    feeds=((162, 4),),
+    faults=(Happens(805, "retention", 0, 0.5, 33343),),
+    actors=(
+        Acts(
+            258,
+            "replay",
+            54427,
+            (
+                Happens(0, "join", 0, 0.05, 50281, "", "after"),
+                Happens(0, "kill", 0, 2.0, 5108, "coordination.extent"),
+            ),
+        ),
+    ),
+)
+"""Input expires before a replay has read it, and a process of it that waits for the other one must
+not say that all is done."""
+
+UNCOMMITTED: Final = Plan(
+    seed=745130297146,
+    history=35432773,
+    partitions=2,
+    processes=2,
+    switching=0.03,
+    latency=0.002,
+    marker_delay=0.0,
+    quiet=False,
+    max_batch=50,
+    part=20,
+    chunk=100,
+    cache_bytes=4_000,
+    horizon=150,
+    feeds=((9, 1), (121, 2)),
+    faults=(
+        Happens(52, "join", 1, 2.0, 36087),
+        Happens(121, "kafka away", 1, 70.0, 19837, "claims.take"),
+    ),
+    actors=(Acts(10, "replay", 16765, ()),),
+)
+"""A replay is begun between the taking of a claim and its commit: it cannot know of the claim. The
+documents say so, and simulated replays begin a little later."""
+
 FOUND: Final = {
     "a virgin partition": VIRGIN,
     "a state that was compacted away": COMPACTED,
     "a claim of a lost update": CLAIMED,
+    "input of a replay that expired": EXPIRED,
+    "a replay beside a claim that is not committed": UNCOMMITTED,
 }

@@ -106,7 +106,7 @@ class ReplayProcess(Process):
 
     def run_of(self, adapters: Adapters) -> Run:
         assert self.replay.plan is not None
-        return replay_run(adapters, self.replay.plan, self.live, CODECS.seen)
+        return replay_run(adapters, self.replay.plan, self.live, CODECS.values)
 
     def ends(self, error: ProcessorError) -> None:
         """Take note that it ended by itself: only where input expired before it was read."""
@@ -158,7 +158,9 @@ class Replay:
         """Make the plan, unless another process has; where it is refused, there is none."""
         broker, stream = self.world.broker, stream_of(self.world.broker)
         live: Any = SimpleNamespace(
-            state=LiveState(stream, coordination, scan), coordination=coordination, seen=CODECS.seen
+            state=LiveState(stream, coordination, scan),
+            coordination=coordination,
+            values=CODECS.values,
         )
         starts = {
             partition: self._chance.randint(
@@ -177,8 +179,12 @@ class Replay:
             return
         if self.plan is not None:
             return
+        # What live has decided by a claim that is not committed, a replay may decide otherwise.
+        pending = self.world.check.pending_claims(self.world.server)
         ends = {partition: each.end for partition, each in outputs.items()}
         plan = ReplayPlan("night", 0, stream, ranges, ends, live.state.claims_ends())
+        if pending:
+            raise NotFound("claims are not committed yet")
         if self.plan is None:
             self.plan = plan
             self._freeze(plan)

@@ -9,7 +9,14 @@ from fakes.service import STREAM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.state.checkpoint import FORMAT, Checkpoint, CommitMetadata, ForeignText, Promoted
+from processor.state.checkpoint import (
+    FORMAT,
+    READABLE,
+    Checkpoint,
+    CommitMetadata,
+    ForeignText,
+    Promoted,
+)
 
 METADATA = CommitMetadata("group-nonce", 42, STREAM, 3)
 CHECKPOINT = Checkpoint("cluster", "id-1", "id-2", 1, "group-nonce", 7, 9, 1_700_000_000_000, 2)
@@ -34,7 +41,7 @@ def test_metadata_fits_into_what_brokers_take() -> None:
 
 
 def test_a_newer_format_that_can_be_read_is_read() -> None:
-    newer = {"format": FORMAT + 7, "readable": FORMAT, "unknown": {"to": ["us"]}}
+    newer = {"format": FORMAT + 7, "readable": READABLE, "unknown": {"to": ["us"]}}
     text = changed(METADATA.encode(), **newer)
     assert CommitMetadata.decode(text, STREAM.cluster) == METADATA
     assert Checkpoint.decode(changed(CHECKPOINT.encode(), **newer).encode()) == CHECKPOINT

@@ -30,8 +30,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
     OffsetSpec,
 )
 from confluent_kafka.cimpl import NewTopic
-from first_sessions import not_exactly_one_first, winners
-from oracle import Entry, Expected, Snapshot, decode_session, expected
+from first_sessions import as_published, not_exactly_one_first, wrong_claims
+from oracle import Entry, Expected, Snapshot, decode_session, expected, is_command
 from servers import Names
 from system.process import Process, eventually
 
@@ -345,33 +345,50 @@ class Deployment:
         """See that output, dead letters and Redis are what the oracle makes of the input."""
         inputs = self.read(self.names.updates)
         output = {
-            partition: [
-                Snapshot(each.key or b"", each.value or b"", each.timestamp) for each in log
-            ]
+            partition: [*map(Snapshot.of, log)]
             for partition, log in self.read(self.names.sessions).items()
         }
         letters = self.read(self.names.dead_letters)
-        assert not_exactly_one_first(output) == []
-        firsts = winners(output)
-        oracle = {partition: expected(log, firsts) for partition, log in inputs.items()}
+        if any(is_command(each) for log in inputs.values() for each in log):
+            claims = [each for log in self.read(self.names.claims).values() for each in log]
+            told = [(each.key or b"", each.value) for each in claims]
+            assert wrong_claims(output, told) == []
+        else:
+            assert not_exactly_one_first(output) == []
+        oracle = {
+            partition: expected(log, as_published(output[partition]))
+            for partition, log in inputs.items()
+        }
         for partition, wanted in oracle.items():
             _assert_same(output[partition], wanted.snapshots, partition)
             _assert_letters(letters[partition], wanted, self.names.updates, partition)
-            last = {each.key: each.value for each in wanted.snapshots}
+            last = {
+                each.key: each.value for each in wanted.snapshots if each.key in wanted.sessions
+            }
             assert self.redis_sessions()[partition] == last, f"Redis of partition {partition}"
         return oracle
 
 
+def _answers(snapshot: Snapshot) -> int:
+    """Return the input offset that a record of the output answers."""
+    if snapshot.value is None:
+        return int(dict(snapshot.end)["session-processor.input-offset"])
+    return int(decode_session(snapshot.value)["inputOffset"])
+
+
+def _in_words(snapshot: Snapshot) -> object:
+    return snapshot.end if snapshot.value is None else decode_session(snapshot.value)
+
+
 def _assert_same(output: list[Snapshot], wanted: list[Snapshot], partition: int) -> None:
-    made = {decode_session(each.value)["inputOffset"] for each in output}
-    due = {decode_session(each.value)["inputOffset"] for each in wanted}
+    made, due = ({_answers(each) for each in side} for side in (output, wanted))
     assert made == due, (
         f"partition {partition}: absent {sorted(due - made)}, not due {sorted(made - due)}"
     )
     for place, (there, expected_there) in enumerate(zip(output, wanted, strict=False)):
         assert there == expected_there, (
             f"partition {partition}, snapshot {place} of {len(output)}, {len(wanted)} expected:\n"
-            f"{decode_session(there.value)}\nexpected:\n{decode_session(expected_there.value)}"
+            f"{_in_words(there)}\nexpected:\n{_in_words(expected_there)}"
         )
     assert len(output) == len(wanted), f"partition {partition}"
 

@@ -16,6 +16,7 @@ def test_a_batch_counts_by_outcome_and_reason() -> None:
         accepted=7,
         duplicates=2,
         rejected={Reason.UNDECODABLE: 1, Reason.TOO_LARGE: 3},
+        commands={("erase", "ended"): 2},
         seconds=0.02,
         commit_seconds=0.005,
     )
@@ -24,7 +25,10 @@ def test_a_batch_counts_by_outcome_and_reason() -> None:
     assert value(metrics, "records_total", outcome="rejected") == 4
     assert value(metrics, "rejected_total", reason="too-large") == 3
     assert value(metrics, "rejected_total", reason="key-mismatch") == 0
-    assert value(metrics, "batch_records_sum") == 13
+    assert value(metrics, "batch_records_sum") == 15
+    assert value(metrics, "records_total", outcome="command") == 2
+    assert value(metrics, "commands_total", command="erase", outcome="ended") == 2
+    assert value(metrics, "commands_total", command="expire", outcome="passed-over") == 0
     assert value(metrics, "batch_seconds_sum") == 0.02
     assert value(metrics, "commit_seconds_count") == 1
 

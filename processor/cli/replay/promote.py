@@ -58,7 +58,7 @@ def command(
             outputs = _ready(live, plan, own)
             staged = _staged(live, plan, own, outputs, closing, as_json=as_json)
             rows = [_row(each) for each in staged]
-        _refuse_vanishing(staged)
+        _refuse(staged)
         asks = not (yes or as_json) and sys.stdin.isatty()
         if asks:
             emit(rows, as_json=False)
@@ -132,15 +132,27 @@ def _row(staged: Staged) -> dict[str, object]:
     }
 
 
-def _refuse_vanishing(staged: list[Staged]) -> None:
-    keys = list(islice((key for each in staged for key in each.vanishing()), _TOLD))
-    if keys:
-        told = ", ".join(printable(key.decode(errors="backslashreplace")) for key in keys)
-        raise FailClosed(
-            f"sessions are live that the replay does not have: {told}"
-            + (", …" if len(keys) == _TOLD else ""),
-            hint="A promote takes no session away. See why: `session-processor replay diff`.",
-        )
+def _refuse(staged: list[Staged]) -> None:
+    """Raise FailClosed where live and the replay do not have the same sessions."""
+    for keys, wrong, rule in (
+        (
+            (key for each in staged for key in each.vanishing()),
+            "sessions are live that the replay does not have",
+            "A promote takes no session away that no command ended.",
+        ),
+        (
+            (key for each in staged for key in each.ended()),
+            "sessions have ended live that go on in the replay",
+            "A promote brings no session back.",
+        ),
+    ):
+        some = list(islice(keys, _TOLD))
+        if some:
+            told = ", ".join(printable(key.decode(errors="backslashreplace")) for key in some)
+            raise FailClosed(
+                f"{wrong}: {told}" + (", …" if len(some) == _TOLD else ""),
+                hint=f"{rule} See why: `session-processor replay diff`.",
+            )
 
 
 def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def bounds(
         inexact = live.state.inexact(
             exact,
             outputs,
-            live.seen,
+            live.values,
             lambda partition, done, _: bar.update(tasks[partition], completed=done),
         )
     return ranges, outputs, [*refused, *inexact]

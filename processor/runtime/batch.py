@@ -1,0 +1,51 @@
+"""What a transaction of the pipeline has so far."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from processor.ports.log import Record
+from processor.stages.batch import CommandRecord, Folded, RejectedRecord, Snapshot
+
+
+class Batch:
+    """The parts of a transaction, folded and sent."""
+
+    def __init__(self) -> None:
+        self.changed = defaultdict[int, dict[bytes, Snapshot]](dict)
+        self.letters: list[RejectedRecord] = []
+        self.accepted = self.duplicates = self.taken = self.size = self.hits = self.misses = 0
+        self.commands: list[CommandRecord] = []
+        self.commanded = set[int]()
+        """The partitions of which there is a command."""
+        self.claimed = self.ended_claims = False
+        self.generation = ""
+
+    def add(self, part: Folded) -> None:
+        """Take note of a part that was sent."""
+        for snapshot in part.snapshots:
+            record = snapshot.record
+            self.changed[record.partition][record.key or b""] = snapshot
+        self.letters += part.letters
+        for each in part.letters:
+            if each.rejected.command:
+                self.commanded.add(each.record.partition)
+        for command in part.commands:
+            self.commanded.add(command.record.partition)
+        self.commands += part.commands
+        self.accepted += sum(each.value is not None for each in part.snapshots)
+        self.duplicates += part.duplicates
+        self.taken += part.taken
+        self.size += part.size
+        self.claimed = self.claimed or bool(part.claims or part.ended_claims)
+        self.ended_claims = self.ended_claims or bool(part.ended_claims)
+
+    def updates(
+        self, records: Sequence[Record]
+    ) -> tuple[Sequence[Record], Sequence[RejectedRecord]]:
+        """Return those of the batch's records, and of its letters, that are of no command."""
+        letters = [each for each in self.letters if not each.rejected.command]
+        if not self.commanded:
+            return records, letters
+        commands = {id(each.record) for each in self.commands}
+        commands |= {id(each.record) for each in self.letters if each.rejected.command}
+        return [each for each in records if id(each) not in commands], letters

@@ -1,0 +1,195 @@
+"""Commands end sessions: through the whole service, beside the oracle."""
+
+import pytest
+from fakes.redis import FakeClaims
+from fakes.service import LIMITS, STREAM, Service, World, partition_of
+from golden import encoded, update
+from oracle import decode_session
+from session_commands import erase, expire
+
+from processor.bootstrap.wiring import Limits
+from processor.dead_letters.limits import FloodLimits
+from processor.demo.traffic import DemoUpdate
+from processor.ports.log import BatchAborted, Topic
+from processor.state.checkpoint import CommitMetadata
+
+KEY, OTHER = b"1:cart-17", b"1:cart-18"
+MINE, THEIRS = partition_of(KEY), partition_of(OTHER)
+SMALL = LIMITS._replace(cache=0)
+
+
+def feed(world: World, *values: bytes, key: bytes = KEY) -> None:
+    world.feed(DemoUpdate(key, value, (), 1_000, partition_of(key)) for value in values)
+
+
+def versions(world: World, key: bytes = KEY) -> list[int]:
+    """Return the versions of the session's records in the output, 0 for an end."""
+    return [
+        0 if each.value is None else decode_session(each.value)["version"]
+        for each in world.records(Topic.SESSIONS, partition_of(key))
+        if each.key == key
+    ]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(
+    "limits", [LIMITS, SMALL, LIMITS._replace(part=1), LIMITS._replace(fold=1)], ids=str
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_published_is_what_the_oracle_says(
+    world: World, limits: Limits, seed: int, *, compiled: bool
+) -> None:
+    world.feed_commanded(400, seed)
+    service = world.service(limits, compiled=compiled)
+    service.run_until_processed()
+    results = world.assert_exact()
+    told = [outcome for each in results.values() for outcome in each.outcomes.values()]
+    assert len(told) == service.counted("records_total", {"outcome": "command"})
+    ends = sum(each.value is None for of in results.values() for each in of.snapshots)
+    for name in ("expire", "erase"):
+        for outcome in ("ended", "passed-over"):
+            assert counted(service, name, outcome) > 0
+    # An erase may have claims alone to end.
+    assert ends <= counted(service, "expire", "ended") + counted(service, "erase", "ended")
+
+
+def counted(service: Service, command: str, outcome: str) -> float:
+    return service.counted("commands_total", {"command": command, "outcome": outcome})
+
+
+@pytest.mark.parametrize("limits", [LIMITS, SMALL, LIMITS._replace(part=1)], ids=str)
+def test_within_a_transaction_the_session_is_absent_at_once(world: World, limits: Limits) -> None:
+    feed(world, encoded(update(1, coupon="A")))
+    service = world.service(limits)
+    service.run_until_processed()
+    feed(world, expire(KEY, 0), encoded(update(1)), encoded(update(2)), erase(KEY))
+    feed(world, encoded(update(3, state="closed")), encoded(update(3)))
+    service.run_until_processed()
+    assert versions(world) == [1, 0, 1, 2, 0, 1]
+    world.assert_exact()
+
+
+def test_an_update_that_stands_before_an_expiry_wins(world: World) -> None:
+    feed(world, encoded(update(1)), encoded(update(2)), expire(KEY, 0), expire(KEY, 1, "closed"))
+    service = world.service()
+    service.run_until_processed()
+    assert versions(world) == [1, 2]
+    assert counted(service, "expire", "passed-over") == 2
+    assert committed(world, MINE).commands
+    world.assert_exact()
+
+
+def committed(world: World, partition: int) -> CommitMetadata:
+    return CommitMetadata.decode(world.broker.committed[partition].metadata, STREAM.cluster)
+
+
+def test_a_former_version_is_kept_away_from_the_first_command_on(world: World) -> None:
+    """Whatever became of it, a version that knows no commands would make a dead letter of it."""
+    service = world.service()
+    service.run_until_processed()
+    assert not committed(world, MINE).commands
+    assert '"readable":1' in world.broker.committed[MINE].metadata
+    feed(world, expire(KEY, 0) + b"?")
+    service.run_until_processed()
+    assert '"readable":2' in world.broker.committed[MINE].metadata
+    assert not committed(world, THEIRS).commands
+    feed(world, encoded(update(1)))
+    service.run_until_processed()
+    assert committed(world, MINE).commands
+
+
+def claims(world: World) -> dict[str, bytes]:
+    """Return the claims that Redis has."""
+    generation = world.server.text(world.keys.claims(), b"generation")
+    held = world.server.hashes[world.keys.holders(generation)]
+    return {key.decode(): value for key, value in held.items() if key}
+
+
+def test_a_forgotten_profile_has_another_first_session_and_a_released_one_none(
+    world: World,
+) -> None:
+    feed(world, encoded(update(1, profileId="ada")), encoded(update(2, profileId="bob")))
+    service = world.service()
+    service.run_until_processed()
+    assert claims(world) == {"1:ada": KEY, "1:bob": KEY}
+    feed(world, erase(KEY, forget=("ada",), release=("bob", "eve")))
+    service.run_until_processed()
+    assert claims(world) == {"1:bob": b""}
+    for number, profile in ((3, "ada"), (4, "bob")):
+        feed(world, encoded(update(number, "cart-18", profileId=profile)), key=OTHER)
+    service.run_until_processed()
+    assert claims(world) == {"1:bob": b"", "1:ada": OTHER}
+    world.assert_exact()
+    # The topic says the same.
+    world.server.hashes.clear()
+    service.run_until_processed()
+    service.run_until(lambda: service.claims.stream() is not None)
+    assert claims(world) == {"1:bob": b"", "1:ada": OTHER}
+
+
+@pytest.mark.parametrize("step", ["flush", "commit"])
+def test_an_erase_whose_batch_was_aborted_is_done_again(world: World, step: str) -> None:
+    feed(world, encoded(update(1, profileId="ada")))
+    service = world.service()
+    service.run_until_processed()
+
+    def aborted() -> None:
+        # Nobody may be first between the two.
+        assert claims(world)["1:ada"] == b""
+        raise BatchAborted("the simulated broker says so")
+
+    world.broker.at(step, aborted)
+    feed(world, erase(KEY, forget=("ada",)), encoded(update(2, profileId="ada")))
+    service.run_until_processed()
+    assert versions(world) == [1, 0, 1]
+    assert claims(world) == {"1:ada": KEY}
+    world.assert_exact()
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_who_comes_after_a_kill_removes_what_was_committed_as_removed(world: World) -> None:
+    feed(world, encoded(update(1, profileId="ada")))
+    service = world.service()
+    service.run_until_processed()
+
+    def killed() -> None:
+        raise Killed
+
+    world.broker.at("committed", killed)
+    feed(world, erase(KEY, forget=("ada",)))
+    with pytest.raises(Killed):
+        service.run_until_processed()
+    assert claims(world)["1:ada"] == b""
+    service.subscription.close()
+    world.service().run_until_processed()
+    assert claims(world) == {}
+    world.assert_exact()
+
+
+def test_a_claim_that_two_erases_remove_goes_with_the_last_of_them(world: World) -> None:
+    """Were it removed by the first, a third session could claim it before the other's tombstone."""
+    one, other = FakeClaims(world.server, world.keys), FakeClaims(world.server, world.keys)
+    generation = one.begin("s")
+    assert generation is not None
+    one.finish(generation)
+    one.take(generation, {"1:ada": "1:a"})
+    assert one.give_up(generation, "1:a", (0, 5), {"1:ada": None}) == {"1:ada": ""}
+    assert other.give_up(generation, "1:b", (1, 9), {"1:ada": None}) == {"1:ada": ""}
+    other.finish_removals({1: 10})
+    assert claims(world)["1:ada"] == b""
+    one.finish_removals({0: 6})
+    assert claims(world) == {}
+
+
+def test_commands_count_for_no_limit_on_dead_letters(world: World) -> None:
+    limits = LIMITS._replace(flood=FloodLimits(consecutive=2))
+    service = world.service(limits)
+    wrong = expire(KEY, 0) + b"?"
+    feed(world, b"?", wrong, wrong, b"?", expire(KEY, 0), wrong)
+    service.run_until_processed()
+    assert service.halts.partitions == {}
+    feed(world, b"?")
+    service.run_until(lambda: bool(service.halts.partitions))

@@ -42,6 +42,10 @@ def erase(key: bytes, *, forget: tuple[str, ...] = (), release: tuple[str, ...] 
     return command(key, "erase", forget=list(forget), release=list(release))
 
 
+_REMEMBERED = 100
+"""How many sessions, of those that were updated last, commands go to."""
+
+
 class _Known(NamedTuple):
     """What a command to a session can name: its last update's offset, a state, its profiles."""
 
@@ -60,6 +64,8 @@ def commanded(stream: Iterable[DemoUpdate], seed: int, share: float = 0.12) -> I
     for update in stream:
         partition = update.partition or 0
         _note(known, update, ends[partition])
+        if len(known) > _REMEMBERED:
+            del known[next(iter(known))]
         ends[partition] += 1
         yield update
         while known and chance.random() < share:
@@ -82,6 +88,7 @@ def _note(known: dict[bytes, _Known], update: DemoUpdate, offset: int) -> None:
     if fields["profileId"]:
         profiles = (*dict.fromkeys((*profiles, fields["profileId"])),)[-4:]
     if key == f"{fields['applicationId']}:{fields['integrationId']}".encode():
+        known.pop(key, None)
         known[key] = _Known(update.partition or 0, offset, state, profiles)
 
 

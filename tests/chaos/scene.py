@@ -15,6 +15,7 @@ from confluent_kafka.admin import (
     AdminClient,
 )
 from servers import Names
+from session_commands import commanded
 from system.deployment import Deployment
 from system.process import Process, eventually
 
@@ -43,7 +44,8 @@ class Traffic:
 
     def __init__(self, deployment: Deployment, seed: int) -> None:
         self._deployment = deployment
-        self._stream = updates(10_000_000, seed=seed, partition=deployment.partition)
+        stream = updates(10_000_000, seed=seed, partition=deployment.partition)
+        self._stream = commanded(stream, seed, 0.02)
         self._enough = Event()
         self._refused: list[str] = []
         self.sent = 0

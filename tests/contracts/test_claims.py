@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["fakes.backends"]
 
 
-def rebuilt(claims: Claims, of_topic: Mapping[str, str] | None = None) -> str:
+def rebuilt(claims: Claims, of_topic: Mapping[str, str | None] | None = None) -> str:
     generation = claims.begin("stream 1")
     assert generation is not None
     claims.fill(generation, dict(of_topic or {}))
@@ -52,6 +52,73 @@ def test_a_later_claim_of_the_topic_replaces_an_earlier(backend: Backend) -> Non
     claims.fill(generation, {"1:p": "1:b"})
     claims.finish(generation)
     assert claims.holders(["1:p", "1:q"])[1] == {"1:p": "1:b", "1:q": "1:a"}
+
+
+def test_what_the_topic_removed_has_no_holder_and_what_it_released_has_none_for_good(
+    backend: Backend,
+) -> None:
+    claims = backend.claims()
+    generation = claims.begin("stream 1")
+    assert generation is not None
+    claims.fill(generation, {"1:p": "1:a", "1:q": "1:a", "1:r": "1:a"})
+    claims.fill(generation, {"1:p": None, "1:q": "", "1:s": None})
+    claims.finish(generation)
+    profiles = ["1:p", "1:q", "1:r", "1:s"]
+    assert claims.holders(profiles)[1] == {"1:q": "", "1:r": "1:a"}
+    took = claims.take(generation, dict.fromkeys(profiles, "1:b"))
+    assert took == {"1:p": "1:b", "1:q": "", "1:r": "1:a", "1:s": "1:b"}
+
+
+def test_a_claim_has_no_owner_until_its_removal_is_finished(backend: Backend) -> None:
+    one, other = backend.claims(), backend.claims()
+    generation = rebuilt(one, {"1:p": "1:a", "1:ü:x": "1:a", "1:r": "1:a"})
+    ended = {"1:p": None, "1:ü:x": None, "1:r": ""}
+    for _ in range(2):
+        assert one.give_up(generation, "1:a", (12, 2**53 - 1), ended) == dict.fromkeys(ended, "")
+        assert other.take(generation, {"1:p": "1:b"}) == {"1:p": ""}
+    for offsets in ({}, {12: 2**53 - 1}, {1: 2**53, 2: 2**53}):
+        one.finish_removals(offsets)
+        assert other.holders(ended)[1] == dict.fromkeys(ended, "")
+    other.finish_removals({12: 2**53})
+    assert one.holders([*ended, "removals"])[1] == {"1:r": ""}
+    assert other.take(generation, {"1:p": "1:b"}) == {"1:p": "1:b"}
+    one.finish_removals({12: 2**53})
+    assert one.holders(ended)[1] == {"1:r": "", "1:p": "1:b"}
+
+
+def test_a_claim_of_another_session_is_not_given_up(backend: Backend) -> None:
+    claims = backend.claims()
+    generation = rebuilt(claims, {"1:p": "1:a", "1:q": "1:b"})
+    ended = {"1:p": None, "1:q": None, "1:r": None}
+    assert claims.give_up(generation, "1:a", (0, 7), ended) == {"1:p": "1:a", "1:q": "1:b"}
+    claims.finish_removals({0: 8})
+    assert claims.holders(ended)[1] == {"1:p": "1:a", "1:q": "1:b"}
+
+
+def test_a_claim_goes_with_the_last_of_the_records_that_remove_it(backend: Backend) -> None:
+    claims = backend.claims()
+    generation = rebuilt(claims, {"1:p": "1:a"})
+    assert claims.give_up(generation, "1:a", (0, 5), {"1:p": None}) == {"1:p": ""}
+    assert claims.give_up(generation, "1:b", (1, 9), {"1:p": None}) == {"1:p": ""}
+    claims.finish_removals({1: 10})
+    assert claims.holders(["1:p"])[1] == {"1:p": ""}
+    claims.finish_removals({0: 6})
+    assert claims.holders(["1:p"])[1] == {}
+
+
+def test_removals_are_of_their_generation(backend: Backend) -> None:
+    claims = backend.claims()
+    former = rebuilt(claims, {"1:p": "1:a"})
+    claims.give_up(former, "1:a", (0, 5), {"1:p": None})
+    generation = claims.begin("stream 2")
+    assert generation is not None
+    claims.finish_removals({0: 6})  # none is ready: it leaves that to the topic
+    with pytest.raises(ClaimsNotReady):
+        claims.give_up(former, "1:a", (0, 5), {"1:p": None})
+    claims.fill(generation, {"1:p": "1:a"})
+    claims.finish(generation)
+    claims.finish_removals({0: 6})
+    assert claims.holders(["1:p"])[1] == {"1:p": "1:a"}
 
 
 def test_the_first_to_claim_keeps(backend: Backend) -> None:

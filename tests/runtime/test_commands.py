@@ -1,7 +1,6 @@
 """Commands end sessions: through the whole service, beside the oracle."""
 
 import pytest
-from fakes.redis import FakeClaims
 from fakes.service import LIMITS, STREAM, Service, World, partition_of
 from golden import encoded, update
 from oracle import decode_session
@@ -167,21 +166,6 @@ def test_who_comes_after_a_kill_removes_what_was_committed_as_removed(world: Wor
     world.service().run_until_processed()
     assert claims(world) == {}
     world.assert_exact()
-
-
-def test_a_claim_that_two_erases_remove_goes_with_the_last_of_them(world: World) -> None:
-    """Were it removed by the first, a third session could claim it before the other's tombstone."""
-    one, other = FakeClaims(world.server, world.keys), FakeClaims(world.server, world.keys)
-    generation = one.begin("s")
-    assert generation is not None
-    one.finish(generation)
-    one.take(generation, {"1:ada": "1:a"})
-    assert one.give_up(generation, "1:a", (0, 5), {"1:ada": None}) == {"1:ada": ""}
-    assert other.give_up(generation, "1:b", (1, 9), {"1:ada": None}) == {"1:ada": ""}
-    other.finish_removals({1: 10})
-    assert claims(world)["1:ada"] == b""
-    one.finish_removals({0: 6})
-    assert claims(world) == {}
 
 
 def test_commands_count_for_no_limit_on_dead_letters(world: World) -> None:

@@ -7,6 +7,8 @@ Arguments: the point, which time it is passed (from 1), then the command line. T
 - `before-store`: the transaction is committed, Redis is not written.
 - `after-store`: Redis is written, and the loop does not know it yet.
 - `after-claims`: claims are taken in Redis, nothing is produced.
+- `after-give-up`: an erase has left claims without an owner, and nothing is produced.
+- `before-removals`: an erase is committed, and its claims are not removed in Redis.
 - `in-restore`: a rebuild has written part of a generation.
 
 The batch that has the letter of an unreadable range, whichever it is:
@@ -34,6 +36,7 @@ from processor.redis.sessions import RedisSessionCache
 from processor.stages.publish import OFFSET_TO_HEADER
 
 POINTS = ("before-offsets", "before-commit", "before-store", "after-store", "after-claims")
+ERASE_POINTS = ("after-give-up", "before-removals")
 
 REDRIVE_POINTS = ("redrive-before-offsets", "redrive-before-commit", "redrive-after-commit")
 
@@ -133,6 +136,14 @@ def sabotage(point: str, times: int) -> None:
         "before-store": (RedisSessionCache, "write", lambda *_: now(), _nothing),
         "after-store": (RedisSessionCache, "write", _nothing, now),
         "after-claims": (RedisClaims, "take", _nothing, now),
+        "after-give-up": (RedisClaims, "give_up", _nothing, now),
+        # An owner that starts asks for one partition.
+        "before-removals": (
+            RedisClaims,
+            "finish_removals",
+            lambda _claims, offsets: now() if len(offsets) > 1 else None,
+            _nothing,
+        ),
         "in-restore": (RedisSessionCache, "fill", _nothing, now),
     }
     _around(*places[point])

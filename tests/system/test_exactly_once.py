@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 import redis
+from session_commands import commanded
 from system.deployment import Deployment
-from system.saboteur import POINTS
+from system.saboteur import ERASE_POINTS, POINTS
 
 from processor.demo.traffic import updates
 
@@ -27,7 +28,7 @@ def test_an_undisturbed_run_equals_the_oracle(deployment: Deployment, codec: str
 
 
 def test_kills_at_every_point_and_a_flushed_redis_change_nothing(flushable: Deployment) -> None:
-    _survives_kills(flushable, UPDATES, [*POINTS, "before-commit"])
+    _survives_kills(flushable, UPDATES, [*POINTS, *ERASE_POINTS])
 
 
 def test_kills_change_nothing_on_the_oldest_broker(oldest: Deployment) -> None:
@@ -42,12 +43,13 @@ def _survives_kills(deployment: Deployment, count: int, points: list[str]) -> No
     seed = 20_261_123
     print(f"seed {seed}")  # noqa: T201  pytest shows it with a failure
     random = Random(seed)
-    stream = updates(count, seed=seed, partition=deployment.partition)
+    stream = commanded(updates(count, seed=seed, partition=deployment.partition), seed, 0.02)
     random.shuffle(points)
     steady = deployment.run(max_batch="300")
     for turn, point in enumerate(points):
+        times = 2 if point in ERASE_POINTS else random.randint(2, 9)
         doomed = deployment.run_sabotaged(
-            point, random.randint(2, 9), max_batch=f"{count // 350}", codec=CODECS[turn % 2]
+            point, times, max_batch=f"{count // 350}", codec=CODECS[turn % 2]
         )
         doomed.await_log("partition ready")
         deployment.produce(islice(stream, count // (len(points) + 1)))
@@ -72,7 +74,7 @@ def _survives_kills(deployment: Deployment, count: int, points: list[str]) -> No
 
 def test_an_owner_that_was_stopped_and_goes_on_changes_nothing(deployment: Deployment) -> None:
     """SIGSTOP past the session timeout, then SIGCONT: it finds itself fenced, and goes on."""
-    stream = updates(12_000, seed=7, partition=deployment.partition)
+    stream = commanded(updates(12_000, seed=7, partition=deployment.partition), 7, 0.02)
     stopped = deployment.run(max_batch="100")
     stopped.await_log("partition ready", times=4)
     deployment.produce(islice(stream, 4_000))

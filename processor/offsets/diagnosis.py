@@ -15,6 +15,7 @@ from processor.ports.log import (
     Committed,
     Coordination,
     Extent,
+    LogUnavailable,
     NotStable,
     Record,
     Scan,
@@ -27,6 +28,7 @@ from processor.state.ends import end_of
 SETTLE_S: Final = 60.0
 """How long an open transaction may keep a partition from being looked at; brokers end it sooner."""
 _MOMENT_S: Final = 0.1
+_ANSWERED_WITHIN_S: Final = 15.0
 _LETTER_TOPIC, _LETTER_PARTITION, _LETTER_OFFSET = ERROR_HEADERS[3:]
 
 Result = TypeVar("Result")
@@ -76,8 +78,18 @@ class Diagnosis:
         return self._situation(partition, self.committed(partition))
 
     def committed(self, partition: int) -> Committed | None:
-        """Return what is committed now, whatever is pending."""
-        return self.coordination.committed(partition, stable=False)
+        """Return what is committed now, whatever is pending.
+
+        A coordinator that has just taken its place may answer late: it is asked for 15 seconds.
+        """
+        until = self.clock.monotonic() + _ANSWERED_WITHIN_S
+        while True:
+            try:
+                return self.coordination.committed(partition, stable=False)
+            except LogUnavailable:
+                if self.clock.monotonic() > until:
+                    raise
+                self.clock.wait(_MOMENT_S)
 
     def look(self, partition: int) -> Situation:
         """Return how a partition of a stopped group stands, with what its topics tell.

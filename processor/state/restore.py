@@ -14,6 +14,8 @@ from processor.state.checkpoint import Checkpoint, ForeignText, Position, Stream
 
 AT_ONCE: Final = 4
 """Partitions restored at the same time: each has a consumer with its own fetch queue."""
+_CLOCKS_DIFFER_MS: Final = 60_000
+"""By how much the clocks of two machines may differ."""
 _WRITE_BYTES: Final = 2 * 1024 * 1024
 """Snapshots that are written at once: the server does nothing else for a few milliseconds."""
 
@@ -96,8 +98,10 @@ class Restore:
         ours = (here.cluster, here.updates, here.sessions, position.epoch)
         same = (found.cluster, found.updates, found.sessions, found.epoch) == ours
         ahead = found.offset > position.offset or found.output > position.output
-        # A tombstone that compaction has removed would leave its session in the cache.
-        young = self.clock.now_ms() - found.written < self.tombstones_kept_ms // 2
+        # A tombstone that compaction has removed would leave its session in the cache. One that was
+        # written in the future was written by a wrong clock: it may be old.
+        age = self.clock.now_ms() - found.written
+        young = -_CLOCKS_DIFFER_MS < age < self.tombstones_kept_ms // 2
         whole = found.filled < 0
         if same and whole and not ahead and (young or found.output == position.output):
             return found

@@ -1,6 +1,7 @@
 """What becomes of a dead letter that is to go back to the input. Pure."""
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
@@ -16,6 +17,7 @@ _OURS: Final = frozenset(
 )
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,8}")
 _PARTITION: Final = re.compile(r"[0-9]{1,9}")
+_OFFSET: Final = re.compile(r"[0-9]{1,19}")
 
 
 class Skip(StrEnum):
@@ -28,7 +30,9 @@ class Skip(StrEnum):
     NO_PARTITION = "no-partition", "it came from a partition that the input does not have"
     UNREADABLE = "unreadable", "it stands for a batch of the input that cannot be unpacked"
     VALUE_CUT = "value-cut", "it has no value, because that was too large to keep"
+    COMMAND = "command", "it is a command, and --commands was not given"
     ATTEMPTS = "attempts", "it has failed --max-attempts times"
+    ERASED = "erased", "its session was erased after it"
     REFUSED = "refused", "the broker refuses the record, for its size or its form"
 
     def __new__(cls, value: str, why: str) -> Self:
@@ -48,6 +52,12 @@ class Input(NamedTuple):
     topic: str
     partitions: int
     max_attempts: int
+    left: Callable[[bytes], bool] = lambda _: False
+    """Whether a value is that of a command, where commands are left alone."""
+
+
+Erased = Callable[[int, bytes | None, int], bool]
+"""Whether a key was erased behind an offset of an input partition, as far as it is known."""
 
 
 class Redriven(NamedTuple):
@@ -57,30 +67,44 @@ class Redriven(NamedTuple):
     record: Outgoing
 
 
-def decide(record: Record, letter: DeadLetter, to: Input) -> Redriven | Skip:
-    """Return the record that goes to the input, or why none does.
+def decide(record: Record, letter: DeadLetter, to: Input, erased: Erased) -> Redriven | Skip:
+    """Return the record that goes to the input, or why none does; `erased` is asked last.
 
     It has the letter's key, value and headers, without what the processor added to them, and the
     time of its sending: a topic that keeps records for a time would delete an old one at once.
     """
-    topic, partition, _ = letter.source
-    if not topic or not _PARTITION.fullmatch(partition):
-        return Skip.NO_ORIGIN
-    if topic != to.topic:
-        return Skip.OTHER_TOPIC
-    if int(partition) >= to.partitions:
-        return Skip.NO_PARTITION
-    for name, _ in record.headers:
-        if name in _WITHOUT_VALUE:
-            return _WITHOUT_VALUE[name]
-    failed = attempts(record.headers)
-    if failed >= to.max_attempts:
-        return Skip.ATTEMPTS
+    skip = _without_origin(letter, to) or _unwanted(record, to)
+    if skip is not None:
+        return skip
+    _, source, offset = letter.source
+    partition, failed = int(source), attempts(record.headers)
+    if erased(partition, record.key, int(offset)):
+        return Skip.ERASED
     headers = [*stripped(record.headers), (ATTEMPT_HEADER, str(failed + 1).encode())]
     return Redriven(
         letter,
-        Outgoing(Topic.UPDATES, int(partition), NO_TIMESTAMP, record.key, record.value, headers),
+        Outgoing(Topic.UPDATES, partition, NO_TIMESTAMP, record.key, record.value, headers),
     )
+
+
+def _without_origin(letter: DeadLetter, to: Input) -> Skip | None:
+    """Return why nothing tells where the letter is to go."""
+    topic, partition, offset = letter.source
+    if not topic or not _PARTITION.fullmatch(partition) or not _OFFSET.fullmatch(offset):
+        return Skip.NO_ORIGIN
+    if topic != to.topic:
+        return Skip.OTHER_TOPIC
+    return Skip.NO_PARTITION if int(partition) >= to.partitions else None
+
+
+def _unwanted(record: Record, to: Input) -> Skip | None:
+    """Return why what the letter has is not sent."""
+    for name, _ in record.headers:
+        if name in _WITHOUT_VALUE:
+            return _WITHOUT_VALUE[name]
+    if record.value is not None and to.left(record.value):
+        return Skip.COMMAND
+    return Skip.ATTEMPTS if attempts(record.headers) >= to.max_attempts else None
 
 
 def attempts(headers: Headers) -> int:

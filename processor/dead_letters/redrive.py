@@ -48,6 +48,16 @@ class Sender(Protocol):
         """Deliver."""
 
 
+class Erases(Protocol):
+    """What was erased."""
+
+    def covers(self, partition: int, key: bytes | None, offset: int, /) -> bool:
+        """Whether the key was erased behind this offset of the input partition."""
+
+    def read_on(self) -> None:
+        """Have what was published meanwhile looked at before the next answer."""
+
+
 def begun(
     name: str, fresh: RedrivePositions, sender: Sender, partitions: Iterable[int], *, send: bool
 ) -> tuple[RedrivePositions, bool]:
@@ -105,6 +115,7 @@ class Redrive:
     read: Read
     selection: Selection
     to: Input
+    erases: Erases
     positions: RedrivePositions
     deliver: Deliver
     pace: RateLimit
@@ -127,7 +138,7 @@ class Redrive:
             letter = in_short(record)
             if not self.selection.chooses(letter):
                 continue
-            decided = decide(record, letter, self.to)
+            decided = decide(record, letter, self.to, self.erases.covers)
             if isinstance(decided, Skip):
                 self.tally.skipped[decided] += 1
                 continue
@@ -172,3 +183,4 @@ class Redrive:
         self.positions = after
         self.tally.sent.update((each.letter.reason, each.record.partition or 0) for each in batch)
         self.pace.delivered(len(batch))
+        self.erases.read_on()

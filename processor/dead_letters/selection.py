@@ -69,7 +69,14 @@ def merged(offsets: Iterable[tuple[int, int]]) -> Ranges:
     return ranges
 
 
-def digest(selection: Selection, since: str | None, until: str | None, attempts: int) -> str:
+def digest(
+    selection: Selection,
+    since: str | None,
+    until: str | None,
+    attempts: int,
+    *,
+    commands: bool = False,
+) -> str:
     """Return a short name of what was asked for: the same for the same options.
 
     `since` and `until` are the times as they were asked for: a duration ago means another moment
@@ -84,6 +91,8 @@ def digest(selection: Selection, since: str | None, until: str | None, attempts:
         sorted(selection.keys),
         None if places is None else sorted((each, [*map(list, places[each])]) for each in places),
         attempts,
+        # Not `False`: without commands it is the same name as before there were any.
+        *(["commands"] if commands else []),
     ]
     return blake2b(json.dumps(asked).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 

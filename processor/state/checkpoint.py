@@ -13,6 +13,7 @@ from processor.ports.sessions import Stamp
 FORMAT: Final = 2
 """The format of the commit metadata that this code writes, and the newest that it reads: 2 since
 commands end sessions."""
+_WITH_COMMANDS: Final = 2
 READABLE: Final = 1
 """The format of all that a version without commands reads as well."""
 
@@ -194,6 +195,24 @@ class Checkpoint(NamedTuple):
             return cls(**known)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
+
+
+def knows_commands(text: str) -> bool:
+    """Whether whoever committed this metadata knows commands; False for a text not of ours."""
+    try:
+        written = _fields(text).get("format")
+    except ForeignText:
+        return False
+    return isinstance(written, int) and written >= _WITH_COMMANDS
+
+
+def former_in(text: str) -> int | None:
+    """Return the metadata's `former`, None where it has none or is not one of ours."""
+    try:
+        found = _fields(text).get("former")
+    except ForeignText:
+        return None
+    return found if isinstance(found, int) else None
 
 
 def _text(**fields: Any) -> str:

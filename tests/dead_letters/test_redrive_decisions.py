@@ -3,7 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from session_commands import erase
 
+from processor.avro.codec import CommandCodec
+from processor.avro.schemas import load_schemas
 from processor.core.outcome import Reason, Rejected
 from processor.dead_letters.decision import (
     ATTEMPT_HEADER,
@@ -46,7 +49,7 @@ def sent(record: Outgoing, timestamp: int) -> Record:
 
 
 def redriven(letter: Record, to: Input = TO) -> Redriven | Skip:
-    return decide(letter, in_short(letter), to)
+    return decide(letter, in_short(letter), to, lambda *_: False)
 
 
 def record(headers: Headers = (), value: bytes | None = b"v") -> Record:
@@ -95,6 +98,7 @@ def test_letters_that_cannot_be_sent_are_told_apart() -> None:
     prefix = "__streams.errors."
     letter = rejected(record())
     assert redriven(letter._replace(headers=())) is Skip.NO_ORIGIN
+    assert redriven(changed(letter, prefix + "offset", b"-1")) is Skip.NO_ORIGIN
     assert redriven(changed(letter, prefix + "partition", b"two")) is Skip.NO_ORIGIN
     assert redriven(changed(letter, prefix + "partition", "²".encode())) is Skip.NO_ORIGIN
     assert redriven(changed(letter, prefix + "topic", b"other")) is Skip.OTHER_TOPIC
@@ -124,3 +128,27 @@ def test_an_update_that_says_that_it_stands_for_a_range_does_not() -> None:
     assert OFFSET_TO_HEADER not in dict(letter.headers)
     assert in_short(letter).source_offsets == "5"
     assert isinstance(redriven(letter), Redriven)
+
+
+def test_commands_are_left_alone_unless_they_are_asked_for() -> None:
+    commands = TO._replace(left=CommandCodec(load_schemas().commands).is_command)
+    letter = rejected(record(value=erase(b"1:a")))
+    assert redriven(letter, commands) is Skip.COMMAND
+    assert isinstance(redriven(letter), Redriven)
+    assert isinstance(redriven(rejected(record()), commands), Redriven)
+
+
+def test_what_is_older_than_an_erase_is_left_alone() -> None:
+    letter = rejected(record())
+    asked = []
+
+    def erased(partition: int, key: bytes | None, offset: int) -> bool:
+        asked.append((partition, key, offset))
+        return True
+
+    assert decide(letter, in_short(letter), TO, erased) is Skip.ERASED
+    assert asked == [(3, b"1:a", 5)]
+    # Nothing is asked for what is not sent anyway.
+    other = TO._replace(topic="other")
+    assert decide(letter, in_short(letter), other, erased) is Skip.OTHER_TOPIC
+    assert len(asked) == 1

@@ -40,6 +40,7 @@ class Letters:
         self.positions: dict[int, Committed] = {}
         self.steps_left = -1
         self.passed = 0
+        self.read_on_after: list[int] = []
 
     def read(self, partition: int, start: int, end: int) -> Iterator[Sequence[Record]]:
         yield ()
@@ -63,6 +64,12 @@ class Letters:
         self.input += [each.value for each in records]
         self.positions = dict(after)
 
+    def covers(self, _partition: int, _key: bytes | None, _offset: int, /) -> bool:
+        return False
+
+    def read_on(self) -> None:
+        self.read_on_after.append(len(self.input))
+
     def fresh(self, digest: str = "d", extra: int = 0) -> RedrivePositions:
         ends = [3 * len(each) + 1 + extra for each in self.letters]
         ids = ("letters", "updates")
@@ -80,6 +87,7 @@ class Letters:
             read=self.read,
             selection=selection,
             to=TO,
+            erases=self,
             positions=positions,
             deliver=self.deliver,
             pace=RateLimit(rate, FakeClock()),
@@ -98,6 +106,7 @@ def _letter(partition: int, offset: int, value: bytes) -> Record:
         (PREFIX + "exception", b"undecodable"),
         (PREFIX + "topic", b"updates"),
         (PREFIX + "partition", str(partition).encode()),
+        (PREFIX + "offset", str(offset).encode()),
     ]
     return Record(partition, offset, 1_000, b"even" if offset % 2 else b"odd", value, headers)
 
@@ -145,6 +154,12 @@ def test_letters_that_came_later_are_another_redrives() -> None:
     log.letters[0].append(_letter(0, 30, b"later"))
     log.run(Selection())
     assert log.input == [b"a"]
+
+
+def test_what_was_erased_is_looked_at_again_after_each_delivery() -> None:
+    log = Letters([[b"a", b"b", b"c"], [b"d"]])
+    log.run(Selection(), rate=2)
+    assert log.read_on_after == [2, 3, 4]
 
 
 def test_a_rate_is_kept_by_waiting() -> None:

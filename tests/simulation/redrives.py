@@ -1,6 +1,7 @@
 """Redrives of dead letters beside the services."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from random import Random
 from typing import Any
@@ -9,6 +10,7 @@ from fakes.broker import Transaction
 from fakes.log import FakeCoordination, FakeScan
 
 from processor.dead_letters.decision import ATTEMPT_HEADER, Input
+from processor.dead_letters.erases import Erases
 from processor.dead_letters.progress import Mark, RedrivePosition
 from processor.dead_letters.redrive import RateLimit, Redrive, begun
 from processor.dead_letters.selection import Selection
@@ -20,12 +22,13 @@ from processor.ports.log import (
     Topic,
 )
 from processor.stages.publish import ERROR_HEADERS
+from processor.state.ends import end_of
 from simulation.command import Command, Task
 from simulation.plan import Acts
 from simulation.scheduler import Violation
 from simulation.sender import SimulatedSender
 from simulation.servers import OfOtherGroup
-from simulation.world import World
+from simulation.world import CODECS, World
 
 _ATTEMPTS = 3
 
@@ -79,16 +82,23 @@ class RedriveCommand(Command):
             for partition, (start, stable_end, _) in enumerate(extents)
         }
         positions, _ = begun(self.id, fresh, sender, every, send=True)
+        erases = Erases(
+            lambda each: coordination.extent(Topic.SESSIONS, each)[:2],
+            partial(scan.read, Topic.SESSIONS),
+            lambda _: None,
+        )
         drive = Redrive(
             read=partial(scan.read, Topic.DEAD_LETTERS),
             selection=Selection(),
-            to=Input(Topic.UPDATES.value, len(every), _ATTEMPTS),
+            to=Input(Topic.UPDATES.value, len(every), _ATTEMPTS, CODECS.commands.is_command),
+            erases=erases,
             positions=positions,
             deliver=sender.send,
             pace=RateLimit(self._rate, task.clock),
             on_progress=lambda _: None,
         )
-        drive.run()
+        with closing(erases):
+            drive.run()
 
     def commit(self, _identity: str, transaction: Transaction) -> None:
         """See that what is sent is the letters between the positions, each once."""
@@ -101,8 +111,8 @@ class RedriveCommand(Command):
                 raise Violation(f"redrive: position {after.offset} committed after {before}")
             letters = logs[Topic.DEAD_LETTERS][partition]
             for each in letters.entries[before : after.offset]:
-                if each.record is not None and each.readable and _attempts(each.record) < _ATTEMPTS:
-                    gone = each.record.offset < letters.start
+                if each.record is not None and each.readable and _is_due(each.record):
+                    gone = each.record.offset < letters.start or self._erased(each.record)
                     due.setdefault(_origin(each.record), []).append((gone, each.record))
         for partition in range(self.world.partitions):
             first = transaction.first.get((Topic.UPDATES, partition))
@@ -119,12 +129,27 @@ class RedriveCommand(Command):
                 )
         self._stands |= transaction.positions
 
+    def _erased(self, letter: Record) -> bool:
+        """Whether the output has an erase of the key, which may have been seen in time."""
+        log = self.world.broker.logs[Topic.SESSIONS][_origin(letter)]
+        ends = (
+            end_of(each.record.headers)
+            for each in log.entries
+            if each.record is not None and each.record.key == letter.key
+        )
+        return any(end is not None and end.command == "erase" for end in ends)
+
     def unrest(self) -> str | None:
         if self.done and any(
             each.offset < Mark.decode(each.metadata).end for each in self._stands.values()
         ):
             raise Violation(f"redrive: it is done, and stands at {self._stands}")
         return super().unrest()
+
+
+def _is_due(letter: Record) -> bool:
+    is_command = letter.value is not None and CODECS.commands.is_command(letter.value)
+    return not is_command and _attempts(letter) < _ATTEMPTS
 
 
 def _attempts(letter: Record) -> int:
@@ -136,7 +161,7 @@ def _origin(letter: Record) -> int:
 
 
 def _are(sent: Sequence[Record], due: Sequence[tuple[bool, Record]]) -> bool:
-    """Whether each letter that is due was sent, but for those that expired, which may have been."""
+    """Whether each letter that is due was sent; those that are gone may have been."""
     at = 0
     for gone, letter in due:
         if at < len(sent) and (sent[at].key, sent[at].value) == (letter.key, letter.value):

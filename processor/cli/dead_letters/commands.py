@@ -23,11 +23,11 @@ from processor.cli.common.session_view import page, printable
 from processor.cli.dead_letters import export, redrive, summary
 from processor.cli.dead_letters.options import LetterOptions, Partitions, Reasons
 from processor.cli.dead_letters.reading import (
+    LetterReader,
     Letters,
     letter_document,
     session_members,
     short_document,
-    update_reader,
 )
 from processor.cli.sessions.cached import of_letter
 from processor.dead_letters.letter import DeadLetter, in_short, text
@@ -37,8 +37,11 @@ from processor.ports.log import Record
 app = typer.Typer(
     name="dead-letters",
     no_args_is_help=True,
-    help="Rejected updates: see them, export them, send them again.",
+    help="Rejected updates and commands: see them, export them, send them again.",
 )
+
+Listed = tuple[DeadLetter, str]
+"""A letter, and whether it is of an update or of a command."""
 
 _HEX_SHOWN: Final = 512
 
@@ -62,25 +65,27 @@ def list_letters(
     """
     settings = settings_from(ctx)
     selection = LetterOptions(reason=reason, partition=partition).chosen().selection
-    latest: dict[int, deque[DeadLetter]] = defaultdict(lambda: deque(maxlen=limit))
+    kind = LetterReader(settings).kind
+    latest: dict[int, deque[Listed]] = defaultdict(lambda: deque(maxlen=limit))
     total = 0
     with answering(), progress_bar(as_json=as_json) as bar:
-        for _, letter in Letters(settings).chosen(selection, bar):
+        for record, letter in Letters(settings).chosen(selection, bar):
             total += 1
-            latest[letter.partition].append(letter)
-    shown = sorted(chain(*latest.values()), key=lambda letter: letter.timestamp)
+            latest[letter.partition].append((letter, kind(record)))
+    shown = sorted(chain(*latest.values()), key=lambda listed: listed[0].timestamp)
     if as_json:
-        emit(map(short_document, shown), as_json=True)
+        emit(({**short_document(letter), "of": of} for letter, of in shown), as_json=True)
         return
-    emit(map(_row, shown), as_json=False)
+    emit((_row(letter, of) for letter, of in shown), as_json=False)
     if total > len(shown):
         note(f"{len(shown):,} of {total:,}; --limit shows more")
 
 
-def _row(letter: DeadLetter) -> dict[str, object]:
+def _row(letter: DeadLetter, of: str) -> dict[str, object]:
     return {
         "letter": letter.place,
         "time": iso_time(letter.timestamp),
+        "of": of,
         "reason": letter.reason,
         "key": printable(letter.key),
         "input offset": letter.source_offsets,
@@ -112,20 +117,20 @@ def show(
     settings = settings_from(ctx)
     with answering():
         record = Letters(settings).at(int(partition), int(offset))
-        update = update_reader(settings)(record)
+        rejected = LetterReader(settings)(record)
     session = of_letter(settings, record)
     if as_json:
-        print_text(letter_document(record, update, session_members(session)))
+        print_text(letter_document(record, rejected, session_members(session)))
         return
     out().print(letter_page(record))
-    if isinstance(update, str):
-        out().print(f"\nThe value cannot be read: {printable(update)}. Its bytes:")
+    if isinstance(rejected.fields, str):
+        out().print(f"\nThe value cannot be read: {printable(rejected.fields)}. Its bytes:")
         given = record.value or b""
         rest = f" … and {len(given) - _HEX_SHOWN:,} more" if len(given) > _HEX_SHOWN else ""
         out().print(given[:_HEX_SHOWN].hex(" ", -4) + rest)
     else:
-        out().print("\nThe update:")
-        for name, value in members(update):
+        out().print(f"\nThe {rejected.kind}:")
+        for name, value in members(rejected.fields):
             out().print(f"  {name}: {printable(value)}")
     out().print("\nThe session now:")
     match session:

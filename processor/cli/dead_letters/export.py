@@ -19,7 +19,7 @@ from processor.cli.common.output import (
 )
 from processor.cli.common.reach import answering
 from processor.cli.dead_letters.options import LetterOptions
-from processor.cli.dead_letters.reading import Letters, letter_document, update_reader
+from processor.cli.dead_letters.reading import LetterReader, Letters, letter_document
 
 _STANDARD_OUTPUT: Final = "-"
 
@@ -37,8 +37,8 @@ def command(
     """Write dead letters to a file, each as one JSON object in one line.
 
     A line is what `dead-letters show --json` prints, without the session: headers, key and value
-    with all their bytes, and the update's fields as far as they can be read. Letters come by
-    partition and offset, up to the ends that the topic has at the start.
+    with all their bytes, and the fields of its update or command as far as they can be read.
+    Letters come by partition and offset, up to the ends that the topic has at the start.
 
     The file must not exist. It has its name only when it is complete.
 
@@ -46,7 +46,7 @@ def command(
     """
     settings = settings_from(ctx)
     selection = letters.chosen().selection
-    read = update_reader(settings)
+    read = LetterReader(settings)
     count = 0
     with answering(), _written(file) as write, progress_bar(as_json=as_json) as bar:
         for record, _ in Letters(settings).chosen(selection, bar):

@@ -1,13 +1,13 @@
 """Dead letters, read: why each was rejected, and what it says as far as it can be read."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from rich.progress import Progress
 
-from processor.avro.codec import UPDATE_FIELDS
+from processor.avro.codec import COMMAND_FIELDS, UPDATE_FIELDS
 from processor.avro.framing import DecodeError, framed
 from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.documents import json_document
@@ -17,6 +17,9 @@ from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.dead_letters.selection import Selection
 from processor.errors import NotFound
 from processor.ports.log import Record, Topic
+
+_UPDATE: Final = "update"
+_COMMAND: Final = "command"
 
 
 class Letters(TopicReader):
@@ -53,36 +56,56 @@ class Letters(TopicReader):
         )
 
 
-def update_reader(settings: Settings) -> Callable[[Record], Mapping[str, Any] | str]:
-    """Return what reads a letter: the update's fields, or why it cannot be read as one."""
-    codec = codecs_of(settings).updates
+class Rejected(NamedTuple):
+    """What a letter says: fields, or why it cannot be read."""
 
-    def read(record: Record) -> Mapping[str, Any] | str:
+    kind: str
+    fields: Mapping[str, Any] | str
+
+
+class LetterReader:
+    """Reads what letters say, by all schemas that are known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._codecs = codecs_of(settings)
+
+    def kind(self, record: Record) -> str:
+        """Return `command` for a letter whose value says that it is one, `update` for any other."""
+        is_command = record.value is not None and self._codecs.commands.is_command(record.value)
+        return _COMMAND if is_command else _UPDATE
+
+    def __call__(self, record: Record) -> Rejected:
+        """Return what the letter says."""
+        kind = self.kind(record)
+        return Rejected(kind, self._fields(record, kind))
+
+    def _fields(self, record: Record, kind: str) -> Mapping[str, Any] | str:
         if record.value is None:
             return "there is no value"
         try:
+            if kind == _COMMAND:
+                command = self._codecs.commands.read(record.value, 0)
+                return dict(zip(COMMAND_FIELDS, command, strict=False))
             value = framed(record.value, record.headers)
-            return dict(zip(UPDATE_FIELDS, codec.read(value, 0), strict=False))
+            return dict(zip(UPDATE_FIELDS, self._codecs.updates.read(value, 0), strict=False))
         except DecodeError as error:
             return str(error)
 
-    return read
-
 
 def letter_document(
-    record: Record, update: Mapping[str, Any] | str, more: Mapping[str, str] | None = None
+    record: Record, rejected: Rejected, more: Mapping[str, str] | None = None
 ) -> str:
     """Return the letter as one JSON object in one line; `more` are members as JSON texts."""
-    readable = not isinstance(update, str)
+    kind, fields = rejected
     members = {
         **short_document(in_short(record)),
         "headers": [_header(name, value) for name, value in record.headers],
         "keyHex": None if record.key is None else record.key.hex(),
         "valueHex": None if record.value is None else record.value.hex(),
-        "unreadable": None if readable else update,
+        "unreadable": fields if isinstance(fields, str) else None,
     }
-    fields = "null" if isinstance(update, str) else json_document(update)
-    texts = {"update": fields, **(more or {})}
+    said = "null" if isinstance(fields, str) else json_document(fields)
+    texts = {_UPDATE: "null", _COMMAND: "null", kind: said, **(more or {})}
     rest = "".join(f', "{name}": {value}' for name, value in texts.items())
     return f"{json.dumps(members, ensure_ascii=False)[:-1]}{rest}}}"
 

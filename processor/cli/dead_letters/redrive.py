@@ -1,11 +1,15 @@
 """`dead-letters redrive`: dead letters back to the input, each once."""
 
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
+from rich.progress import Progress
 
+from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import (
     Json,
@@ -18,10 +22,12 @@ from processor.cli.common.output import (
 )
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import printable
+from processor.cli.common.topic_reader import TopicReader
 from processor.cli.dead_letters.options import Chosen, LetterOptions
 from processor.cli.dead_letters.reading import Letters
 from processor.config import Settings
 from processor.dead_letters.decision import Input
+from processor.dead_letters.erases import Erases
 from processor.dead_letters.progress import (
     Mark,
     RedrivePosition,
@@ -30,8 +36,11 @@ from processor.dead_letters.progress import (
 from processor.dead_letters.redrive import RateLimit, Redrive, RedriveCounts, begun
 from processor.dead_letters.selection import digest
 from processor.errors import InputError
+from processor.partitions.commands_ready import require_commands_known
+from processor.ports.chunks import chunks_in
 from processor.ports.clock import SYSTEM_CLOCK
-from processor.ports.log import Topic
+from processor.ports.log import Record, Topic
+from processor.state.checkpoint import former_in
 
 if TYPE_CHECKING:
     from processor.kafka.senders import RedriveSender
@@ -46,6 +55,7 @@ class RedriveRequest(NamedTuple):
     name: str
     digest: str
     max_attempts: int
+    commands: bool
     max_rate: float | None
     send: bool
     quiet: bool
@@ -69,6 +79,9 @@ def command(
         int,
         typer.Option(min=1, metavar="N", help="Leave alone what has failed so many times."),
     ] = 3,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Send commands too, which end sessions.")
+    ] = False,
     max_rate: Annotated[
         float | None,
         typer.Option(min=0.01, metavar="N", help="Send so many letters a second at the most."),
@@ -87,6 +100,9 @@ def command(
     Letters are those that the topic has when the redrive begins; one that fails again is a new
     letter, for another redrive.
 
+    Commands are left alone without --commands, and always what is older than an erase of its
+    session: the output is read for that.
+
     Nothing is sent twice: the same command again, after a failure or a kill, goes on where it
     stood, and once all is sent it sends nothing. To send the same letters once more, give another
     --name.
@@ -95,9 +111,9 @@ def command(
     """
     settings = settings_from(ctx)
     chosen = letters.chosen()
-    short = digest(*chosen, max_attempts)
+    short = digest(*chosen, max_attempts, commands=commands)
     name = short if name is None else _valid(name)
-    asked = RedriveRequest(chosen, name, short, max_attempts, max_rate, yes, as_json)
+    asked = RedriveRequest(chosen, name, short, max_attempts, commands, max_rate, yes, as_json)
     with answering():
         outcome = _redrive(settings, asked)
     _tell(outcome, asked)
@@ -117,18 +133,23 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
     from processor.kafka.senders import RedriveSender
 
     letters = Letters(settings)
+    inputs = letters.coordination.partitions(Topic.UPDATES)
+    if asked.commands:
+        require_commands_known(letters.coordination, range(inputs))
     with closing(RedriveSender(cluster_of(settings), asked.name)) as sender:
         partitions = range(letters.coordination.partitions(Topic.DEAD_LETTERS))
         fresh = _fresh(letters, asked)
         positions, known = begun(asked.name, fresh, sender, partitions, send=asked.send)
         before = sum(each.mark.sent for each in positions.values())
         done = known and not any(each.left for each in positions.values())
+        is_command = codecs_of(settings).commands.is_command
         to = Input(
             settings.updates_topic,
-            letters.coordination.partitions(Topic.UPDATES),
+            inputs,
             asked.max_attempts,
+            (lambda _: False) if asked.commands else is_command,
         )
-        tally = _drive(letters, asked, positions, to, sender)
+        tally = _drive(settings, letters, asked, positions, to, sender)
         return RedriveOutcome(sender.group, tally, before, done)
 
 
@@ -147,7 +168,8 @@ def _fresh(letters: Letters, asked: RedriveRequest) -> RedrivePositions:
     }
 
 
-def _drive(
+def _drive(  # noqa: PLR0917  what a redrive is made of
+    settings: Settings,
     letters: Letters,
     asked: RedriveRequest,
     positions: RedrivePositions,
@@ -155,13 +177,14 @@ def _drive(
     sender: "RedriveSender",
 ) -> RedriveCounts:
     mark = next(iter(positions.values())).mark
-    with progress_bar(as_json=asked.quiet) as bar:
+    with progress_bar(as_json=asked.quiet) as bar, closing(_erases(settings, bar)) as erases:
         task = bar.add_task("letters read", total=sum(each.left for each in positions.values()))
         drive = Redrive(
             read=letters.chunks,
             # A duration ago counts from the redrive's beginning, however often it goes on.
             selection=asked.chosen.selection._replace(since=mark.since, until=mark.until),
             to=to,
+            erases=erases,
             positions=positions,
             deliver=sender.send if asked.send else lambda *_: None,
             pace=RateLimit(asked.max_rate if asked.send else None, SYSTEM_CLOCK),
@@ -174,6 +197,23 @@ def _drive(
                 sent = f"sent {drive.tally.sent.total():,} letters"
                 err().print(f"{sent}; the same command again goes on where this stood")
             raise
+
+
+def _erases(settings: Settings, bar: Progress) -> Erases:
+    """Return what tells from the output which keys were erased, and shows how far it is read."""
+    output = TopicReader(settings, Topic.SESSIONS)
+
+    def read(partition: int, start: int, end: int) -> Iterator[Sequence[Record]]:
+        task = bar.add_task(f"output of partition {partition}", total=end - start)
+        chunks = output.chunks(partition, start, end)
+        yield from chunks_in(chunks, start, end, partial(bar.advance, task))
+        bar.remove_task(task)
+
+    def former(partition: int) -> int | None:
+        found = output.coordination.committed(partition, stable=False)
+        return None if found is None else former_in(found.metadata)
+
+    return Erases(lambda partition: output.extents([partition])[partition], read, former)
 
 
 def _tell(outcome: RedriveOutcome, asked: RedriveRequest) -> None:

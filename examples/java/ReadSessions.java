@@ -1,10 +1,14 @@
-// Prints the sessions of the output topic as JSON lines: Avro's own library, single-object encoding.
+// Prints the snapshots and ends of the output topic as JSON lines: Avro's own library, single-object encoding.
 //
 //   mvn -q dependency:build-classpath -Dmdep.outputFile=classpath
 //   java -cp "$(cat classpath)" ReadSessions.java BOOTSTRAP_SERVERS TOPIC CustomerSession.avsc
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.File;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Properties;
 import org.apache.avro.Schema;
@@ -32,11 +36,25 @@ public class ReadSessions {
             var ends = consumer.endOffsets(partitions);
             while (partitions.stream().anyMatch(each -> consumer.position(each) < ends.get(each))) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-                    if (record.value() != null) { // null is a session that was deleted
-                        System.out.println(decoder.decode(record.value()));
-                    }
+                    System.out.println(
+                        record.value() == null ? ended(record) : decoder.decode(record.value()));
                 }
             }
         }
+    }
+
+    /** A record without a value: the session has ended, and its next one counts from 1 again. */
+    static String ended(ConsumerRecord<byte[], byte[]> record) throws Exception {
+        var said = new LinkedHashMap<String, Object>();
+        said.put("key", record.key() == null ? "" : new String(record.key(), UTF_8));
+        said.put("endedBy", header(record, "ended-by"));
+        String version = header(record, "version");
+        said.put("version", version == null ? null : Long.valueOf(version));
+        return new ObjectMapper().writeValueAsString(said);
+    }
+
+    static String header(ConsumerRecord<byte[], byte[]> record, String name) {
+        var header = record.headers().lastHeader("session-processor." + name);
+        return header == null || header.value() == null ? null : new String(header.value(), UTF_8);
     }
 }

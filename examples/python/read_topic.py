@@ -1,4 +1,4 @@
-"""Print the sessions of the output topic as JSON lines: plain fastavro, no registry.
+"""Print the snapshots and ends of the output topic as JSON lines: plain fastavro, no registry.
 
 python read_topic.py BOOTSTRAP_SERVERS TOPIC CustomerSession.avsc
 """
@@ -18,6 +18,18 @@ canonical = to_parsing_canonical_form(schema)
 prefix = b"\xc3\x01" + bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))
 schema = parse_schema(schema)
 
+
+def ended(record):
+    """A record without a value: the session has ended, and its next one counts from 1 again."""
+    headers = dict(record.headers() or [])
+    by, version = (headers.get("session-processor." + name) for name in ("ended-by", "version"))
+    return {
+        "key": (record.key() or b"").decode(errors="replace"),
+        "endedBy": by and by.decode(errors="replace"),
+        "version": version and int(version),
+    }
+
+
 consumer = Consumer(
     {
         "bootstrap.servers": servers,
@@ -31,8 +43,11 @@ for partition in consumer.list_topics(topic, timeout=10).topics[topic].partition
     consumer.assign([TopicPartition(topic, partition, first)])
     while consumer.position([TopicPartition(topic, partition)])[0].offset < end:
         record = consumer.poll(0.1)
-        if record is None or record.error() or record.value() is None:
-            continue  # nothing yet, or a session that was deleted
+        if record is None or record.error():
+            continue  # nothing yet
+        if record.value() is None:
+            print(json.dumps(ended(record)))
+            continue
         if not record.value().startswith(prefix):
             sys.exit(f"partition {partition} offset {record.offset()} has another schema")
         session = schemaless_reader(io.BytesIO(record.value()[len(prefix) :]), schema)

@@ -1,4 +1,4 @@
-"""Print the sessions of the output topic as JSON lines, by the schemas of a registry.
+"""Print the snapshots and ends of the output topic as JSON lines, by the schemas of a registry.
 
 python read_topic_registry.py BOOTSTRAP_SERVERS TOPIC REGISTRY_URL
 """
@@ -14,6 +14,18 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 servers, topic, url = sys.argv[1:]
 read = AvroDeserializer(SchemaRegistryClient({"url": url}))
 
+
+def ended(record):
+    """A record without a value: the session has ended, and its next one counts from 1 again."""
+    headers = dict(record.headers() or [])
+    by, version = (headers.get("session-processor." + name) for name in ("ended-by", "version"))
+    return {
+        "key": (record.key() or b"").decode(errors="replace"),
+        "endedBy": by and by.decode(errors="replace"),
+        "version": version and int(version),
+    }
+
+
 consumer = Consumer(
     {
         "bootstrap.servers": servers,
@@ -27,8 +39,11 @@ for partition in consumer.list_topics(topic, timeout=10).topics[topic].partition
     consumer.assign([TopicPartition(topic, partition, first)])
     while consumer.position([TopicPartition(topic, partition)])[0].offset < end:
         record = consumer.poll(0.1)
-        if record is None or record.error() or record.value() is None:
-            continue  # nothing yet, or a session that was deleted
+        if record is None or record.error():
+            continue  # nothing yet
+        if record.value() is None:
+            print(json.dumps(ended(record)))
+            continue
         # The headers are looked at first: an id may stand there instead of before the value.
         context = SerializationContext(topic, MessageField.VALUE, record.headers() or [])
         print(json.dumps(read(record.value(), context), default=str))

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle import decode_session
+from oracle import Entry, decode_session
 from servers import KafkaAddress, Names, RedisAddress
+from session_commands import commanded
 from system.deployment import Deployment
 
 from processor.demo.traffic import updates
@@ -19,15 +20,38 @@ class Published:
     deployment: Deployment
 
     @cached_property
-    def sessions(self) -> list[dict[str, Any]]:
-        """Every snapshot, by partition and offset, read without the processor."""
+    def records(self) -> list[Entry]:
+        """Every record of the output, by partition and offset, read without the processor."""
         logs = self.deployment.read(self.deployment.names.sessions)
-        return [decode_session(each.value or b"") for log in logs.values() for each in log]
+        return [each for log in logs.values() for each in log]
+
+    @cached_property
+    def sessions(self) -> list[dict[str, Any]]:
+        """Every snapshot, by partition and offset."""
+        return [self.session(each.value) for each in self.records if each.value is not None]
+
+    @property
+    def ends(self) -> list[tuple[str, str, int]]:
+        """Of each end the session, the command and the version that it ended."""
+        return [
+            (
+                (each.key or b"").decode(),
+                (dict(each.headers)["session-processor.ended-by"] or b"").decode(),
+                int(dict(each.headers)["session-processor.version"] or b""),
+            )
+            for each in self.records
+            if each.value is None
+        ]
 
     @property
     def latest(self) -> list[dict[str, Any]]:
-        """Each session's last snapshot."""
-        return list({(s["applicationId"], s["integrationId"]): s for s in self.sessions}.values())
+        """Each session's last snapshot, where it has not ended."""
+        last = {each.key: each.value for each in self.records}
+        return [self.session(value) for value in last.values() if value is not None]
+
+    def session(self, value: bytes) -> dict[str, Any]:
+        """Return a snapshot's fields."""
+        return decode_session(value)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +61,8 @@ def published(
     """A stream that was processed to its end; the readers only read."""
     logs = tmp_path_factory.mktemp("published")
     with Deployment(kafka.bootstrap_servers, valkey.url, Names.fresh(), logs) as deployment:
-        deployment.produce(updates(4_000, seed=91, partition=deployment.partition))
+        stream = updates(4_000, seed=91, partition=deployment.partition)
+        deployment.produce(commanded(stream, seed=91, share=0.04))
         process = deployment.run("--until-end")
         assert process.wait(60) == 0, process.log[-3000:]
         yield Published(deployment)

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from oracle import FRAME, decode_session
 from readers.conftest import Published
-from readers.test_examples import assert_reads, copied, demanded, needs, run, told
+from readers.test_examples import assert_reads, assert_tells_all, copied, needs, run
 from servers import KafkaAddress, Names, RedisAddress
+from session_commands import commanded
 from system.deployment import Deployment
 
 from processor.demo.traffic import Mix, updates
@@ -17,12 +19,9 @@ from processor.demo.traffic import Mix, updates
 class ById(Published):
     """Read without a registry: its framing is as long as it is."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        super().__init__(deployment)
-        logs = deployment.read(deployment.names.sessions)
-        values = [each.value or b"" for log in logs.values() for each in log]
-        assert {value[:1] for value in values} == {b"\x00"}
-        self.sessions = [decode_session(FRAME + value[5:]) for value in values]
+    def session(self, value: bytes) -> dict[str, Any]:
+        assert value[:1] == b"\x00"
+        return decode_session(FRAME + value[5:])
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def by_id(
         registered = deployment.command("schemas", "register")
         assert registered.returncode == 0, registered.stderr
         stream = updates(400, seed=92, mix=Mix(rejects=0), partition=deployment.partition)
-        deployment.produce(stream)
+        deployment.produce(commanded(stream, seed=92))
         process = deployment.run("--until-end")
         assert process.wait(60) == 0, process.log[-3000:]
         yield ById(deployment)
@@ -47,7 +46,7 @@ def by_id(
 def test_python_with_confluents_deserializer(by_id: ById, examples: Path, registry: str) -> None:
     program = str(examples / "python" / "read_topic_registry.py")
     arguments = [by_id.deployment.bootstrap, by_id.deployment.names.sessions, registry]
-    assert told(run([sys.executable, program, *arguments], examples)) == demanded(by_id)
+    assert_tells_all(by_id, run([sys.executable, program, *arguments], examples))
 
 
 @needs("go")

@@ -42,10 +42,12 @@ def tally(settings: Settings, updates: int) -> DemoTally:
     found = DemoTally(updates)
     keys: set[bytes] = set()
     for record in TopicReader(settings, Topic.SESSIONS).all():
+        if record.value is None:
+            continue  # the end of a session: somebody sent a command
         found.snapshots += 1
         key = record.key or b""
         keys.add(key)
-        if record.value is not None and (key in found.histories or len(found.histories) < _KEPT):
+        if key in found.histories or len(found.histories) < _KEPT:
             found.histories.setdefault(key, []).append(record.value)
     found.sessions = len(keys)
     for record in TopicReader(settings, Topic.DEAD_LETTERS).all():

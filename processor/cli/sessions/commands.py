@@ -26,6 +26,7 @@ from processor.cli.sessions.cached import look_up
 from processor.config import Settings
 from processor.errors import InputError
 from processor.ports.log import Record, Topic
+from processor.state.ends import end_of
 
 app = typer.Typer(
     name="sessions",
@@ -78,13 +79,15 @@ def watch(
         bool, typer.Option("--from-beginning", help="Begin with what the topic has.")
     ] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="End after so many snapshots.")
+        int | None, typer.Option(min=1, metavar="N", help="End after so many lines.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Follow the output topic: a line for each snapshot that is committed, until Ctrl-C.
+    """Follow the output topic: a line for each snapshot and end that is committed, until Ctrl-C.
 
-    --json prints what `sessions get --json` prints.
+    --json prints what `sessions get --json` prints. Of an end it prints the key, `deleted`, and
+    which command made it: endedBy, the version that it ended, inputOffset and eventId, all null
+    of a tombstone that the processor did not write.
 
     Example: session-processor sessions watch --key 1:cart-17 --from-beginning
     """
@@ -127,7 +130,20 @@ def _tell(fields: Mapping[str, Any], *, as_json: bool) -> None:
 
 def _tell_deleted(record: Record, *, as_json: bool) -> None:
     name = (record.key or b"").decode(errors="backslashreplace")
+    end = end_of(record.headers)
     if as_json:
-        print_json({"key": name, "deleted": True})
-    else:
+        by, offset, event, version = end or (None, None, None, None)
+        print_json(
+            {
+                "key": name,
+                "deleted": True,
+                "endedBy": by,
+                "version": version,
+                "inputOffset": offset,
+                "eventId": event,
+            }
+        )
+    elif end is None:
         out().print(f"{printable(name)}  deleted")
+    else:
+        out().print(f"{printable(name)}  v{end.version}  ended by {printable(end.command)}")

@@ -39,8 +39,9 @@ def command(
     and output offset. Only what is committed, up to the ends that the topic has at the start. The
     record is CustomerSession with outputPartition and outputOffset after its own fields.
 
-    A session whose last record is a tombstone is left out; with --all its earlier snapshots stay,
-    and the tombstones are counted. The file must not exist. It has its name when it is complete.
+    A session whose last record is a tombstone has ended, and is left out; with --all the snapshots
+    of its lives stay, each life with versions from 1. Tombstones are counted. The file must not
+    exist. It has its name when it is complete.
 
     Example: session-processor sessions export sessions.avro
     """

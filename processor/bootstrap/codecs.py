@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from processor.avro.codec import CommandCodec, SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
+from processor.avro.framing import DecodeError
 from processor.avro.schemas import Known, Schema, Schemas, load_schemas
 from processor.config import Settings
 from processor.ports.clock import SYSTEM_CLOCK, Clock
@@ -39,6 +40,23 @@ class Codecs(NamedTuple):
         """Return a snapshot's input offset and version. Raises FailClosed where there is none."""
         session = self.snapshots.read(snapshot)
         return Seen(session.input_offset, session.version)
+
+    def answered(self, snapshot: bytes) -> tuple[int, str]:
+        """Return the input offset and the event id of the update that a snapshot answers.
+
+        Raises FailClosed where there is none.
+        """
+        session = self.snapshots.read(snapshot)
+        return session.input_offset, session.last_event_id
+
+    def event_id(self, value: bytes) -> str | None:
+        """Return an update's or a command's event id, None where it cannot be read."""
+        try:
+            if self.commands.is_command(value):
+                return self.commands.read(value, 0).event_id
+            return self.updates.read(value, 0).event_id
+        except DecodeError:
+            return None
 
 
 def running_codecs(

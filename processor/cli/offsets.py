@@ -110,7 +110,6 @@ def _conclude(mending: "list[Step]", *, applied: bool, as_json: bool) -> None:
 def _diagnosis(
     settings: Settings, on_progress: "OnProgress"
 ) -> "tuple[Cluster, Stream, Diagnosis]":
-    from processor.avro.framing import DecodeError
     from processor.bootstrap.adapters import readers_of, stream_of
     from processor.bootstrap.codecs import codecs_of
     from processor.offsets.diagnosis import Diagnosis
@@ -118,26 +117,13 @@ def _diagnosis(
     cluster, coordination, scan = readers_of(settings)
     stream = stream_of(coordination, settings)
     codecs = codecs_of(settings)
-
-    def answered(value: bytes) -> tuple[int, str]:
-        session = codecs.snapshots.read(value)
-        return session.input_offset, session.last_event_id
-
-    def event_id(value: bytes) -> str | None:
-        try:
-            if codecs.commands.is_command(value):
-                return codecs.commands.read(value, 0).event_id
-            return codecs.updates.read(value, 0).event_id
-        except DecodeError:
-            return None
-
     diagnosis = Diagnosis(
         stream=stream,
         topics=cluster.topics.__getitem__,
         coordination=coordination,
         scan=scan,
-        answered=answered,
-        event_id=event_id,
+        answered=codecs.answered,
+        event_id=codecs.event_id,
         clock=SYSTEM_CLOCK,
         on_progress=on_progress,
     )

@@ -8,6 +8,7 @@ import typer
 
 from processor.avro.compatibility import breaks
 from processor.avro.schemas import (
+    COMMAND,
     Known,
     Schema,
     SchemaError,
@@ -36,10 +37,11 @@ _DIRECTIONS: Final = {"BACKWARD": (_BACKWARD,), "FORWARD": (_FORWARD,), "FULL": 
 
 @app.command()
 def register(ctx: typer.Context, *, as_json: Json = False) -> None:
-    """Register this version's schemas under the subjects of the input and the output topic.
+    """Register the schemas of updates and snapshots under the subjects of input and output topic.
 
     The service never does: it looks its schema up at the start, and stops where it is not there.
     What is registered already stays as it is. The subject of a topic is its name with -value.
+    Commands are in single-object encoding alone: their schema is not registered.
     A schema that the registry refuses changes nothing; the exit code is 13.
 
     Example: session-processor schemas register --schema-registry-url http://registry:8081
@@ -74,20 +76,21 @@ def check(
         Path | None,
         typer.Option(
             metavar="DIRECTORY",
-            help="Where the changed SessionUpdate.avsc and CustomerSession.avsc are; those of this "
-            "version by default.",
+            help="Where the changed SessionUpdate.avsc and CustomerSession.avsc are, and a changed "
+            "SessionCommand.avsc, if there is one; those of this version by default.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Say whether schemas go together with those that values were and are written with.
 
-    Backward: the changed schema reads what was written, which the service needs of both. Forward:
+    Backward: the changed schema reads what was written, which the service needs of all. Forward:
     who reads with the present schema reads what the changed one will write, which readers need of
     CustomerSession. With a schema registry also what the level of the subject asks, in comparison
     with the subject's last version (all of them for a TRANSITIVE level), and the registry has its
     say. Without one, or for a subject without versions, the comparison is with the schemas of this
-    version and those in schemas/history. Exits with 13 where something breaks.
+    version and those in schemas/history: for SessionCommand, which has no subject, it always is.
+    Exits with 13 where something breaks.
 
     Example: session-processor schemas check --directory schemas
     """
@@ -146,11 +149,20 @@ def _topics(settings: Settings, directory: Path | None = None) -> list[_Topic]:
     return topics
 
 
+def _commands(settings: Settings, directory: Path | None) -> _Topic:
+    """Return what there is to compare of commands, which no registry has."""
+    known = load_schemas(settings.schemas_dir).commands
+    file = None if directory is None else directory / f"{COMMAND}.avsc"
+    schema = read_schema_file(file) if file is not None and file.exists() else known.reader
+    return _Topic("", schema, known, (_BACKWARD,))
+
+
 def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
     registry = registry_of(settings)
     for topic in _topics(settings, directory):
         rows = [] if registry is None else [*_by_registry(registry, topic)]
         yield from rows or _by_history(topic)
+    yield from _by_history(_commands(settings, directory))
 
 
 def _by_registry(registry: Registry, topic: _Topic) -> Iterator[_Row]:

@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from processor.avro import schemas as module
-from processor.avro.codec import SESSION_FIELDS, UPDATE_FIELDS
+from processor.avro.codec import COMMAND_FIELDS, SESSION_FIELDS, UPDATE_FIELDS, CommandCodec
+from processor.avro.framing import single_object
 from processor.avro.schemas import SchemaError, load_schemas, read_schema, shipped_schemas
+from processor.core.command import SessionCommand
 from processor.core.session import CartItem, Session
 from processor.core.update import SessionUpdate
 from processor.errors import ConfigError
@@ -37,13 +40,18 @@ def crc_64_avro(data: bytes) -> bytes:
 
 def test_a_schema_has_the_domains_fields_in_its_order() -> None:
     known = load_schemas()
-    for schema, names in ((known.updates, UPDATE_FIELDS), (known.snapshots, SESSION_FIELDS)):
+    for schema, names in (
+        (known.updates, UPDATE_FIELDS),
+        (known.snapshots, SESSION_FIELDS),
+        (known.commands, COMMAND_FIELDS),
+    ):
         document = json.loads(schema.reader.text)
         assert document["namespace"] == "sessions"
         assert tuple(field["name"] for field in document["fields"]) == names
         assert all(field["doc"] for field in document["fields"])
     assert (*map(snake, UPDATE_FIELDS), "offset") == SessionUpdate._fields
     assert tuple(map(snake, SESSION_FIELDS)) == Session._fields
+    assert (*map(snake, COMMAND_FIELDS), "offset") == SessionCommand._fields
 
 
 @pytest.mark.parametrize("name", ["SessionUpdate", "CustomerSession"])
@@ -69,7 +77,7 @@ def test_optional_fields_of_an_update_are_null_by_default() -> None:
 
 def test_a_fingerprint_is_the_little_endian_crc_of_the_canonical_form() -> None:
     known = load_schemas()
-    for schema in (*known.updates.writers.values(), *known.snapshots.writers.values()):
+    for schema in chain.from_iterable(each.writers.values() for each in known):
         assert schema.fingerprint == crc_64_avro(schema.canonical.encode())
     assert crc_64_avro(b'"null"') == (7195948357588979594).to_bytes(8, "little")  # Avro's own
 
@@ -111,6 +119,21 @@ def test_a_directory_adds_writers_schemas(tmp_path: Path) -> None:
     known = load_schemas(tmp_path)
     assert known.updates.writers[read_schema(newer).fingerprint].name == "shop.SessionUpdate"
     assert len(known.snapshots.writers) == len(load_schemas().snapshots.writers)
+
+
+def test_a_directory_adds_writers_of_commands(tmp_path: Path) -> None:
+    """What a newer version writes is a command as soon as its schema is known."""
+    newer = json.loads((SHIPPED / "SessionCommand.avsc").read_text())
+    newer["fields"].append({"name": "reason", "type": ["null", "string"], "default": None})
+    (tmp_path / "SessionCommand.2.avsc").write_text(json.dumps(newer))
+    known = load_schemas(tmp_path).commands
+    (schema,) = (each for key, each in known.writers.items() if key != known.reader.fingerprint)
+    told = SessionCommand("e", 1, 1, "a", "erase", forget=["p"], release=[])
+    # The new field is null, behind what this version writes.
+    value = single_object(schema.fingerprint) + CommandCodec(known).write(told)[10:] + b"\0"
+    assert CommandCodec(known).is_command(value)
+    assert CommandCodec(known).read(value, 7) == told._replace(offset=7)
+    assert not CommandCodec(load_schemas().commands).is_command(value)
 
 
 RECURSIVE = record("SessionUpdate", {"name": "next", "type": ["null", "SessionUpdate"]})

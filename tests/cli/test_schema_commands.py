@@ -112,6 +112,31 @@ def test_what_breaks_is_named(
     assert f"sessions.{name}, " in error["message"]
 
 
+@pytest.mark.parametrize("with_registry", [False, True])
+def test_the_schema_of_commands_is_compared_where_it_is_given(
+    request: pytest.FixtureRequest,
+    changed: Path,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    with_registry: bool,
+) -> None:
+    """And never asked of the registry, which has the subjects of input and output alone."""
+    if with_registry:
+        served = request.getfixturevalue("served")
+        assert main(["schemas", "register"]) == 0
+        assert set(served.fake.subjects) == set(SUBJECTS)
+    name = "SessionCommand"
+    (changed / f"{name}.avsc").write_text((SCHEMAS / f"{name}.avsc").read_text())
+    assert main(["schemas", "check", "--directory", str(changed)]) == 0
+    edit(changed, name, reason="string")
+    capsys.readouterr()
+    assert main(["schemas", "check", "--directory", str(changed), "--json"]) == 13
+    error = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert "reason: it is not written, and has no default" in error["message"]
+    edit(changed, name, reason=None)
+    assert main(["schemas", "check", "--directory", str(changed)]) == 0
+
+
 def test_the_input_may_lose_a_field_that_the_service_has_a_default_for(changed: Path) -> None:
     """Nobody else is promised to read it: forward is not asked of the input."""
     edit(changed, "SessionUpdate", referral=None)

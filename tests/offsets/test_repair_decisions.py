@@ -138,6 +138,16 @@ def gone_back(committed: int, evidence: Evidence) -> Situation:
     return Situation(2, commit, text, fault, UPDATES, OUTPUT, evidence)
 
 
+@pytest.mark.parametrize("then", [{"updates": "old"}, {"claims": "old"}, {"sessions": "old"}])
+def test_that_commands_were_passed_stays_known(then: dict[str, object]) -> None:
+    """Else a version that knows none could go on: it would make dead letters of the next."""
+    for commands in (True, False):
+        text = metadata(**then)._replace(commands=commands)
+        assert decide(situation(310, Evidence(299, 150), text=text), NOW).commands is commands
+    # Where nothing tells, they may have been.
+    assert decide(situation(None, Evidence(299, 150)), NOW).commands
+
+
 def test_what_a_new_input_leaves_of_the_past() -> None:
     """A replay may not match former offsets by number: neither snapshots' nor a promote's."""
     text = metadata(updates="old")._replace(promoted=Promoted("night", 250), former=9)

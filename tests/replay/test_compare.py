@@ -6,16 +6,21 @@ from processor.ports.log import Record
 from processor.replay.compare import Comparison, Difference, DifferenceKind
 from processor.replay.exact import Seen
 from processor.replay.plan import Range
+from processor.state.ends import End
 
 Told = tuple[str, int, int, str]
-"""A key, an input offset, a version and a state."""
+"""A key, an input offset, a version and a state; `ended` is an end."""
 
 
 def records(told: Sequence[Told]) -> list[Record]:
-    return [
-        Record(0, at, -1, key.encode(), f"{offset} {version} {state}".encode(), ())
-        for at, (key, offset, version, state) in enumerate(told)
-    ]
+    return [_record(at, *each) for at, each in enumerate(told)]
+
+
+def _record(at: int, key: str, offset: int, version: int, state: str) -> Record:
+    if state == "ended":
+        headers = End("erase", offset, "e", version).headers()
+        return Record(0, at, -1, key.encode(), None, headers)
+    return Record(0, at, -1, key.encode(), f"{offset} {version} {state}".encode(), ())
 
 
 def seen(value: bytes) -> Seen:
@@ -109,3 +114,59 @@ def test_once_made_live_the_last_states_are_compared() -> None:
     gone = [("a", 200, 9, "open")]
     assert compared(gone, again, last_only=True)[1] == {"compacted": 1, "extra": 1}
     assert compared(live, [], last_only=True)[1] == {"missing": 2}
+
+
+LIVES: list[Told] = [
+    ("a", 1, 1, "open"),
+    ("a", 2, 2, "closed"),
+    ("a", 3, 2, "ended"),
+    ("a", 4, 1, "open"),
+    ("a", 5, 2, "open"),
+]
+
+
+def test_ends_are_pairs_whatever_they_number() -> None:
+    assert compared(LIVES, LIVES) == ([], {"equal": 5})
+    renumbered: list[Told] = [("b", 5, 7, "open"), ("b", 6, 7, "ended")]
+    assert compared(renumbered, [("b", 5, 1, "open"), ("b", 6, 1, "ended")])[1] == {"equal": 2}
+
+
+def test_an_end_on_one_side_is_told() -> None:
+    without: list[Told] = [each for each in LIVES if each[3] != "ended"]
+    found, counts = compared(LIVES, without)
+    assert found == [Difference(DifferenceKind.MISSING, b"a", 3, {})]
+    assert counts == {"equal": 4, "missing": 1}
+    # Two of one offset: the snapshot is what the other side lacks.
+    snapshot: list[Told] = [*LIVES[:2], ("a", 3, 3, "cancelled")]
+    assert compared(LIVES[:3], snapshot)[1] == {"equal": 2, "extra": 1}
+    assert compared(snapshot, LIVES[:3])[1] == {"equal": 2, "missing": 1}
+
+
+def test_what_compaction_took_with_an_end_is_nobodys_difference() -> None:
+    """Live has the second life alone, or nothing: an end goes, and the life before it."""
+    assert compared(LIVES[3:], LIVES) == ([], {"equal": 2, "compacted": 3})
+    assert compared([], LIVES[:3]) == ([], {"compacted": 3})
+    # An end that is left says how many snapshots were before it.
+    assert compared(LIVES[2:], LIVES) == ([], {"equal": 3, "compacted": 2})
+    # Of a life that lasts nothing goes but behind a later snapshot.
+    assert compared(LIVES[:3], LIVES)[1] == {"equal": 3, "extra": 2}
+
+
+def test_the_count_of_versions_begins_again_after_an_end() -> None:
+    """Version 2 after an end lacks one, and after version 2 of another life none."""
+    live = [*LIVES[:3], LIVES[4]]
+    assert compared(live, LIVES) == ([], {"equal": 4, "compacted": 1})
+    assert compared(LIVES, [*LIVES[:4], ("a", 45, 2, "open")], Range(0, 100))[1] == {
+        "equal": 4,
+        "missing": 1,
+        "extra": 1,
+    }
+
+
+def test_once_made_live_ends_are_last_states_too() -> None:
+    assert compared(LIVES[:3], LIVES[:3], last_only=True) == ([], {"equal": 1})
+    assert compared(LIVES[:2], LIVES[:3], last_only=True)[1] == {"missing": 1}
+    assert compared(LIVES[:3], LIVES[:2], last_only=True)[1] == {"extra": 1}
+    assert compared([], LIVES[:3], last_only=True)[1] == {"compacted": 1}
+    later: list[Told] = [*LIVES[:3], ("a", 200, 1, "open")]
+    assert compared(later, LIVES[:3], last_only=True)[1] == {"equal": 1}

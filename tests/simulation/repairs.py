@@ -5,7 +5,6 @@ from typing import Any
 
 from fakes.log import FakeCoordination, FakeScan
 
-from processor.avro.framing import DecodeError
 from processor.errors import FailClosed, Unavailable
 from processor.offsets.diagnosis import Diagnosis
 from processor.offsets.setting import look, set_offsets
@@ -52,8 +51,8 @@ class RepairCommand(Command):
             topics=lambda topic: topic.value,
             coordination=port("coordination", FakeCoordination(world.broker)),
             scan=port("scan", FakeScan(world.broker)),
-            answered=_answered,
-            event_id=_event_id,
+            answered=CODECS.answered,
+            event_id=CODECS.event_id,
             clock=task.clock,
             on_progress=lambda *_: None,
         )
@@ -85,15 +84,3 @@ class RepairCommand(Command):
         self.world.check.repaired(
             {each: found.offset for each, found in offsets.items()}, exact=exact
         )
-
-
-def _answered(value: bytes) -> tuple[int, str]:
-    session = CODECS.snapshots.read(value)
-    return session.input_offset, session.last_event_id
-
-
-def _event_id(value: bytes) -> str | None:
-    try:
-        return CODECS.updates.read(value, 0).event_id
-    except DecodeError:
-        return None

@@ -1,0 +1,31 @@
+"""An end, as `sessions watch` tells it to people and to programs."""
+
+import json
+
+import pytest
+
+from processor.cli.sessions.commands import _tell_deleted
+from processor.ports.log import Headers, Record
+from processor.state.ends import End
+
+
+@pytest.mark.parametrize(
+    ("headers", "people", "programs"),
+    [
+        (End("erase", 12, "e", 3).headers(), "1:a  v3  ended by erase", ["erase", 3, 12, "e"]),
+        ((), "1:a  deleted", [None] * 4),
+    ],
+)
+def test_an_end_is_told(
+    capsys: pytest.CaptureFixture[str], headers: Headers, people: str, programs: list[object]
+) -> None:
+    record = Record(0, 1, 1_000, b"1:a", None, headers)
+    _tell_deleted(record, as_json=False)
+    assert capsys.readouterr().out == f"{people}\n"
+    _tell_deleted(record, as_json=True)
+    names = ("endedBy", "version", "inputOffset", "eventId")
+    assert json.loads(capsys.readouterr().out) == {
+        "key": "1:a",
+        "deleted": True,
+        **dict(zip(names, programs, strict=True)),
+    }

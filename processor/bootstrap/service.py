@@ -21,7 +21,7 @@ from processor.partitions.takeover import Start
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.replay.plan import Plan
 from processor.replay.seed import LiveTopics
-from processor.runtime.garbage import collect_rarely
+from processor.runtime.garbage import allocate_from_one_arena, collect_rarely
 from processor.runtime.shutdown import stopped_by_signals
 from processor.runtime.startup import Stopped, WaitForServers
 from processor.runtime.until_end import frozen_ends
@@ -50,6 +50,7 @@ class _Process:
         self, run_of: Callable[[Adapters, Codecs], Run], subject_topic: str, closing: ExitStack
     ) -> None:
         """Run to the end. Raises Stopped where it is told to stop before it has begun."""
+        allocate_from_one_arena()
         adapters = connect(
             self._settings,
             self._schemas.snapshots.reader,

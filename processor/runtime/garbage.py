@@ -1,10 +1,27 @@
-"""How often Python looks for cycles."""
+"""How often Python looks for cycles, and where the process's memory comes from."""
 
+import ctypes
 import gc
 from typing import Final
 
 _ALLOCATIONS: Final = 200_000
 """What is made and not freed, in objects with references, between two looks at the youngest."""
+
+
+_M_ARENA_MAX: Final = -8
+"""A parameter of mallopt(3), as glibc numbers it."""
+
+
+def allocate_from_one_arena() -> None:
+    """Have glibc take all memory from one arena; call it before there are threads.
+
+    By default each of the client's threads has its own. Clients come and go with rebalances, and
+    what one arena has free no other can use: after half an hour of rebalances each few seconds a
+    process had 10 MB more, of which nothing was in use. Only glibc has this parameter.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def collect_rarely() -> None:

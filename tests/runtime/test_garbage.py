@@ -1,6 +1,9 @@
 """What a fault's traceback keeps alive is let go of, whether or not Python looks for cycles."""
 
+import ctypes
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from threading import Event
 from weakref import ref
@@ -89,3 +92,38 @@ def test_a_producer_that_was_left_behind_goes_when_its_call_returns(
     del hanging
     may_return.set()
     eventually("it is gone", lambda: left_behind() is None, 5)
+
+
+_COUNT_ARENAS = """
+import ctypes, sys, tempfile
+from threading import Barrier, Thread
+from processor.runtime.garbage import allocate_from_one_arena
+
+if sys.argv[1] == "one":
+    allocate_from_one_arena()
+libc, all_run = ctypes.CDLL(None), Barrier(8)
+libc.fopen.restype = libc.malloc.restype = ctypes.c_void_p
+
+def use():
+    all_run.wait()
+    libc.malloc(100_000)
+    all_run.wait()
+
+threads = [Thread(target=use) for _ in range(8)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+with tempfile.NamedTemporaryFile() as told:
+    sink = ctypes.c_void_p(libc.fopen(told.name.encode(), b"w"))
+    libc.malloc_info(0, sink)
+    libc.fclose(sink)
+    print(told.read().count(b"<heap nr="))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="it needs glibc")
+def test_threads_that_come_and_go_share_one_arena() -> None:
+    def arenas(how_many: str) -> int:
+        command = [sys.executable, "-c", _COUNT_ARENAS, how_many]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert arenas("one") == 1 < arenas("any")

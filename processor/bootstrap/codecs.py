@@ -7,11 +7,14 @@ from processor.avro.compiled import Compiled
 from processor.avro.framing import DecodeError
 from processor.avro.schemas import Known, Schema, Schemas, load_schemas
 from processor.config import Settings
+from processor.core.command import SessionCommand
 from processor.ports.clock import SYSTEM_CLOCK, Clock
+from processor.ports.log import Record
 from processor.ports.registry import Registry
 from processor.registry.ids import RegisteredIds
 from processor.registry.own import Own, own, registry_of
 from processor.replay.exact import Seen, Values
+from processor.stages.decode import Decode
 
 
 class Codecs(NamedTuple):
@@ -34,7 +37,13 @@ class Codecs(NamedTuple):
     @property
     def values(self) -> Values:
         """How values of the live topics are read."""
-        return Values(self.seen, self.commands.is_command)
+        decode = Decode(self.updates, self.commands)
+
+        def is_command(record: Record) -> bool:
+            named = record.value is not None and self.commands.is_command(record.value)
+            return named and isinstance(decode.read(record), SessionCommand)
+
+        return Values(self.seen, is_command)
 
     def seen(self, snapshot: bytes) -> Seen:
         """Return a snapshot's input offset and version. Raises FailClosed where there is none."""

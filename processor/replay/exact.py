@@ -35,8 +35,8 @@ class Values(NamedTuple):
 
     seen: Callable[[bytes], Seen]
     """Returns a snapshot's input offset and version."""
-    is_command: Callable[[bytes], bool]
-    """Whether a value of the input is a command."""
+    is_command: Callable[[Record], bool]
+    """Whether a record of the input is a command that is not rejected."""
 
 
 class Gap(NamedTuple):

@@ -29,13 +29,9 @@ class SpilledLacking:
         )
         self._database.execute("CREATE TABLE gap (before INTEGER, until INTEGER, key BLOB)")
 
-    def add(self, records: Iterable[Record], is_command: Callable[[bytes], bool]) -> None:
+    def add(self, records: Iterable[Record], is_command: Callable[[Record], bool]) -> None:
         """Take those of the input's records that are commands."""
-        found = [
-            (record.key or b"", record.offset)
-            for record in records
-            if record.value is not None and is_command(record.value)
-        ]
+        found = [(each.key or b"", each.offset) for each in records if is_command(each)]
         if found:
             self._database.execute("BEGIN")
             self._database.executemany("INSERT INTO command VALUES (?, ?)", found)

@@ -47,7 +47,7 @@ def seen(value: bytes) -> Seen:
     return Seen(int(offset), int(version))
 
 
-VALUES = Values(seen, lambda value: value == b"command")
+VALUES = Values(seen, lambda record: record.value == b"command")
 
 
 def inexact(log: Log, start: int, end: int = 99, former: int = 0) -> list[int]:

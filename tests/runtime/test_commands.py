@@ -1,15 +1,17 @@
 """Commands end sessions: through the whole service, beside the oracle."""
 
 import pytest
+from avro_bytes import SCHEMAS
 from fakes.service import LIMITS, STREAM, Service, World, partition_of
 from golden import encoded, update
 from oracle import decode_session
 from session_commands import erase, expire
 
+from processor.bootstrap.codecs import running_codecs
 from processor.bootstrap.wiring import Limits
 from processor.dead_letters.limits import FloodLimits
 from processor.demo.traffic import DemoUpdate
-from processor.ports.log import BatchAborted, Topic
+from processor.ports.log import BatchAborted, Record, Topic
 from processor.state.checkpoint import CommitMetadata
 
 KEY, OTHER = b"1:cart-17", b"1:cart-18"
@@ -177,3 +179,17 @@ def test_commands_count_for_no_limit_on_dead_letters(world: World) -> None:
     assert service.halts.partitions == {}
     feed(world, b"?")
     service.run_until(lambda: bool(service.halts.partitions))
+
+
+def test_a_replay_counts_on_no_command_that_was_rejected(world: World) -> None:
+    values = running_codecs(SCHEMAS, None, None, None, world.clock).values
+
+    def counts(key: bytes, value: bytes | None) -> bool:
+        return values.is_command(Record(0, 7, 0, key, value, ()))
+
+    assert counts(KEY, erase(KEY))
+    assert not counts(OTHER, erase(KEY))
+    assert not counts(KEY, erase(KEY) + b"?")
+    assert not counts(KEY, expire(KEY, -1))
+    assert not counts(KEY, encoded(update(1)))
+    assert not counts(KEY, None)

@@ -18,9 +18,7 @@ class EncodeUpdate:
     """Writes documents in single-object encoding, out of range or not: nothing is checked."""
 
     def __init__(self) -> None:
-        schema = load_schemas().updates.reader
-        self._schema = parse_schema(_with_longs(json.loads(schema.text)), {})
-        self._header = single_object(schema.fingerprint)
+        self._schema, self._header = _writer()
 
     def __call__(self, update: Document) -> bytes:
         """Return the update's bytes."""
@@ -36,6 +34,13 @@ def reframed(value: bytes | None, header: bytes | None) -> bytes | None:
     if value is None or header is None or not value.startswith(former):
         return value
     return header + value[len(former) :]
+
+
+@cache
+def _writer() -> tuple[Any, bytes]:
+    schema = load_schemas().updates.reader
+    parsed = parse_schema(_with_longs(json.loads(schema.text)), {})
+    return parsed, single_object(schema.fingerprint)
 
 
 @cache

@@ -47,6 +47,8 @@ class Topic(Enum):
     DEAD_LETTERS = "dead-letters"
     CLAIMS = "claims"
 
+    __hash__ = object.__hash__  # that of Enum is a function of Python, and is called all the time
+
 
 class Record(NamedTuple):
     """One record of a topic. `timestamp` is in milliseconds since 1970, or `NO_TIMESTAMP`."""

@@ -16,6 +16,7 @@ commands end sessions."""
 _WITH_COMMANDS: Final = 2
 READABLE: Final = 1
 """The format of all that a version without commands reads as well."""
+_to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ForeignText(Exception):  # noqa: N818  what was found
@@ -216,7 +217,7 @@ def former_in(text: str) -> int | None:
 
 
 def _text(**fields: Any) -> str:
-    return json.dumps({"format": FORMAT, **fields}, separators=(",", ":"))
+    return _to_json({"format": FORMAT, **fields})
 
 
 def _fields(text: str) -> dict[str, Any]:

@@ -64,13 +64,13 @@ class Metrics:
         `commands` are those that were not rejected, by command and outcome.
         """
         refused = sum(rejected.values())
-        self._records.labels("accepted").inc(accepted)
-        self._records.labels("duplicate").inc(duplicates)
-        self._records.labels("rejected").inc(refused)
+        self._accepted.inc(accepted)
+        self._duplicates.inc(duplicates)
+        self._refused.inc(refused)
         for reason, count in rejected.items():
             self._rejected.labels(reason.value).inc(count)
         commanded = sum(commands.values())
-        self._records.labels("command").inc(commanded)
+        self._commanded.inc(commanded)
         for (command, outcome), count in commands.items():
             self._commands.labels(command, outcome).inc(count)
         self._batch_records.observe(accepted + duplicates + refused + commanded)
@@ -125,9 +125,10 @@ class Metrics:
         self._cache_sessions.set(sessions)
 
     def _throughput(self) -> None:
-        self._records = self._counter("records", "Records by outcome.", "outcome")
-        for outcome in ("accepted", "duplicate", "rejected", "command"):
-            self._records.labels(outcome)
+        records = self._counter("records", "Records by outcome.", "outcome")
+        self._accepted, self._duplicates, self._refused, self._commanded = map(
+            records.labels, ("accepted", "duplicate", "rejected", "command")
+        )
         self._rejected = self._counter("rejected", "Rejected records by reason.", "reason")
         for reason in Reason:
             self._rejected.labels(reason.value)

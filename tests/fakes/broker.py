@@ -111,15 +111,21 @@ class FakeBroker:
     def extent(self, topic: Topic, partition: int) -> Extent:
         log = self.logs[topic][partition]
         end = len(log.entries)
-        stable = [each.first.get((topic, partition), end) for each in self.open.values()]
-        return Extent(log.start, min([end, *stable]), end)
+        if not self.open:
+            return Extent(log.start, end, end)
+        place = topic, partition
+        stable = min([each.first.get(place, end) for each in self.open.values()])
+        return Extent(log.start, stable, end)
 
     def readable(self, topic: Topic, partition: int, start: int = 0) -> Iterator[Record]:
         """Yield what a read_committed reader sees now."""
         log = self.logs[topic][partition]
         offset = max(start, log.start)
-        while offset < self.extent(topic, partition).stable_end and offset != log.damaged:
-            batch = next((each for each in log.unpackable if offset in each), None)
+        stable_end = self.extent(topic, partition).stable_end
+        while offset < stable_end and offset != log.damaged:
+            batch = None
+            if log.unpackable:
+                batch = next((each for each in log.unpackable if offset in each), None)
             entry = log.entries[offset]
             if batch is not None:
                 yield Unreadable(partition, offset, batch.stop, "the fake batch is spoilt")
@@ -163,6 +169,8 @@ class Group:
         self.members: list[str] = []
         self.owners: dict[int, str] = {}
         self._partitions = range(partitions)
+        self._settled: dict[str, tuple[int, dict[int, str], set[int]]] = {}
+        """What each member was told last: as of which generation and owners."""
 
     def join(self, member: str) -> None:
         self.members.append(member)
@@ -177,6 +185,14 @@ class Group:
 
     def settle(self, member: str) -> set[int]:
         """Have a member let go of what is to move and take what is free; return what it owns."""
+        settled = self._settled.get(member)
+        if settled is not None and settled[:2] == (self.generation, self.owners):
+            return set(settled[2])
+        owned = self._settle(member)
+        self._settled[member] = self.generation, dict(self.owners), owned
+        return set(owned)
+
+    def _settle(self, member: str) -> set[int]:
         quota = -(-len(self._partitions) // len(self.members))
         kept = {each: self.owned(each)[:quota] for each in self.members}
         free = [each for each in self._partitions if all(each not in own for own in kept.values())]

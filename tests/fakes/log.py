@@ -88,8 +88,9 @@ class FakeSubscription:
 
     def _fetch(self, limit: int) -> list[Record]:
         records: list[Record] = []
+        silent = self._paused | self.stuck | self.deaf
         for partition, start in self._next.items():
-            if partition in self._paused | self.stuck | self.deaf or start is None:
+            if partition in silent or start is None:
                 continue
             if not self._broker.answers(Topic.UPDATES, partition):
                 continue
@@ -97,6 +98,9 @@ class FakeSubscription:
             self._ends[partition] = extent.stable_end
             if not extent.start <= start <= extent.end:
                 raise FailClosed(f"offset {start} of partition {partition} is outside the log")
+            if start == extent.stable_end:
+                self._passed[partition] = start
+                continue
             found = [*self._broker.readable(Topic.UPDATES, partition, start)]
             room = limit - len(records)
             records += found[:room]

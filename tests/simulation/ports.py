@@ -103,12 +103,13 @@ class Around:
         return _Port(self, name, target)
 
     def wrap(self, method: str, target: Callable[..., Any]) -> Callable[..., Any]:
-        point, called = self._scheduler.point, self._scheduler.called
+        scheduler, point = self._scheduler, self._scheduler.point
         task, away, trace = self._task, self._away, self._trace
 
         def call(*args: Any, **options: Any) -> Any:
             point(task)
-            called()
+            scheduler.step += 1
+            scheduler.now += scheduler.latency
             try:
                 if away and method in away:
                     self._meet_away(method)

@@ -53,7 +53,10 @@ class Scheduler:
         self.tasks: list[Task] = []
         self._random = self.chance.random
         self._switching = switching
-        self._latency = latency
+        self.latency = latency
+        """How long a call of a port takes."""
+        self._ended = False
+        """Whether a process may have ended otherwise than by itself."""
         self._hub = getcurrent()
         self._numbers = count()
         self._timers: list[tuple[float, int, Action]] = []
@@ -83,10 +86,6 @@ class Scheduler:
             if task.dead:
                 raise Killed
 
-    def called(self) -> None:
-        self.step += 1
-        self.now += self._latency
-
     def sleep(self, task: Task, seconds: float) -> None:
         task.wake = self.now + seconds
         self._hub.switch()
@@ -95,12 +94,15 @@ class Scheduler:
 
     def end(self, task: Task) -> None:
         """Let a process be no more, where it stands. From the hub or from the process itself."""
-        task.dead = True
+        task.dead = self._ended = True
 
     def run(self, until: Callable[[], bool]) -> None:
         """Run processes in turn. Raises what one of them raises."""
+        steps, timers = self._steps, self._timers
         while True:
-            self._due()
+            due = (steps and steps[0][0] <= self.step) or (timers and timers[0][0] <= self.now)
+            if due or self._ended:
+                self._due()
             if until():
                 return
             now = self.now
@@ -128,7 +130,8 @@ class Scheduler:
             heappop(self._steps)[2]()
         while self._timers and self._timers[0][0] <= self.now:
             heappop(self._timers)[2]()
-        if any(each.dead for each in self.tasks):
+        if self._ended:
+            self._ended = False
             for task in [each for each in self.tasks if each.dead]:
                 if task.greenlet:
                     task.greenlet.throw(Killed)

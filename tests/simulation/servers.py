@@ -109,12 +109,14 @@ class SimulatedBroker(FakeBroker):
 
     def extent(self, topic: Topic, partition: int) -> Extent:
         extent = super().extent(topic, partition)
+        if not self.ending:
+            return extent
         place = topic, partition
         stable = extent.stable_end
         for each in self.ending.values():
             if place in each.places:
                 stable = min(stable, each.transaction.first[place])
-        return extent._replace(stable_end=stable)
+        return extent if stable == extent.stable_end else extent._replace(stable_end=stable)
 
     def pending(self, partition: int) -> bool:
         return super().pending(partition) or any(

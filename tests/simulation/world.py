@@ -42,6 +42,8 @@ KEYS = Keys("sim")
 SESSION_TIMEOUT_S = 4.0
 CODECS = running_codecs(SCHEMAS, FAST, None, None, SYSTEM_CLOCK)
 START_S = 1_700_000_000
+METRICS = Metrics("simulation")
+"""Of all simulations: nobody reads them, and to make them takes longer than a few commits."""
 
 Step = tuple[int, float, str, str, Sequence[Any], Any]
 """Of the trace: number, time, process, what, arguments, result."""
@@ -132,7 +134,6 @@ class Process(SimulatedTask):
     def _body(self) -> None:
         world = self.world
         adapters = self._adapters(Around(world.scheduler, self, world.away, world.trace))
-        metrics = world.metrics
         plan = world.plan
         limits = Limits(plan.max_batch, SNAPSHOT_LIMIT, plan.cache_bytes, part=plan.part)
         self.service = wire(
@@ -141,8 +142,8 @@ class Process(SimulatedTask):
             limits,
             self.run_of(adapters),
             stopping=self.stopping,
-            observer=Observer(self.health, metrics, self.clock),
-            metrics=metrics,
+            observer=Observer(self.health, METRICS, self.clock),
+            metrics=METRICS,
         )
         try:
             self.service.runner.run()
@@ -214,7 +215,6 @@ class World:
         self.broker.chunk = plan.chunk
         self.check.broker = self.broker
         self.server = SimulatedServer(self.scheduler, self.check.put)
-        self.metrics = Metrics("simulation")
         self.away: dict[str, float] = {}
         self.commands: list[Command] = []
         self.checks: dict[str, Callable[[str, Transaction], None]] = {}

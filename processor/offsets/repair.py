@@ -125,21 +125,24 @@ def decide(found: Situation, stream: Stream) -> Step:
         found.output.stable_end,
         lost,
         tuple(notes),
-        *_past(found, stream),
+        *_past(found, stream, offset),
     )
 
 
-def _past(found: Situation, stream: Stream) -> tuple[Promoted | None, int | None, bool]:
+def _past(
+    found: Situation, stream: Stream, offset: int
+) -> tuple[Promoted | None, int | None, bool]:
     """Return what stays known of the past: `promoted`, `former` and `commands`."""
-    metadata = found.metadata
-    if metadata is None:
+    metadata, committed = found.metadata, found.committed
+    if metadata is None or committed is None:
         # Commands may have been passed, and no record tells.
         return None, found.evidence.former_end, True
     changed = changes(metadata.stream, stream)
     if "updates" in changed:
         return None, found.output.stable_end or None, metadata.commands
     former = None if "sessions" in changed else metadata.former
-    return metadata.promoted, former, metadata.commands
+    # Where later commits are gone, there may have been commands behind this one.
+    return metadata.promoted, former, metadata.commands or offset > committed.offset
 
 
 def _aim(found: Situation, stream: Stream) -> tuple[int, list[str]]:

@@ -1,24 +1,38 @@
 """What must hold after every commit and every write to Redis, by the oracle."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakes.broker import FakeBroker, Partition, Transaction
 from fakes.redis_server import FakeServer, Fields
-from oracle import Entry, decode_session
+from oracle import Entry, Snapshot, decode_session, is_command
 
 from processor.ports.log import Committed, Record, Topic
 from processor.redis.keys import CHECKPOINT, Keys
 from processor.stages.publish import ERROR_HEADERS
 from processor.state.checkpoint import Checkpoint, CommitMetadata, ForeignText
-from simulation.history import History, Node, Outcome
+from processor.state.ends import end_of
+from simulation.history import History, Node, Outcome, names_profiles
 from simulation.scheduler import Violation
 
 CLUSTER = "the-fake-cluster"
-
+REMOVALS = b"removals"
+"""The field beside the claims that notes which of them are to be removed."""
+_NO_PROFILES = {b"", REMOVALS}
 
 Letter = tuple[int, str, bytes | None, bytes | None]
 """Input offset, reason, key, value."""
+
+
+class _Decision:
+    """Whether a session is a profile's first, and the input offsets of snapshots that say so."""
+
+    def __init__(self, profile: str, key: bytes, ended: bool) -> None:  # noqa: FBT001
+        self.profile = profile
+        self.key = key
+        self.ended = ended
+        """Whether an erase has ended the profile's claim since, or was about to."""
+        self.offsets: list[int] = []
 
 
 class _Committed:
@@ -32,9 +46,13 @@ class _Committed:
         self.output = 0
         """Below which output offset nothing is looked at any more."""
         self.letters: list[Letter] = []
-        self.snapshots: list[tuple[int, bytes, bytes]] = []
-        """Output offset, key, value."""
-        self.values: set[tuple[bytes, bytes]] = set()
+        self.snapshots: list[tuple[int, Snapshot]] = []
+        """Snapshots and ends, each with its output offset."""
+        self.values: set[tuple[bytes, bytes | None]] = set()
+        self.commanded = self.was_repaired = False
+        """Whether a command was passed, and whether the offset was set by a repair."""
+        self.decisions: list[_Decision] = []
+        self._decided: dict[bytes, _Decision] = {}
 
     def next_output(self) -> int:
         return max(self.output, self.snapshots[-1][0] + 1 if self.snapshots else 0)
@@ -50,22 +68,40 @@ class _Committed:
         self.node = outcome.after
         return outcome
 
+    def decide(self, outcome: Outcome, offset: int, claims: Mapping[str, bytes]) -> None:
+        """Take note of what the `firstSession` of a snapshot rests on."""
+        snapshot, profile = outcome.snapshot, outcome.decides
+        if snapshot is None or snapshot.value is None:
+            self._decided.pop(b"" if snapshot is None else snapshot.key, None)
+            return
+        if profile is not None:
+            # Nobody holds it, and this is not the first: an erase was about to remove the claim.
+            pending = outcome.claims is None and profile not in claims
+            self._decided[snapshot.key] = _Decision(profile, snapshot.key, pending)
+            self.decisions.append(self._decided[snapshot.key])
+        if decision := self._decided.get(snapshot.key):
+            decision.offsets.append(offset)
+
     def repaired(self, offset: int, log: Partition) -> None:
         """Go on at an offset from what the output has."""
         self.snapshots = [
-            (each.record.offset, each.record.key or b"", each.record.value or b"")
+            (each.record.offset, Snapshot.of(each.record))
             for each in log.entries
             if each.record is not None and each.readable
         ]
         sessions = self.sessions(len(log.entries))
         self._shared = None
         self.node = Node({key: decode_session(value) for key, value in sessions.items()})
-        self.values |= {each[1:] for each in self.snapshots}
-        self.offset, self.output = offset, len(log.entries)
+        self.values |= {each[:2] for _, each in self.snapshots}
+        self.offset, self.output, self.was_repaired = offset, len(log.entries), True
+
+    def latest(self, output: int) -> dict[bytes, Snapshot]:
+        """Return the last snapshot or end of each key, as of an output offset."""
+        return {each.key: each for offset, each in self.snapshots if offset < output}
 
     def sessions(self, output: int) -> dict[bytes, bytes]:
         """Return the sessions as of an output offset."""
-        return {key: value for offset, key, value in self.snapshots if offset < output}
+        return sessions_of(each for offset, each in self.snapshots if offset < output)
 
 
 class Check:
@@ -76,6 +112,9 @@ class Check:
         self._partitions = [*map(_Committed, history.roots, history.entries)]
         self._current = {keys.current(p): p for p in range(len(self._partitions))}
         self._sessions = tuple(keys.sessions(p, "") for p in range(len(self._partitions)))
+        self._holders = keys.holders("")
+        self._taken = self._erases = 0
+        """Of a transaction: how many input records, and how many erases that name profiles."""
         self.broker: FakeBroker
         self.claims: dict[str, bytes] = {}
         self.commits = 0
@@ -90,11 +129,19 @@ class Check:
     def commit(self, identity: str, transaction: Transaction) -> None:
         """Raise Violation where a transaction is not what the oracle says."""
         records = {place: self._records(place, transaction) for place in transaction.first}
-        claims = self._claims(records)
+        claims, ended = self._claims(records)
         used: set[str] = set()
+        due: dict[str, bytes | None] = {}
+        self._taken = self._erases = 0
         for partition, offset in transaction.offsets.items():
-            self._advance(partition, offset, records, used)
+            due |= self._advance(partition, offset, records, used)
             self._metadata(partition, offset, identity)
+        if self._erases and self._taken > 1:
+            raise Violation(f"an erase shares a transaction, up to {transaction.offsets}")
+        if ended != due:
+            raise Violation(f"claims were ended: {ended}; due is {due}")
+        for profile, after in ended.items():
+            self._ends_claim(profile, after)
         left = [place for place, found in records.items() if found and place[0] != Topic.CLAIMS]
         if left:
             raise Violation(f"records were committed without their input's offset: {left}")
@@ -110,19 +157,34 @@ class Check:
             if each.transaction is transaction and each.record is not None
         ]
 
-    def _claims(self, records: Mapping[tuple[Topic, int], list[Record]]) -> set[str]:
-        found = set()
+    def _claims(
+        self, records: Mapping[tuple[Topic, int], list[Record]]
+    ) -> tuple[set[str], dict[str, bytes | None]]:
+        """Take what was claimed; return these profiles, and what became of claims that end."""
+        found, ended = set(), dict[str, bytes | None]()
         for (topic, _), claimed in records.items():
             if topic is Topic.CLAIMS:
                 for record in claimed:
-                    profile, holder = (record.key or b"").decode(), record.value or b""
+                    profile, holder = (record.key or b"").decode(), record.value
+                    if not holder:
+                        ended[profile] = holder
+                        continue
                     if self.claims.setdefault(profile, holder) != holder:
                         raise Violation(
                             f"profile {profile} is claimed for {self.claims[profile]!r} and "
                             f"for {holder!r}"
                         )
                     found.add(profile)
-        return found
+        return found, ended
+
+    def _ends_claim(self, profile: str, after: bytes | None) -> None:
+        if after is None:
+            self.claims.pop(profile, None)
+        else:
+            self.claims[profile] = after
+        for state in self._partitions:
+            for decision in state.decisions:
+                decision.ended = decision.ended or decision.profile == profile
 
     def _advance(
         self,
@@ -130,7 +192,8 @@ class Check:
         committed: Committed,
         records: dict[tuple[Topic, int], list[Record]],
         used: set[str],
-    ) -> None:
+    ) -> dict[str, bytes | None]:
+        """Compare what a transaction has of a partition; return what it is to make of claims."""
         state = self._partitions[partition]
         former = 0 if state.offset is None else state.offset
         if committed.offset < former or (state.offset is None and committed.offset != 0):
@@ -140,20 +203,11 @@ class Check:
         end = len(self.broker.logs[Topic.UPDATES][partition].entries)
         if committed.offset > end:
             raise Violation(f"partition {partition}: offset {committed.offset} beyond {end}")
-        snapshots, letters = [], []
-        processed = False
-        for entry in self._input(partition, former, committed.offset):
-            outcome = state.step(entry, self.claims)
-            if outcome.snapshot is not None:
-                snapshots.append((entry.key, outcome.snapshot, entry.timestamp))
-            elif outcome.reason is not None:
-                letters.append((entry.offset, outcome.reason, entry.key, entry.value))
-            if outcome.claims is not None:
-                used.add(outcome.claims)
-            processed = True
-        self.commits += processed
+        entries = [*self._input(partition, former, committed.offset)]
+        snapshots, letters, ended = self._due(partition, entries, used)
+        self.commits += bool(entries)
         written = records.pop((Topic.SESSIONS, partition), [])
-        told = [(each.key, each.value, each.timestamp) for each in written]
+        told = [*map(Snapshot.of, written)]
         if told != snapshots:
             raise Violation(
                 f"partition {partition}, input offsets {former} to {committed.offset}: published "
@@ -168,10 +222,40 @@ class Check:
                 + _difference(told_letters, letters)
             )
         state.letters += letters
-        for each in written:
-            state.snapshots.append((each.offset, each.key or b"", each.value or b""))
-            state.values.add((each.key or b"", each.value or b""))
+        for record, snapshot in zip(written, told, strict=True):
+            state.snapshots.append((record.offset, snapshot))
+            state.values.add(snapshot[:2])
         state.offset = committed.offset
+        return ended
+
+    def _due(
+        self, partition: int, entries: Sequence[Entry], used: set[str]
+    ) -> tuple[list[Snapshot], list[Letter], dict[str, bytes | None]]:
+        """Return what is to be published of records, and what they make of claims."""
+        state = self._partitions[partition]
+        snapshots, letters, ended = [], [], dict[str, bytes | None]()
+        for entry in entries:
+            outcome = state.step(entry, self.claims)
+            state.commanded = state.commanded or is_command(entry)
+            ended |= outcome.ended_claims
+            self._taken += 1
+            if outcome.reason is None and names_profiles(entry):
+                self._erases += 1
+            if outcome.snapshot is not None:
+                key, value, _, end = outcome.snapshot
+                snapshots.append(Snapshot(key, value, entry.timestamp, end))
+                state.decide(outcome, entry.offset, self.claims)
+            elif outcome.reason is not None:
+                letters.append((entry.offset, outcome.reason, entry.key, entry.value))
+            if outcome.claims is not None:
+                used.add(outcome.claims)
+        return snapshots, letters, ended
+
+    def input(self, partition: int, start: int) -> Iterator[Entry]:
+        """Yield the input's committed records from an offset on, whether they expired or not."""
+        return self._input(
+            partition, start, len(self.broker.logs[Topic.UPDATES][partition].entries)
+        )
 
     def _input(self, partition: int, start: int, end: int) -> Iterator[Entry]:
         """Yield the input's committed records between two offsets, whether they expired or not."""
@@ -190,10 +274,27 @@ class Check:
         output = self._partitions[partition].next_output()
         if metadata.output != output:
             raise Violation(f"{where} says that output {metadata.output} is next, not {output}")
+        state = self._partitions[partition]
+        if metadata.commands < state.commanded or (
+            metadata.commands > state.commanded and not state.was_repaired
+        ):
+            raise Violation(f"{where} says of commands {metadata.commands}")
 
-    def published(self, partition: int) -> list[tuple[bytes, bytes]]:
-        """Return all snapshots that were committed, compacted or not."""
-        return [(key, value) for _, key, value in self._partitions[partition].snapshots]
+    def published(self, partition: int) -> list[Snapshot]:
+        """Return all snapshots and ends that were committed, compacted or not."""
+        return [each for _, each in self._partitions[partition].snapshots]
+
+    def undecided(self, partition: int) -> set[tuple[bytes, int]]:
+        """Return the snapshots, by key and input offset, whose `firstSession` a replay may change.
+
+        It was decided upon a claim that an erase has ended since, or was about to.
+        """
+        return {
+            (each.key, offset)
+            for each in self._partitions[partition].decisions
+            if each.ended
+            for offset in each.offsets
+        }
 
     def letters(self, partition: int) -> list[Letter]:
         """Return all dead letters that were committed, expired or not."""
@@ -206,22 +307,23 @@ class Check:
 
         `exact` where the offset's own text tells all: then nothing is read again.
         """
-        self.claims = {
-            (record.key or b"").decode(): record.value or b""
+        last = {
+            (record.key or b"").decode(): record.value
             for partition in range(len(self._partitions))
             for record in self._readable(Topic.CLAIMS, partition)
         }
+        self.claims = {key: value for key, value in last.items() if value is not None}
         for partition, offset in offsets.items():
             state = self._partitions[partition]
             former, updates = state.offset or 0, self.broker.logs[Topic.UPDATES][partition]
-            known = state.sessions(state.next_output())
+            known = state.latest(state.next_output())
             state.repaired(offset, self.broker.logs[Topic.SESSIONS][partition])
-            left = state.sessions(state.next_output())
+            left = state.latest(state.next_output())
             due = max(former, updates.start)
             if former > len(updates.entries):
                 due = updates.start
             elif known != left:
-                answered = [input_offset(value) for value in left.values()]
+                answered = [*map(input_offset, left.values())]
                 due = max(max(answered, default=-1) + 1, updates.start)
             elif not exact and offset < due:
                 self._read_again(partition, offset, former)
@@ -256,7 +358,9 @@ class Check:
 
     def put(self, server: FakeServer, name: str, fields: Fields) -> None:
         """Raise Violation where what was written is not committed, or not whole."""
-        if name in self._current:
+        if name.startswith(self._holders):
+            self._put_claims(server, name, fields)
+        elif name in self._current:
             self._whole(server, self._current[name], fields.get(b"") or b"")
         elif name.startswith(self._sessions):
             partition = int(name[name.index(":") + 1 : name.index("}")])
@@ -270,6 +374,23 @@ class Check:
             generation = name.rsplit(":", 1)[1]
             if server.text(self._keys.current(partition)) == generation:
                 self._whole(server, partition, generation.encode())
+
+    def _put_claims(self, server: FakeServer, name: str, fields: Fields) -> None:
+        """See that no claim which is committed is given to another, or goes before it has ended."""
+        claims = self._keys.claims()
+        if name != self._keys.holders(server.text(claims, b"generation")):
+            return
+        if server.text(claims, b"ready") != "1" or server.text(claims, b"run_id") != str(
+            server.run_id
+        ):
+            return
+        for field, holder in fields.items():
+            of = self.claims.get(field.decode())
+            # None: its claim is removed; b"" is what an erase makes of it before its commit.
+            if of is not None and field != REMOVALS and holder not in {of, b""}:
+                raise Violation(
+                    f"Redis has {holder!r} for the claim of {field!r}, and it is of {of!r} still"
+                )
 
     def _whole(self, server: FakeServer, partition: int, generation: bytes) -> None:
         """See that the current generation has all that its checkpoint says, and no more."""
@@ -320,6 +441,9 @@ class Check:
                 return f"the sessions of partition {partition}"
         if server.text(self._keys.claims(), b"ready") != "1" or self._held(server) != self.claims:
             return "the claims"
+        generation = server.text(self._keys.claims(), b"generation")
+        if server.field(self._keys.holders(generation), REMOVALS) is not None:
+            return "the end of removals"
         return None
 
     def pending_claims(self, server: FakeServer) -> bool:
@@ -329,11 +453,22 @@ class Check:
     def _held(self, server: FakeServer) -> dict[str, bytes]:
         generation = server.text(self._keys.claims(), b"generation")
         holders = server.hashes.get(self._keys.holders(generation), {})
-        return {key.decode(): value for key, value in holders.items() if key}
+        return {key.decode(): value for key, value in holders.items() if key not in _NO_PROFILES}
 
 
-def input_offset(snapshot: bytes) -> int:
-    return int(decode_session(snapshot)["inputOffset"])
+def input_offset(snapshot: Snapshot) -> int:
+    """Return the input offset of what a snapshot or an end answers."""
+    if snapshot.value is not None:
+        return int(decode_session(snapshot.value)["inputOffset"])
+    end = end_of(snapshot.end)
+    assert end is not None
+    return end.input_offset
+
+
+def sessions_of(output: Iterable[Snapshot]) -> dict[bytes, bytes]:
+    """Return the sessions that snapshots and ends come to."""
+    last = {each.key: each.value for each in output}
+    return {key: value for key, value in last.items() if value is not None}
 
 
 def letter_of(record: Record) -> Letter:

@@ -137,7 +137,29 @@ UNCOMMITTED: Final = Plan(
 """A replay is begun between the taking of a claim and its commit: it cannot know of the claim. The
 documents say so, and simulated replays begin a little later."""
 
+COMMANDED: Final = Plan(
+    seed=567,
+    history=632385344,
+    partitions=3,
+    processes=1,
+    switching=0.1,
+    latency=0.01,
+    marker_delay=0.05,
+    quiet=False,
+    max_batch=50,
+    part=20,
+    chunk=2,
+    cache_bytes=0,
+    horizon=300,
+    feeds=((0, 6),),
+    faults=(Happens(182, "offset gone back", 3, 0.05, 21606),),
+    actors=(Acts(297, "repair", 41606, ()),),
+)
+"""An offset goes back to one from before a command, and the repair sets it behind the command. What
+it commits must say that one was passed, as its text of before does not."""
+
 FOUND: Final = {
+    "a command that a repair passes": COMMANDED,
     "a virgin partition": VIRGIN,
     "a state that was compacted away": COMPACTED,
     "a claim of a lost update": CLAIMED,

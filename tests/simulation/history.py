@@ -3,13 +3,23 @@
 There are few inputs and many schedules: what the oracle says of a record is remembered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
-from oracle import Entry, Expected, expected
+from oracle import (
+    COMMAND_LISTS,
+    Entry,
+    Expected,
+    Rejection,
+    Snapshot,
+    decode_command,
+    expected,
+    is_command,
+)
+from session_commands import commanded
 
 from processor.demo.traffic import Mix, updates
 from processor.ports.log import Outgoing, Topic
@@ -39,8 +49,8 @@ class Node:
 
     def __init__(self, sessions: Mapping[bytes, dict[str, object]]) -> None:
         self._sessions = sessions
-        self._asks: str | None = None
-        self._next: dict[bool, Outcome] = {}
+        self._asks: Sequence[str] = ()
+        self._next: dict[tuple[bool, ...], Outcome] = {}
 
     def apart(self) -> "Node":
         """Return one with the same sessions, that remembers nothing of what other inputs had."""
@@ -48,44 +58,65 @@ class Node:
 
     def step(self, entry: Entry, claimed: Mapping[str, bytes]) -> "Outcome":
         """Return what becomes of the next record, given who has claimed which profile."""
+        own = {entry.key, b""} if is_command(entry) else {entry.key}
         if self._next:
-            first = self._asks is not None and claimed.get(self._asks) == entry.key
-            if first in self._next:
-                return self._next[first]
+            # The same is asked of whoever comes by here: what was answered tells them apart.
+            held = tuple(claimed.get(each) in own for each in self._asks)
+            if held in self._next:
+                return self._next[held]
         asked = _Asked(claimed)
-        result = Expected(sessions=dict(self._sessions))
-        expected([entry], asked, SNAPSHOT_LIMIT, result)  # type: ignore[arg-type]  # only `get`
-        self._asks = asked.name
-        first = asked.name is not None and claimed.get(asked.name) == entry.key
-        outcome = self._next[first] = Outcome(
-            result.snapshots[0].value if result.snapshots else None,
+        result = Expected(sessions=dict(self._sessions), claims=asked)
+        expected([entry], asked, SNAPSHOT_LIMIT, result)
+        self._asks = asked.names
+        held = tuple(claimed.get(each) in own for each in self._asks)
+        found = [name for name, is_own in zip(self._asks, held, strict=True) if is_own]
+        obeys = is_command(entry)
+        outcome = self._next[held] = Outcome(
+            result.snapshots[0] if result.snapshots else None,
             result.dead_letters[0].reason if result.dead_letters else None,
-            asked.name if first else None,
+            found[0] if found and not obeys else None,
+            {name: dict.get(asked, name) for name in found} if obeys else {},
+            None if obeys or not self._asks else self._asks[0],
             Node(result.sessions),
         )
         return outcome
 
 
 class Outcome(NamedTuple):
-    """What becomes of a record: a snapshot, a reason of rejection, or neither."""
+    """What becomes of a record: a snapshot or an end, a reason of rejection, or neither."""
 
-    snapshot: bytes | None
+    snapshot: Snapshot | None
     reason: str | None
     claims: str | None
     """The profile whose first session it is of."""
+    ended_claims: Mapping[str, bytes | None]
+    """What an erase makes of claims: None removes one, b"" leaves it without an owner."""
+    decides: str | None
+    """The profile of which it was asked whether this is the first session."""
     after: Node
 
 
-class _Asked:
-    """Who has claimed which profile, and for which one that was asked."""
+class _Asked(dict[str, bytes]):
+    """Who has claimed which profile, and for which ones that was asked."""
 
     def __init__(self, claimed: Mapping[str, bytes]) -> None:
-        self._claimed = claimed
-        self.name: str | None = None
+        super().__init__(claimed)
+        self.names: list[str] = []
 
-    def get(self, name: str) -> bytes | None:
-        self.name = name
-        return self._claimed.get(name)
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.append(name)
+        return super().get(name, default)
+
+
+def names_profiles(entry: Entry) -> bool:
+    """Whether it is a command that names profiles: it has a transaction of its own."""
+    if not is_command(entry):
+        return False
+    try:
+        command = decode_command(entry.value or b"")
+    except Rejection:
+        return False
+    return any(command[each] for each in COMMAND_LISTS)
 
 
 class History:
@@ -94,11 +125,13 @@ class History:
     def __init__(self, number: int, partitions: int) -> None:
         chance = Random(number)
         count = chance.randint(20, 70)
+        stream = updates(
+            count, seed=number, mix=_MIX, partition=lambda key: crc32(key or b"") % partitions
+        )
+        if number % 2 == 0:
+            stream = commanded(stream, number)
         records = [
-            Outgoing(Topic.UPDATES, each.partition, each.timestamp, *each[:3])
-            for each in updates(
-                count, seed=number, mix=_MIX, partition=lambda key: crc32(key or b"") % partitions
-            )
+            Outgoing(Topic.UPDATES, each.partition, each.timestamp, *each[:3]) for each in stream
         ]
         transactional = chance.random() < 0.3
         self.feeds: list[Feed] = []

@@ -13,6 +13,7 @@ POINTS = (
     *("cache.read", "cache.load", "cache.write", "cache.begin", "cache.fill", "cache.flip"),
     *("cache.check", "claims.holders", "claims.take", "claims.is_current"),
     *("claims.begin", "claims.fill", "claims.finish", "claims.stream"),
+    *("claims.give_up", "claims.finish_removals"),
 )
 """Calls at which something is likelier to happen than at any other."""
 

@@ -29,7 +29,10 @@ UNANSWERED: dict[str, type[Exception]] = {
     },
     **{
         f"claims.{each}": CacheUnavailable
-        for each in ("holders", "take", "is_current", "begin", "fill", "finish", "stream")
+        for each in (
+            *("holders", "take", "give_up", "finish_removals"),
+            *("is_current", "begin", "fill", "finish", "stream"),
+        )
     },
 }
 """What a call raises that got no answer, whether or not it was done."""
@@ -41,7 +44,7 @@ DEFERRABLE = frozenset(
     f"{port}.{method}"
     for port, methods in {
         "cache": ("write", "begin", "fill", "flip"),
-        "claims": ("take", "begin", "fill", "finish"),
+        "claims": ("take", "give_up", "finish_removals", "begin", "fill", "finish"),
     }.items()
     for method in methods
 )

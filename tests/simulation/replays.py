@@ -1,5 +1,6 @@
 """Replays beside the services: the input's log is theirs, and all else is the replay's own."""
 
+from collections.abc import Container, Mapping
 from functools import partial
 from itertools import count
 from random import Random
@@ -8,6 +9,7 @@ from typing import Any
 
 from fakes.broker import Transaction
 from fakes.log import FakeCoordination, FakeScan
+from oracle import Snapshot, decode_session, is_command
 
 from processor.bootstrap.adapters import Adapters
 from processor.bootstrap.runs import Run, replay_run
@@ -18,9 +20,10 @@ from processor.redis.keys import Keys
 from processor.replay.bounds import RequestedBounds
 from processor.replay.live_state import LiveState
 from processor.replay.plan import Plan as ReplayPlan
+from processor.replay.plan import Range
 from processor.replay.seed import LiveTopics
 from processor.state.checkpoint import CommitMetadata
-from simulation.check import CLUSTER, input_offset, letter_of
+from simulation.check import CLUSTER, input_offset, letter_of, sessions_of
 from simulation.faults import arrange_for
 from simulation.plan import Acts, Happens
 from simulation.ports import Around
@@ -29,7 +32,7 @@ from simulation.servers import SimulatedBroker
 from simulation.world import CODECS, Process, World, stream_of
 
 _AGAIN_S = 1.0
-Snapshots = list[tuple[bytes, bytes]]
+Snapshots = list[Snapshot]
 
 
 class ReplayBroker(SimulatedBroker):
@@ -124,6 +127,10 @@ class Replay:
         self.plan: ReplayPlan | None = None
         self.done = False
         self._due: dict[int, Snapshots] = {}
+        self._known: list[int] = []
+        """How much of each partition was published when the replay was asked for."""
+        self._undecided: dict[int, set[tuple[bytes, int]]] = {}
+        """Snapshots whose `firstSession` the replay may decide otherwise."""
         self._state: dict[int, dict[bytes, bytes]] = {}
         """The sessions as of the start."""
         self._published: dict[int, int] = {}
@@ -157,6 +164,8 @@ class Replay:
     def plan_with(self, coordination: Coordination, scan: Scan) -> None:
         """Make the plan, unless another process has; where it is refused, there is none."""
         broker, stream = self.world.broker, stream_of(self.world.broker)
+        check = self.world.check
+        self._known = [len(check.published(each)) for each in range(self.world.partitions)]
         live: Any = SimpleNamespace(
             state=LiveState(stream, coordination, scan),
             coordination=coordination,
@@ -172,7 +181,7 @@ class Replay:
         asked = RequestedBounds("earliest" if self._chance.random() < 0.3 else starts, None)
         ranges, outputs, refused = bounds(live, asked, as_json=True)
         if refused:
-            if not self._lost():
+            if not self._lost() and not self._unexplained(ranges):
                 raise Violation(f"a replay was refused without cause: {refused}")
             self.world.tell(f"the replay is refused: {refused}")
             self.done = True
@@ -180,7 +189,7 @@ class Replay:
         if self.plan is not None:
             return
         # What live has decided by a claim that is not committed, a replay may decide otherwise.
-        pending = self.world.check.pending_claims(self.world.server)
+        pending = check.pending_claims(self.world.server)
         ends = {partition: each.end for partition, each in outputs.items()}
         plan = ReplayPlan("night", 0, stream, ranges, ends, live.state.claims_ends())
         if pending:
@@ -198,14 +207,33 @@ class Replay:
             for entry in log.entries
         )
 
+    def _unexplained(self, ranges: Mapping[int, Range]) -> bool:
+        """Whether a start has a command behind it whose session was not in the output before it.
+
+        As the output was when the replay was asked for: of what came since, it need not know.
+        """
+        for partition, (start, _) in ranges.items():
+            first: dict[bytes, int] = {}
+            known = self.world.check.published(partition)[: self._known[partition]]
+            for each in known:
+                first.setdefault(each.key, input_offset(each))
+            entries = self.world.check.input(partition, start)
+            if any(
+                is_command(each) and not first.get(each.key or b"", each.offset) < each.offset
+                for each in entries
+            ):
+                return True
+        return False
+
     def _freeze(self, plan: ReplayPlan) -> None:
         check = self.world.check
         for partition, (start, end) in plan.ranges.items():
             every = check.published(partition)
-            self._state[partition] = {
-                key: value for key, value in every if input_offset(value) < start
-            }
-            self._due[partition] = [each for each in every if start <= input_offset(each[1]) < end]
+            self._state[partition] = sessions_of(
+                each for each in every if input_offset(each) < start
+            )
+            self._due[partition] = [each for each in every if start <= input_offset(each) < end]
+            self._undecided[partition] = check.undecided(partition)
 
     # What must hold
 
@@ -229,7 +257,7 @@ class Replay:
 
     def _written(self, partition: int, first: int, transaction: Transaction) -> Snapshots:
         return [
-            (each.record.key or b"", each.record.value or b"")
+            Snapshot.of(each.record)
             for each in self.broker.logs[Topic.SESSIONS][partition].entries[first:]
             if each.transaction is transaction and each.record is not None
         ]
@@ -237,27 +265,42 @@ class Replay:
     def _continues(self, partition: int, written: Snapshots) -> None:
         done = self._published.get(partition)
         if done is None:
-            state = {
-                key: value for key, value in self._output(partition) if (key, value) not in written
-            }
+            state = sessions_of(each for each in self._output(partition) if each not in written)
             if state != self._state[partition]:
                 raise Violation(
                     f"the replay of partition {partition} begins with {len(state)} sessions that "
                     f"are not the {len(self._state[partition])} of its start"
                 )
         done = done or 0
-        if written != self._due[partition][done : done + len(written)]:
+        due = self._due[partition][done : done + len(written)]
+        if written != due and not self._same(written, due, self._undecided[partition]):
             raise Violation(
                 f"the replay of partition {partition} published otherwise than live, after "
                 f"{done} snapshots"
             )
         self._published[partition] = done + len(written)
 
+    @staticmethod
+    def _same(written: Snapshots, due: Snapshots, undecided: Container[tuple[bytes, int]]) -> bool:
+        """Whether all is equal but what an erase has left to be decided otherwise."""
+        if len(written) != len(due):
+            return False
+        for one, other in zip(written, due, strict=True):
+            if one == other:
+                continue
+            if one.value is None or other.value is None:
+                return False
+            if (other.key, input_offset(other)) not in undecided:
+                return False
+            told, live = decode_session(one.value), decode_session(other.value)
+            if not live["profileId"] or told | {"firstSession": live["firstSession"]} != live:
+                return False
+            if one._replace(value=b"") != other._replace(value=b""):
+                return False
+        return True
+
     def _output(self, partition: int) -> Snapshots:
-        return [
-            (each.key or b"", each.value or b"")
-            for each in self._records(Topic.SESSIONS, partition)
-        ]
+        return [Snapshot.of(each) for each in self._records(Topic.SESSIONS, partition)]
 
     def _records(self, topic: Topic, partition: int) -> list[Record]:
         entries = self.broker.logs[topic][partition].entries
@@ -284,7 +327,7 @@ class Replay:
         assert self.plan is not None
         self.world.tell(f"the replay ends by itself: {message}")
         logs, ranges = self.world.broker.logs[Topic.UPDATES], self.plan.ranges
-        if "compaction has removed" in message and self._lost():
+        if "compaction has removed" in message and (self._lost() or self._unexplained(ranges)):
             self.done = True
             return
         if not any(

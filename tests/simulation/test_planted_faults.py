@@ -13,16 +13,19 @@ from typing import Any
 
 import pytest
 from fakes.log import FakeCoordination, FakePublication
-from fakes.redis import FakeSessionCache
+from fakes.redis import FakeClaims, FakeSessionCache
 
+from processor.bootstrap import wiring
 from processor.dead_letters.redrive import Redrive
 from processor.offsets.repair import Evidence
 from processor.partitions import published, takeover
+from processor.partitions.acquire import acquire
 from processor.partitions.takeover import Takeover
 from processor.ports.log import Committed, Coordination, Extent, Topic
 from processor.replay.seed import Seed
 from processor.runtime.idle import IdleCommit
 from processor.runtime.pipeline import Pipeline
+from processor.stages.load import Load
 from simulation import faults
 from simulation.found import CLAIMED, COMPACTED, VIRGIN
 from simulation.plan import draw
@@ -126,7 +129,7 @@ def test_an_end_of_minus_1001_taken_for_an_answer(monkeypatch: Patch) -> None:
 
     monkeypatch.setattr(FakeCoordination, "extent", of_nobody)
     monkeypatch.setitem(faults.AT_CALLS, "unanswered", no_answer)
-    found("-1001")
+    found("-1001", first=500)
 
 
 def test_an_offset_committed_without_its_metadata(monkeypatch: Patch) -> None:
@@ -157,7 +160,7 @@ def test_a_claim_freed_before_its_commit(monkeypatch: Patch) -> None:
                 del holders[profile]
 """
     plant(monkeypatch, Pipeline, "_transact", {COMMIT: freed + COMMIT})
-    found("is claimed for")
+    found("is claimed for", "for the claim of")
 
 
 def test_an_offset_that_stays_before_markers(monkeypatch: Patch) -> None:
@@ -218,6 +221,33 @@ def test_a_repair_that_leaves_claims_in_redis(monkeypatch: Patch) -> None:
     monkeypatch.setattr(RepairCommand, "remove_claims", lambda _: None)
     with quiet():
         assert "Redis lacks the claims" in (simulate(CLAIMED).violation or "")
+
+
+def test_a_claim_deleted_before_its_tombstone_is_committed(monkeypatch: Patch) -> None:
+    gone = "{profile.encode(): None if profiles[profile] is None else b'' for profile in profiles}"
+    edits = {'{profile.encode(): b"" for profile in profiles}': gone}
+    plant(monkeypatch, FakeClaims, "give_up", edits)
+    found("for the claim of")
+
+
+def test_an_ended_session_asked_of_redis_again_within_the_transaction(monkeypatch: Patch) -> None:
+    edits = {"if state is not None or before is not None:": "if state is not None:"}
+    plant(monkeypatch, Load, "__call__", edits)
+    found("published")
+
+
+def test_a_replay_that_copies_an_end_at_or_above_its_start(monkeypatch: Patch) -> None:
+    edits = {">= start or record": ">= start and record.value is not None or record"}
+    plant(monkeypatch, Seed, "_batches", edits)
+    found("sessions that are not the")
+
+
+def test_an_owner_that_does_not_finish_what_a_former_one_was_to_remove(monkeypatch: Patch) -> None:
+    def without(*args: Any, **rest: Any) -> Any:
+        return acquire(*args, **{**rest, "finish_removals": lambda _: None})
+
+    monkeypatch.setattr(wiring, "acquire", without)
+    found("Redis lacks", "Redis has None for the claim", first=4_380)
 
 
 def test_a_repair_that_does_not_look_at_the_letters(monkeypatch: Patch) -> None:

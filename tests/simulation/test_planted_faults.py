@@ -173,7 +173,7 @@ def test_no_look_beyond_what_was_committed(monkeypatch: Patch) -> None:
         yield from ()
 
     monkeypatch.setattr(published, "snapshot_beyond", nothing)
-    found("committed after", "published", "nobody says", first=364)
+    found("committed after", "published", "nobody says", first=560)
 
 
 def test_a_virgin_partition_that_another_took_over_meanwhile(monkeypatch: Patch) -> None:
@@ -181,12 +181,12 @@ def test_a_virgin_partition_that_another_took_over_meanwhile(monkeypatch: Patch)
     plant(monkeypatch, Takeover, "_checked", {"if now == committed:": "if True:"})
     with quiet():
         assert simulate(VIRGIN).violation is not None
-    found("has no committed offset, but", first=4_900)
+    found("has no committed offset, but", first=4_910)
 
 
 def test_a_producer_that_goes_on_after_an_end_that_may_arrive_late(monkeypatch: Patch) -> None:
     plant(monkeypatch, FakePublication, "begin", {"if self.disconnected:": "if False:"})
-    found("committed", "published", "to be read next")
+    found("committed", "published", "to be read next", first=250)
 
 
 def test_a_redrive_that_commits_its_positions_in_a_later_transaction(monkeypatch: Patch) -> None:
@@ -252,4 +252,4 @@ def test_an_owner_that_does_not_finish_what_a_former_one_was_to_remove(monkeypat
 
 def test_a_repair_that_does_not_look_at_the_letters(monkeypatch: Patch) -> None:
     monkeypatch.setattr(Evidence, "highest", property(lambda self: self.snapshots))
-    found("is answered already")
+    found("is answered already", first=340)

@@ -14,6 +14,10 @@ class ClaimsNotReady(Exception):  # noqa: N818  a state
     """No claim can be decided now: they are absent, lost, being rebuilt, or of another stream."""
 
 
+class ClaimsPending(Exception):  # noqa: N818  a state
+    """A claim is about to be ended by a record of another partition: what ends it too, waits."""
+
+
 Place = tuple[int, int]
 """An input partition and an offset in it."""
 
@@ -42,15 +46,17 @@ class Claims(Protocol):
     ) -> dict[str, str]:
         """Leave profiles without an owner, where they are the session's or ownerless already.
 
-        All or none of them. Return every holder after it: all are "" where it was done. Those that
-        are None in `profiles` are noted as to be removed by the record at `place` (input partition
-        and offset). To repeat it is safe. Raises ClaimsNotReady as `take` does.
+        All or none of them. Return every holder after it: all are "" where it was done. That the
+        record at `place` (input partition and offset) ends them is noted; those that are None in
+        `profiles` are to be removed. To repeat it is safe. Raises ClaimsNotReady as `take` does,
+        and ClaimsPending where a record of another partition is noted: of two that end a claim, the
+        one whose removal is finished last would win in Redis, and the one sent last in the topic.
         """
 
     def finish_removals(self, offsets: Mapping[int, int]) -> None:
-        """Remove the claims that were noted by records below these offsets, by input partition.
+        """Finish what was noted by records below these offsets, by input partition.
 
-        One that has an owner again, or that another record still is to remove, stays. Does nothing
+        A claim that was to be removed goes, unless it has an owner again. Does nothing
         where no generation is ready: what is committed is in the topic, and a rebuild reads that.
         """
 

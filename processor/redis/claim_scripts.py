@@ -52,17 +52,19 @@ GIVE_UP: Final = Script(
     _CLAIMS
     + _READY
     + """
+local removals = cjson.decode(redis.call('HGET', KEYS[2], 'removals') or '{}')
 local held, all = {}, true
 for at = 5, #ARGV, 2 do
+  local pending = removals[ARGV[at]]
+  if pending and pending[1] ~= ARGV[3] then return 'pending' end
   local holder = redis.call('HGET', KEYS[2], ARGV[at])
   all = all and (holder == ARGV[2] or holder == '')
   held[#held + 1] = holder
 end
 if not all then return held end
-local removals = cjson.decode(redis.call('HGET', KEYS[2], 'removals') or '{}')
 for at = 5, #ARGV, 2 do
   redis.call('HSET', KEYS[2], ARGV[at], '')
-  if ARGV[at + 1] == '1' then removals[ARGV[3] .. ':' .. ARGV[at]] = ARGV[4] end
+  removals[ARGV[at]] = {ARGV[3], ARGV[4], ARGV[at + 1]}
 end
 if next(removals) then redis.call('HSET', KEYS[2], 'removals', cjson.encode(removals)) end
 for i = 1, #held do held[i] = '' end
@@ -72,8 +74,7 @@ return held
 """Keys: claims, holders.
 
 Arguments: generation, session, input partition and offset, then each profile and whether its claim
-is to be removed (1 or 0). The field `removals` notes those, by partition and profile, with the
-offset; no profile has that name.
+is to be removed (1 or 0). The field `removals` notes that by profile; no profile has that name.
 """
 
 FINISH_REMOVALS: Final = Script(
@@ -84,19 +85,13 @@ local text = redis.call('HGET', KEYS[2], 'removals')
 if not text then return {} end
 local below = {}
 for at = 2, #ARGV, 2 do below[ARGV[at]] = tonumber(ARGV[at + 1]) end
-local done, left, removals = {}, {}, {}
-for name, offset in pairs(cjson.decode(text)) do
-  local partition, profile = string.match(name, '^(%d+):(.*)$')
-  if below[partition] and tonumber(offset) < below[partition] then
-    done[#done + 1] = profile
-  else
-    removals[name] = offset
-    left[profile] = true
-  end
-end
-for i = 1, #done do
-  if not left[done[i]] and redis.call('HGET', KEYS[2], done[i]) == '' then
-    redis.call('HDEL', KEYS[2], done[i])
+local removals = {}
+for profile, note in pairs(cjson.decode(text)) do
+  local partition, offset, removed = unpack(note)
+  if not below[partition] or tonumber(offset) >= below[partition] then
+    removals[profile] = note
+  elseif removed == '1' and redis.call('HGET', KEYS[2], profile) == '' then
+    redis.call('HDEL', KEYS[2], profile)
   end
 end
 redis.call('HDEL', KEYS[2], 'removals')

@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import Any, Final, cast
 
 from processor.errors import Forbidden
-from processor.ports.claims import ClaimsNotReady, Place
+from processor.ports.claims import ClaimsNotReady, ClaimsPending, Place
 from processor.ports.sessions import CacheUnavailable
 from processor.redis import claim_scripts as scripts
 from processor.redis.connection import Call, Server
@@ -64,6 +64,8 @@ class RedisClaims:
         for profile, holder in profiles.items():
             arguments += [profile, int(holder is None)]
         held = self._run(scripts.GIVE_UP, generation, arguments)
+        if held == b"pending":
+            raise ClaimsPending("another record is about to end a claim that this one ends")
         return {
             profile: holder.decode()
             for profile, holder in zip(profiles, _success(held), strict=True)

@@ -9,6 +9,7 @@ from processor.ports.log import Coordination, Scan, Topic
 from processor.replay.bounds import Point, Standing
 from processor.replay.exact import ExactStart, Values
 from processor.replay.plan import LiveOutput, Plan, Range
+from processor.replay.seed import LiveTopics
 from processor.replay.spill import SpilledLacking, SpilledSeen
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
 
@@ -112,7 +113,7 @@ class LiveState:
         on_progress: OnProgress,
     ) -> ExactStart:
         end = output.end
-        last = self._coordination.extent(Topic.UPDATES, partition).stable_end
+        last = max(start, LiveTopics(self._coordination, self._scan).processed(partition))
         whole = last - start + end
         with closing(SpilledSeen()) as before, closing(SpilledLacking()) as lacking:
             exact = ExactStart(start, before, lacking)

@@ -33,10 +33,12 @@ class LiveTopics(NamedTuple):
     coordination: Coordination
     scan: Scan
 
-    def input(self, partition: int, start: int) -> Iterator[Sequence[Record]]:
-        """Yield the live input from an offset to its stable end, in chunks, some of them empty."""
-        end = self.coordination.extent(Topic.UPDATES, partition).stable_end
-        return self.scan.read(Topic.UPDATES, partition, start, end)
+    def processed(self, partition: int) -> int:
+        """Return up to which input offset the live service has come: beyond, nothing has ended."""
+        committed = self.coordination.committed(partition, stable=False)
+        if committed is None:
+            return self.coordination.extent(Topic.UPDATES, partition).stable_end
+        return committed.offset
 
 
 def first_position(plan: Plan, coordination: Coordination) -> Callable[[int], Position]:
@@ -95,7 +97,8 @@ class Seed:
         with closing(SpilledSeen()) as before, closing(SpilledLacking()) as lacking:
             start = self._plan.ranges[partition].start
             exact = ExactStart(start, before, lacking)
-            for found in self._live.input(partition, start):
+            end_of_input = self._live.processed(partition)
+            for found in self._live.scan.read(Topic.UPDATES, partition, start, end_of_input):
                 lacking.add(found, self._values.is_command)
                 yield bool(found)
             for done, batch in self._batches(partition, records, position.seeding, exact):

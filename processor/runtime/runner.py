@@ -7,7 +7,7 @@ from typing import Final
 
 from processor.dead_letters.limits import HaltedPartitions
 from processor.errors import TopicError
-from processor.ports.claims import Claims, ClaimsNotReady
+from processor.ports.claims import Claims, ClaimsNotReady, ClaimsPending
 from processor.ports.clock import Clock
 from processor.ports.log import (
     BatchAborted,
@@ -194,6 +194,10 @@ class Runner:
             self._observer.aborted(str(fault))
             self._drop_batch()
             self._assignment.restart_claims()
+        except ClaimsPending as fault:
+            self._observer.aborted(str(fault))
+            self._drop_batch()
+            self._rest()
         except CacheLost as fault:
             # Of the batch's other partitions, too, the record cache lacks what was committed.
             self._observer.store_failed(str(fault))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.ports.claims import Claims, ClaimsNotReady
+from processor.ports.claims import Claims, ClaimsNotReady, ClaimsPending
 from processor.ports.sessions import CacheUnavailable
 
 if TYPE_CHECKING:
@@ -95,15 +95,27 @@ def test_a_claim_of_another_session_is_not_given_up(backend: Backend) -> None:
     assert claims.holders(ended)[1] == {"1:p": "1:a", "1:q": "1:b"}
 
 
-def test_a_claim_goes_with_the_last_of_the_records_that_remove_it(backend: Backend) -> None:
-    claims = backend.claims()
-    generation = rebuilt(claims, {"1:p": "1:a"})
-    assert claims.give_up(generation, "1:a", (0, 5), {"1:p": None}) == {"1:p": ""}
-    assert claims.give_up(generation, "1:b", (1, 9), {"1:p": None}) == {"1:p": ""}
-    claims.finish_removals({1: 10})
-    assert claims.holders(["1:p"])[1] == {"1:p": ""}
-    claims.finish_removals({0: 6})
-    assert claims.holders(["1:p"])[1] == {}
+@pytest.mark.parametrize("first", [None, ""])
+@pytest.mark.parametrize("then", [None, ""])
+def test_records_of_two_partitions_end_a_claim_one_after_another(
+    backend: Backend, first: str | None, then: str | None
+) -> None:
+    """So that the last one in the topic is the last one here, whichever that is."""
+    one, other = backend.claims(), backend.claims()
+    generation = rebuilt(one, {"1:p": "1:a", "1:q": "1:b"})
+    assert one.give_up(generation, "1:a", (0, 5), {"1:p": first}) == {"1:p": ""}
+    for _ in range(2):
+        with pytest.raises(ClaimsPending):
+            other.give_up(generation, "1:b", (1, 9), {"1:q": None, "1:p": then})
+        assert other.holders(["1:q"])[1] == {"1:q": "1:b"}
+    # A later record of the same partition comes after it anyway.
+    assert one.give_up(generation, "1:c", (0, 6), {"1:p": first}) == {"1:p": ""}
+    one.finish_removals({0: 7})
+    held = other.give_up(generation, "1:b", (1, 9), {"1:p": then})
+    assert held == ({} if first is None else {"1:p": ""})
+    other.finish_removals({1: 10})
+    ownerless = first == "" and then == ""
+    assert other.holders(["1:p"])[1] == ({"1:p": ""} if ownerless else {})
 
 
 def test_removals_are_of_their_generation(backend: Backend) -> None:

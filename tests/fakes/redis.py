@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from fakes.redis_server import FakeServer
-from processor.ports.claims import ClaimsNotReady, Place
+from processor.ports.claims import ClaimsNotReady, ClaimsPending, Place
 from processor.ports.sessions import CacheLost, Stamp, Want, Write
 from processor.redis.keys import CHECKPOINT, LAYOUT, Keys
 
@@ -110,6 +110,10 @@ class FakeSessionCache:
             raise CacheLost(frozenset(lost))
 
 
+Removal = tuple[int, int, bool]
+"""The input partition and offset of who ends a claim, and whether it is to be removed."""
+
+
 class FakeClaims:
     """Claims in memory; one object stands for one process."""
 
@@ -143,23 +147,15 @@ class FakeClaims:
         self._server.called()
         self._server.forget_undo()
         self._raise_unless(generation, b"1")
+        partition, offset = place
+        removals = self._removals(generation)
+        if any(removals[each][0] != partition for each in profiles if each in removals):
+            raise ClaimsPending("another record is about to end a claim that this one ends")
         held = self._held(generation, profiles)
         if any(held.get(profile) not in {session, ""} for profile in profiles):
             return held
-        partition, offset = place
-        removals = self._removals(generation)
-        removals |= {
-            f"{partition}:{profile}": offset
-            for profile, holder in profiles.items()
-            if holder is None
-        }
-        self._server.put(
-            self._keys.holders(generation),
-            {
-                **{profile.encode(): b"" for profile in profiles},
-                b"removals": json.dumps(removals).encode() if removals else None,
-            },
-        )
+        removals |= {each: (partition, offset, holder is None) for each, holder in profiles.items()}
+        self._note(generation, removals, {profile.encode(): b"" for profile in profiles})
         return dict.fromkeys(profiles, "")
 
     def finish_removals(self, offsets: Mapping[int, int]) -> None:
@@ -170,28 +166,27 @@ class FakeClaims:
             self._raise_unless(generation, b"1")
         except ClaimsNotReady:
             return
-        left = dict[str, int]()
-        done = list[str]()
-        for name, offset in self._removals(generation).items():
-            partition, _, profile = name.partition(":")
-            if offset < offsets.get(int(partition), 0):
-                done.append(profile)
-            else:
-                left[name] = offset
-        kept = {name.partition(":")[2] for name in left}
-        held = self._held(generation, done)
-        gone = [each for each in done if held.get(each) == "" and each not in kept]
-        self._server.put(
-            self._keys.holders(generation),
-            {
-                **dict.fromkeys(profile.encode() for profile in gone),
-                b"removals": json.dumps(left).encode() if left else None,
-            },
-        )
+        left = dict[str, Removal]()
+        gone = dict[bytes, bytes | None]()
+        for profile, (partition, offset, removed) in self._removals(generation).items():
+            if offset >= offsets.get(partition, 0):
+                left[profile] = partition, offset, removed
+            elif removed and self._held(generation, [profile]).get(profile) == "":
+                gone[profile.encode()] = None
+        self._note(generation, left, gone)
 
-    def _removals(self, generation: str) -> dict[str, int]:
+    def _removals(self, generation: str) -> dict[str, Removal]:
         text = self._server.field(self._keys.holders(generation), b"removals")
-        return dict(json.loads(text or b"{}"))
+        return {profile: tuple(note) for profile, note in json.loads(text or b"{}").items()}
+
+    def _note(
+        self,
+        generation: str,
+        removals: Mapping[str, Removal],
+        holders: Mapping[bytes, bytes | None],
+    ) -> None:
+        text = json.dumps(removals).encode() if removals else None
+        self._server.put(self._keys.holders(generation), {**holders, b"removals": text})
 
     def is_current(self, generation: str) -> bool:
         self._server.called()

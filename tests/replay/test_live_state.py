@@ -6,7 +6,7 @@ from typing import cast
 
 from fakes.service import STREAM
 
-from processor.ports.log import Coordination, Extent, Record, Topic
+from processor.ports.log import Committed, Coordination, Extent, Record, Topic
 from processor.replay.exact import Seen, Values
 from processor.replay.live_state import LiveState
 from processor.replay.plan import LiveOutput, Range
@@ -36,6 +36,10 @@ class Log:
         records = self._records if topic is Topic.SESSIONS else self._input
         yield []
         yield [each for each in records if start <= each.offset < end]
+
+    def committed(self, _partition: int, *, stable: bool) -> Committed:
+        assert not stable
+        return Committed(INPUT_END, "")
 
     def extent(self, topic: Topic, _partition: int) -> Extent:
         end = len(self._records) if topic is Topic.SESSIONS else INPUT_END
@@ -87,6 +91,8 @@ def test_a_command_whose_session_left_nothing_is_not_passed_by() -> None:
     assert inexact(Log((b"b", 10, 1), commands={20: b"b"}), 2) == []
     # Whatever the command ended was before what is left.
     assert inexact(Log((b"b", 30, 1), commands={20: b"b"}), 2) == [21]
+    # Live has not come to it, so it has ended nothing.
+    assert inexact(Log(commands={INPUT_END: b"b"}), 2) == []
 
 
 def test_what_answers_a_former_input_is_before_any_start() -> None:

@@ -46,7 +46,6 @@ class Topic(Enum):
     SESSIONS = "sessions"
     DEAD_LETTERS = "dead-letters"
     CLAIMS = "claims"
-
     __hash__ = object.__hash__  # that of Enum is a function of Python, and is called all the time
 
 

@@ -1,6 +1,6 @@
 """What must hold after every commit and every write to Redis, by the oracle."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakes.broker import FakeBroker, Partition, Transaction
@@ -113,9 +113,6 @@ class Check:
         self._current = {keys.current(p): p for p in range(len(self._partitions))}
         self._sessions = tuple(keys.sessions(p, "") for p in range(len(self._partitions)))
         self._holders = keys.holders("")
-        self._given_up: dict[tuple[int, int], dict[str, bytes | None]] = {}
-        """Which claims an erase found its own or without an owner in Redis, and whose they were."""
-        self._left: Mapping[str, bytes | None] = {}
         self._taken = self._erases = 0
         """Of a transaction: how many input records, and how many erases that name profiles."""
         self.broker: FakeBroker
@@ -135,13 +132,13 @@ class Check:
         claims, ended = self._claims(records)
         used: set[str] = set()
         due: dict[str, bytes | None] = {}
-        self._taken, self._erases, self._left = 0, 0, {}
+        self._taken = self._erases = 0
         for partition, offset in transaction.offsets.items():
             due |= self._advance(partition, offset, records, used)
             self._metadata(partition, offset, identity)
         if self._erases and self._taken > 1:
             raise Violation(f"an erase shares a transaction, up to {transaction.offsets}")
-        if due != {each: after for each, after in ended.items() if self._must_be_due(each, due)}:
+        if due != ended:
             raise Violation(f"claims were ended: {ended}; due is {due}")
         for profile, after in ended.items():
             self._ends_claim(profile, after)
@@ -179,19 +176,6 @@ class Check:
                         )
                     found.add(profile)
         return found, ended
-
-    def given_up(self, place: tuple[int, int], profiles: Iterable[str]) -> None:
-        """Take note that a record has left profiles without an owner in Redis."""
-        self._given_up[place] = {each: self.claims.get(each) for each in profiles}
-
-    def _must_be_due(self, profile: str, due: Container[str]) -> bool:
-        """Whether a claim that was ended has to be one that is due, by the claims as committed.
-
-        Of what another erase has left without an owner, that is on its way, it is both that end it.
-        """
-        if profile in due or profile not in self._left:
-            return True
-        return self.claims.get(profile) not in {None, b"", self._left[profile]}
 
     def _ends_claim(self, profile: str, after: bytes | None) -> None:
         if after is None:
@@ -257,7 +241,6 @@ class Check:
             self._taken += 1
             if outcome.reason is None and names_profiles(entry):
                 self._erases += 1
-                self._left = self._given_up.get((partition, entry.offset), {})
             if outcome.snapshot is not None:
                 key, value, _, end = outcome.snapshot
                 snapshots.append(Snapshot(key, value, entry.timestamp, end))

@@ -1,7 +1,7 @@
 """The fakes with what only a simulation asks of them (docs/testing.md says what holds them)."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakes.broker import Entry, FakeBroker, Transaction
@@ -10,7 +10,6 @@ from fakes.log import FakePublication, FakeSubscription
 from fakes.redis import FakeClaims
 from fakes.redis_server import FakeServer, Fields
 
-from processor.ports.claims import Place as Position
 from processor.ports.log import (
     BatchAborted,
     Committed,
@@ -215,16 +214,6 @@ class SimulatedClaims(FakeClaims):
     """One of a former primary that is cut off does not say that claims stand there."""
 
     _server: "SimulatedServer"
-    on_given_up: Callable[[Position, Iterable[str]], None] | None = None
-    """Is told which profiles a record has left without an owner."""
-
-    def give_up(
-        self, generation: str, session: str, place: Position, profiles: Mapping[str, str | None]
-    ) -> dict[str, str]:
-        held = super().give_up(generation, session, place, profiles)
-        if self.on_given_up is not None and all(held.get(each) == "" for each in profiles):
-            self.on_given_up(place, profiles)
-        return held
 
     def is_current(self, generation: str) -> bool:
         if self._server.cut_off:

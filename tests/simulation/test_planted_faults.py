@@ -15,11 +15,9 @@ import pytest
 from fakes.log import FakeCoordination, FakePublication
 from fakes.redis import FakeClaims, FakeSessionCache
 
-from processor.bootstrap import wiring
 from processor.dead_letters.redrive import Redrive
 from processor.offsets.repair import Evidence
 from processor.partitions import published, takeover
-from processor.partitions.acquire import acquire
 from processor.partitions.takeover import Takeover
 from processor.ports.log import Committed, Coordination, Extent, Topic
 from processor.replay.seed import Seed
@@ -240,14 +238,6 @@ def test_a_replay_that_copies_an_end_at_or_above_its_start(monkeypatch: Patch) -
     edits = {">= start or record": ">= start and record.value is not None or record"}
     plant(monkeypatch, Seed, "_batches", edits)
     found("sessions that are not the")
-
-
-def test_an_owner_that_does_not_finish_what_a_former_one_was_to_remove(monkeypatch: Patch) -> None:
-    def without(*args: Any, **rest: Any) -> Any:
-        return acquire(*args, **{**rest, "finish_removals": lambda _: None})
-
-    monkeypatch.setattr(wiring, "acquire", without)
-    found("Redis lacks", "Redis has None for the claim", first=4_380)
 
 
 def test_a_repair_that_does_not_look_at_the_letters(monkeypatch: Patch) -> None:

@@ -113,8 +113,6 @@ class Process(SimulatedTask):
         self.publication = SimulatedPublication(broker, lambda: world.scheduler.point(self))
         self.cache = FakeSessionCache(world.server, self.keys)
         self.claims = SimulatedClaims(world.server, self.keys)
-        if self.keys is KEYS:
-            self.claims.on_given_up = world.check.given_up
         self.directory = FakeDirectory(world.server, self.keys)
         self.service: Service | None = None
 

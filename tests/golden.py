@@ -357,6 +357,7 @@ def _commanded() -> Iterator[Case]:
             told(expire(1, 0), more=b"\x00"),
             told(expire(1, 0), key="1:cart-18"),
             told(expire(1, 0, eventId="")),
+            told(expire(1, 0, eventId="é" * 2048 + "e")),
             told(expire(1, 0, eventTime=-1)),
             told(expire(1, 0, applicationId=0)),
             told(expire(1, -1)),

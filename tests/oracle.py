@@ -236,7 +236,7 @@ def check_command(command: Document) -> None:
     )
     mine, others = (seen, lists) if expires else (lists, seen)
     valid = (
-        command["eventId"]
+        0 < len(command["eventId"].encode()) <= 4096
         and command["integrationId"]
         and 1 <= command["applicationId"] < 2**31
         and 0 <= command["eventTime"] < YEAR_10000

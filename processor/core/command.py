@@ -11,6 +11,8 @@ CommandName = Literal["expire", "erase"]
 
 MAX_PROFILES: Final = 100
 """How many profiles each of an erase's lists may name."""
+MAX_EVENT_ID: Final = 4_096
+"""Bytes of UTF-8 in a command's event id: it goes whole into a header of the end."""
 OWNERLESS: Final = ""
 """The holder of a profile whose first session was erased: no session is its first any more."""
 
@@ -45,6 +47,8 @@ def wrong_command(command: SessionCommand) -> str | None:
     wrong = wrong_identity(command)
     if wrong:
         return wrong
+    if len(command.event_id.encode()) > MAX_EVENT_ID:
+        return f"eventId has more than {MAX_EVENT_ID} bytes"
     expire = ("input_offset", "state")
     erase = ("forget", "release")
     own, other = (expire, erase) if command.command == "expire" else (erase, expire)

@@ -62,6 +62,7 @@ for at = 5, #ARGV, 2 do
   held[#held + 1] = holder
 end
 if not all then return held end
+redis.call('HDEL', KEYS[2], 'removals')
 for at = 5, #ARGV, 2 do
   redis.call('HSET', KEYS[2], ARGV[at], '')
   removals[ARGV[at]] = {ARGV[3], ARGV[4], ARGV[at + 1]}

@@ -147,7 +147,8 @@ class Comparison:
             if side == _LIVE:
                 if live is not None:
                     yield from self._count(DifferenceKind.MISSING, key, live[0])
-                gone = max(0, version - known - 1)
+                # One that is not above the last is of another life: all between has ended.
+                gone = len(alone) if version <= known else version - known - 1
                 yield from self._alone(key, alone, gone)
                 alone, known = [], 0 if ends else max(known, version)
                 live = row if value is not None else None
@@ -159,10 +160,10 @@ class Comparison:
                     yield from self._count(DifferenceKind.MISSING, key, live[0])
                     live = None
                 alone.append(offset)
-                if ends:
-                    # Whatever ends may be compacted away, and its end after that.
+                if ends and not known:
+                    # A whole life may be compacted away, and its end after that.
                     yield from self._alone(key, alone, len(alone))
-                    alone, known = [], 0
+                    alone = []
         if live is not None:
             yield from self._count(DifferenceKind.MISSING, key, live[0])
         yield from self._alone(key, alone, 0)

@@ -156,6 +156,8 @@ class Promote:
         changes = staged.changes()
         batch = list(islice(changes, _BATCH))
         while True:
+            if any(each.value is None for each in batch):
+                position = position._replace(commands=True)
             position = yield from self._commit(staged.partition, position, batch)
             yield True
             batch = list(islice(changes, _BATCH))

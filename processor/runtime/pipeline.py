@@ -132,7 +132,8 @@ class Pipeline:
             folded = self._folded(part, batch)
             self._publish(folded)
             batch.add(folded)
-            if folded.taken < len(part) or batch.size > self._fold.limit:
+            alone = any(each.command.profiles for each in folded.commands)
+            if folded.taken < len(part) or batch.size > self._fold.limit or alone:
                 break
         records = records[: batch.taken]
         # 3. Flush

@@ -88,22 +88,23 @@ class Fold:
                     if done.version is not None:
                         end = end_by(update, done.version)
                         snapshots.append(Snapshot(record, None, False, end.headers()))
-                continue
-            profile = profile_of(update)
-            holder = None if profile is None else held.get(profile)
-            outcome = self._outcome(record, update, before, holder)
-            if isinstance(outcome, Snapshot):
-                known[key] = outcome.value
-                if outcome.claims and profile is not None:
-                    held[profile] = claims[profile] = key.decode()
-                snapshots.append(outcome)
-                size += len(outcome.value or b"")
-            else:
                 size += len(before or b"")
-                if isinstance(outcome, Duplicate):
-                    duplicates += 1
+            else:
+                profile = profile_of(update)
+                holder = None if profile is None else held.get(profile)
+                outcome = self._outcome(record, update, before, holder)
+                if isinstance(outcome, Snapshot):
+                    known[key] = outcome.value
+                    if outcome.claims and profile is not None:
+                        held[profile] = claims[profile] = key.decode()
+                    snapshots.append(outcome)
+                    size += len(outcome.value or b"")
                 else:
-                    letters.append(RejectedRecord(record, outcome))
+                    size += len(before or b"")
+                    if isinstance(outcome, Duplicate):
+                        duplicates += 1
+                    else:
+                        letters.append(RejectedRecord(record, outcome))
             if size > self.limit:
                 break
         return Folded(snapshots, letters, duplicates, commands, claims, ended_claims, taken, size)

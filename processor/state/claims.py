@@ -33,7 +33,7 @@ def rebuild_claims(
 ) -> Generator[bool, None, None]:
     """Bring the claims in Redis to what their topic says (docs/adr/0004-profile-claims.md).
 
-    In a replay the live claims are `inherited`; its own are of other profiles. The generation is
+    In a replay the live claims are `inherited`, and its own come after them. The generation is
     flipped first; then each partition is read to its end as it was after that, open transactions
     waited out: an owner that flushed a claim before sees its generation stand, and its claim is
     below that end; one that flushes later sees it gone, and folds again.

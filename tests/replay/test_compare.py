@@ -152,6 +152,16 @@ def test_what_compaction_took_with_an_end_is_nobodys_difference() -> None:
     assert compared(LIVES[:3], LIVES)[1] == {"equal": 3, "extra": 2}
 
 
+def test_an_end_that_live_has_not_is_no_compaction_while_what_it_ended_stands() -> None:
+    again: list[Told] = [("a", 1, 1, "open"), ("a", 3, 1, "ended")]
+    differences, counts = compared([("a", 1, 1, "open")], again)
+    assert counts == {"equal": 1, "extra": 1}
+    assert [each.offset for each in differences] == [3]
+    goes_on: list[Told] = [("a", 1, 1, "open"), ("a", 5, 2, "open"), ("a", 7, 3, "closed")]
+    differences, counts = compared(goes_on, [*again, ("a", 5, 1, "open"), ("a", 7, 2, "closed")])
+    assert counts == {"equal": 3, "extra": 1}
+
+
 def test_the_count_of_versions_begins_again_after_an_end() -> None:
     """Version 2 after an end lacks one, and after version 2 of another life none."""
     live = [*LIVES[:3], LIVES[4]]

@@ -128,6 +128,19 @@ def test_a_forgotten_profile_has_another_first_session_and_a_released_one_none(
     assert claims(world) == {"1:bob": b"", "1:ada": OTHER}
 
 
+@pytest.mark.parametrize("limits", [LIMITS, LIMITS._replace(part=1)], ids=str)
+def test_an_erase_that_names_profiles_is_alone_in_its_transaction(
+    world: World, limits: Limits
+) -> None:
+    service = world.service(limits)
+    service.run_until_processed()
+    feed(world, encoded(update(1)), erase(KEY), encoded(update(2)), erase(KEY, forget=("ada",)))
+    feed(world, encoded(update(3)))
+    service.run_until_processed()
+    assert service.counted("batch_records_count") == 3
+    assert versions(world) == [1, 0, 1, 0, 1]
+
+
 @pytest.mark.parametrize("step", ["flush", "commit"])
 def test_an_erase_whose_batch_was_aborted_is_done_again(world: World, step: str) -> None:
     feed(world, encoded(update(1, profileId="ada")))

@@ -30,7 +30,7 @@ def bounds(
     exact = {partition: each for partition, each in ranges.items() if partition not in apart}
     with progress_bar(as_json=as_json) as bar:
         tasks = {
-            partition: bar.add_task(f"reading sessions {partition}", total=outputs[partition].end)
+            partition: bar.add_task(f"reading partition {partition}", total=outputs[partition].end)
             for partition, each in exact.items()
             if each.start or outputs[partition].former
         }
@@ -38,7 +38,9 @@ def bounds(
             exact,
             outputs,
             live.values,
-            lambda partition, done, _: bar.update(tasks[partition], completed=done),
+            lambda partition, done, whole: bar.update(
+                tasks[partition], completed=done, total=whole
+            ),
         )
     return ranges, outputs, [*refused, *inexact]
 

@@ -55,10 +55,13 @@ class _Known(NamedTuple):
     profiles: tuple[str, ...]
 
 
-def commanded(stream: Iterable[DemoUpdate], seed: int, share: float = 0.12) -> Iterator[DemoUpdate]:
+def commanded(
+    stream: Iterable[DemoUpdate], seed: int, share: float = 0.12, *, claiming: bool = False
+) -> Iterator[DemoUpdate]:
     """Yield the updates with commands between them, to sessions that were updated before.
 
-    Offsets are counted from 0 in each partition: of a log with markers most expiries come too late.
+    With `claiming` erases go to sessions that name profiles, which most do not. Offsets are counted
+    from 0 in each partition: of a log with markers most expiries come too late.
     """
     chance, ends, known = Random(seed), Counter[int](), dict[bytes, _Known]()
     for update in stream:
@@ -69,9 +72,11 @@ def commanded(stream: Iterable[DemoUpdate], seed: int, share: float = 0.12) -> I
         ends[partition] += 1
         yield update
         while known and chance.random() < share:
-            key = chance.choice([*known])
+            key, expires = chance.choice([*known]), chance.random() < 0.5
+            if claiming and not expires:
+                key = chance.choice([each for each in known if known[each].profiles] or [key])
             partition = known[key].partition
-            value = _command_to(key, known, chance)
+            value = _expiry(key, known[key]) if expires else _erasure(key, known, chance)
             ends[partition] += 1
             yield DemoUpdate(key, value, (), update.timestamp, partition)
 
@@ -92,10 +97,12 @@ def _note(known: dict[bytes, _Known], update: DemoUpdate, offset: int) -> None:
         known[key] = _Known(update.partition or 0, offset, state, profiles)
 
 
-def _command_to(key: bytes, known: dict[bytes, _Known], chance: Random) -> bytes:
+def _expiry(key: bytes, session: _Known) -> bytes:
+    return expire(key, session.offset, session.state)
+
+
+def _erasure(key: bytes, known: dict[bytes, _Known], chance: Random) -> bytes:
     session = known[key]
-    if chance.random() < 0.5:
-        return expire(key, session.offset, session.state)
     # Also those of other sessions: a profile may have several.
     every = {profile for each in known.values() for profile in each.profiles}
     named = [*session.profiles, *chance.sample(sorted(every), min(1, len(every)))]

@@ -241,7 +241,10 @@ class Watched:
     def failed_over(self) -> bool:
         """Whether the replica is the primary now, and the Sentinel says so."""
         answer = command(self.sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")
-        role = command(self.replica, "ROLE")[0]
+        try:
+            role = command(self.replica, "ROLE")[0]
+        except redis.ConnectionError:
+            return False  # it drops its connections when it becomes the primary
         return int(answer[1]) == self.replica.port and role == b"master"
 
     def _replicas(self) -> Any:

@@ -45,7 +45,7 @@ class Traffic:
     def __init__(self, deployment: Deployment, seed: int) -> None:
         self._deployment = deployment
         stream = updates(10_000_000, seed=seed, partition=deployment.partition)
-        self._stream = commanded(stream, seed, 0.02)
+        self._stream = commanded(stream, seed, 0.02, claiming=True)
         self._enough = Event()
         self._refused: list[str] = []
         self.sent = 0

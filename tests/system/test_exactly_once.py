@@ -43,7 +43,8 @@ def _survives_kills(deployment: Deployment, count: int, points: list[str]) -> No
     seed = 20_261_123
     print(f"seed {seed}")  # noqa: T201  pytest shows it with a failure
     random = Random(seed)
-    stream = commanded(updates(count, seed=seed, partition=deployment.partition), seed, 0.02)
+    sent = updates(count, seed=seed, partition=deployment.partition)
+    stream = commanded(sent, seed, 0.02, claiming=True)
     random.shuffle(points)
     steady = deployment.run(max_batch="300")
     for turn, point in enumerate(points):

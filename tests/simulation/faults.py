@@ -133,7 +133,8 @@ def _retention(world: World, _process: Process, happens: Happens) -> None:
     """Let input that is processed expire, and dead letters whether they were read or not."""
     for partition, committed in sorted(world.broker.committed.items()):
         updates = world.broker.logs[Topic.UPDATES][partition]
-        updates.start = max(updates.start, committed.offset - happens.amount % 3)
+        processed = min(committed.offset, len(updates.entries))  # it may have been created again
+        updates.start = max(updates.start, processed - happens.amount % 3)
         letters = world.broker.logs[Topic.DEAD_LETTERS][partition]
         letters.start = world.broker.extent(Topic.DEAD_LETTERS, partition).stable_end
 

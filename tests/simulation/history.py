@@ -119,6 +119,11 @@ def names_profiles(entry: Entry) -> bool:
     return any(command[each] for each in COMMAND_LISTS)
 
 
+def commands_in(number: int) -> bool:
+    """Whether an input has commands: every other one has."""
+    return number % 2 == 0
+
+
 class History:
     """One input: what is written to it, step by step, and what a reader finds there."""
 
@@ -128,7 +133,7 @@ class History:
         stream = updates(
             count, seed=number, mix=_MIX, partition=lambda key: crc32(key or b"") % partitions
         )
-        if number % 2 == 0:
+        if commands_in(number):
             stream = commanded(stream, number)
         records = [
             Outgoing(Topic.UPDATES, each.partition, each.timestamp, *each[:3]) for each in stream

@@ -26,25 +26,18 @@ from processor.avro.framing import (
 )
 from processor.avro.schemas import Known
 from processor.core.command import SessionCommand
-from processor.core.session import Session
+from processor.core.session import Session, in_schema
 from processor.core.update import SessionUpdate
 from processor.errors import FailClosed
 
-
-def _in_schema(name: str) -> str:
-    """Return a field's name as the schemas spell it."""
-    first, *more = name.split("_")
-    return first + "".join(map(str.capitalize, more))
-
-
-UPDATE_FIELDS: Final = tuple(_in_schema(name) for name in SessionUpdate._fields if name != "offset")
+UPDATE_FIELDS: Final = tuple(in_schema(name) for name in SessionUpdate._fields if name != "offset")
 """The record's fields in the order of `SessionUpdate`, whose last one is no field."""
 
-SESSION_FIELDS: Final = tuple(map(_in_schema, Session._fields))
+SESSION_FIELDS: Final = tuple(map(in_schema, Session._fields))
 """The record's fields in the order of `Session`."""
 
 COMMAND_FIELDS: Final = tuple(
-    _in_schema(name) for name in SessionCommand._fields if name != "offset"
+    in_schema(name) for name in SessionCommand._fields if name != "offset"
 )
 """The record's fields in the order of `SessionCommand`, whose last one is no field."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from processor.core.outcome import Ended, PassedOver
-from processor.core.session import Session, profile_key, session_key
+from processor.core.session import Session, in_schema, profile_key, session_key
 from processor.core.validate import wrong_identity
 
 CommandName = Literal["expire", "erase"]
@@ -38,8 +38,7 @@ class SessionCommand(NamedTuple):
     @property
     def profiles(self) -> list[str]:
         """The keys of the profiles that it names."""
-        named = (*(self.forget or ()), *(self.release or ()))
-        return [profile_key(self.application_id, profile) for profile in named]
+        return [*_keys(self, self.forget), *_keys(self, self.release)]
 
 
 def wrong_command(command: SessionCommand) -> str | None:
@@ -54,10 +53,10 @@ def wrong_command(command: SessionCommand) -> str | None:
     own, other = (expire, erase) if command.command == "expire" else (erase, expire)
     for name in other:
         if getattr(command, name) is not None:
-            return f"an {command.command} has no {_in_schema(name)}"
+            return f"an {command.command} has no {in_schema(name)}"
     for name in own:
         if getattr(command, name) is None:
-            return f"an {command.command} without {_in_schema(name)}"
+            return f"an {command.command} without {in_schema(name)}"
     if command.command == "expire":
         return None if (command.input_offset or 0) >= 0 else "inputOffset is below 0"
     return _wrong_profiles(command)
@@ -72,11 +71,6 @@ def _wrong_profiles(command: SessionCommand) -> str | None:
             return f"{name} has an empty profile id"
     both = sorted(set(command.forget or ()) & set(command.release or ()))
     return f"{both[0]!r} is to be forgotten and to be released" if both else None
-
-
-def _in_schema(name: str) -> str:
-    first, *more = name.split("_")
-    return first + "".join(map(str.capitalize, more))
 
 
 def fold_command(

@@ -71,6 +71,12 @@ def may_follow(current: State, named: str) -> bool:
     return named == current or named in SUCCESSORS[current]
 
 
+def in_schema(name: str) -> str:
+    """Return a field's name as the schemas spell it."""
+    first, *more = name.split("_")
+    return first + "".join(map(str.capitalize, more))
+
+
 def session_key(application_id: int, integration_id: str) -> str:
     """Return the key of a session's records: `{applicationId}:{integrationId}`."""
     return f"{application_id}:{integration_id}"

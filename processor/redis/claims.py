@@ -42,19 +42,12 @@ class RedisClaims:
         """Return the generation, and the holder of each of the profiles that has one."""
         profiles = list(profiles)
         held = self._ask_current(scripts.HOLDERS, profiles)
-        return self._generation, {
-            profile: holder.decode()
-            for profile, holder in zip(profiles, held, strict=True)
-            if holder is not None
-        }
+        return self._generation, _held(profiles, held)
 
     def take(self, generation: str, claims: Mapping[str, str]) -> dict[str, str]:
         """Claim profiles for sessions, the first to claim keeps; return every holder after it."""
         answer = self._run(scripts.TAKE, generation, _flat(claims))
-        return {
-            profile: holder.decode()
-            for profile, holder in zip(claims, _success(answer), strict=True)
-        }
+        return _held(claims, _success(answer))
 
     def give_up(
         self, generation: str, session: str, place: Place, profiles: Mapping[str, str | None]
@@ -66,11 +59,7 @@ class RedisClaims:
         held = self._run(scripts.GIVE_UP, generation, arguments)
         if held == b"pending":
             raise ClaimsPending("another record is about to end a claim that this one ends")
-        return {
-            profile: holder.decode()
-            for profile, holder in zip(profiles, _success(held), strict=True)
-            if holder is not None
-        }
+        return _held(profiles, _success(held))
 
     def finish_removals(self, offsets: Mapping[int, int]) -> None:
         """Remove the claims that were noted by records below these offsets."""
@@ -142,6 +131,15 @@ class RedisClaims:
 
 def _flat(claims: Mapping[str, str]) -> list[str]:
     return list(chain.from_iterable(claims.items()))
+
+
+def _held(profiles: Iterable[str], answer: Iterable[bytes | None]) -> dict[str, str]:
+    """Return the holder of each of the profiles that has one."""
+    return {
+        profile: holder.decode()
+        for profile, holder in zip(profiles, answer, strict=True)
+        if holder is not None
+    }
 
 
 def _success(answer: Any) -> list[Any]:

@@ -32,7 +32,7 @@ class Batch:
         for command in part.commands:
             self.commanded.add(command.record.partition)
         self.commands += part.commands
-        self.accepted += sum(each.value is not None for each in part.snapshots)
+        self.accepted += len(part.snapshots) - sum(each.ends for each in part.commands)
         self.duplicates += part.duplicates
         self.taken += part.taken
         self.size += part.size
@@ -43,9 +43,9 @@ class Batch:
         self, records: Sequence[Record]
     ) -> tuple[Sequence[Record], Sequence[RejectedRecord]]:
         """Return those of the batch's records, and of its letters, that are of no command."""
-        letters = [each for each in self.letters if not each.rejected.command]
         if not self.commanded:
-            return records, letters
+            return records, self.letters
+        letters = [each for each in self.letters if not each.rejected.command]
         commands = {id(each.record) for each in self.commands}
         commands |= {id(each.record) for each in self.letters if each.rejected.command}
         return [each for each in records if id(each) not in commands], letters

@@ -41,6 +41,11 @@ class CommandRecord(NamedTuple):
     command: SessionCommand
     outcome: Ended | PassedOver
 
+    @property
+    def ends(self) -> bool:
+        """Whether it ended a session; it may have ended claims alone."""
+        return isinstance(self.outcome, Ended) and self.outcome.version is not None
+
 
 Changed = Mapping[int, Mapping[bytes, Snapshot]]
 """By partition and record key, the last snapshots that a transaction has so far."""

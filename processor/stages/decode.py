@@ -53,9 +53,8 @@ class Decode:
             update = self._updates.read(value, record.offset)
         except DecodeError as error:
             return Rejected(Reason.UNDECODABLE, str(error))
-        key = session_key(update.application_id, update.integration_id)
-        if record.key != key.encode():
-            return Rejected(Reason.KEY_MISMATCH, f"the key is {record.key!r}, not {key}")
+        if wrong_key := _wrong_key(record, update):
+            return Rejected(Reason.KEY_MISMATCH, wrong_key)
         valid = validate(update)
         if isinstance(valid, str):
             return Rejected(Reason.INVALID_VALUE, valid)
@@ -66,10 +65,8 @@ class Decode:
             command = self._commands.read(value, record.offset)
         except DecodeError as error:
             return Rejected(Reason.UNDECODABLE, str(error), command=True)
-        key = session_key(command.application_id, command.integration_id)
-        if record.key != key.encode():
-            wrong = f"the key is {record.key!r}, not {key}"
-            return Rejected(Reason.KEY_MISMATCH, wrong, command=True)
+        if wrong_key := _wrong_key(record, command):
+            return Rejected(Reason.KEY_MISMATCH, wrong_key, command=True)
         if wrong_value := wrong_command(command):
             return Rejected(Reason.INVALID_VALUE, wrong_value, command=True)
         return command
@@ -87,6 +84,11 @@ class Decode:
         self._header = header
         (update,) = compiled.read([record._replace(value=value, headers=())], header)
         return self.read(record) if update is None else update
+
+
+def _wrong_key(record: Record, read: SessionUpdate | SessionCommand) -> str | None:
+    key = session_key(read.application_id, read.integration_id)
+    return None if record.key == key.encode() else f"the key is {record.key!r}, not {key}"
 
 
 def _of_range(record: Unreadable) -> str:

@@ -1,6 +1,7 @@
 """Publish: what a folded part says, into the open transaction."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
@@ -42,21 +43,9 @@ class Publish:
             for record, value, _, headers in part.snapshots
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)
-        records.extend(
-            Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, key.encode(), holder.encode(), _CLAIM)
-            for key, holder in part.claims.items()
-        )
-        records.extend(
-            Outgoing(
-                Topic.CLAIMS,
-                None,
-                NO_TIMESTAMP,
-                key.encode(),
-                None if holder is None else holder.encode(),
-                _CLAIM,
-            )
-            for key, holder in part.ended_claims.items()
-        )
+        for key, holder in chain(part.claims.items(), part.ended_claims.items()):
+            value = None if holder is None else holder.encode()
+            records.append(Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, key.encode(), value, _CLAIM))
         return records
 
     def _dead_letter(self, letter: RejectedRecord) -> Outgoing:

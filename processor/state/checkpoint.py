@@ -89,7 +89,7 @@ class CommitMetadata(NamedTuple):
             "former": self.former,
         }
         return _text(
-            readable=FORMAT if self.commands else READABLE,
+            readable=_WITH_COMMANDS if self.commands else READABLE,
             id=self.identity,
             out=self.output,
             topics=[stream.updates, stream.sessions, stream.dead_letters, stream.claims],
@@ -124,7 +124,7 @@ class CommitMetadata(NamedTuple):
                 None if promoted is None else Promoted(str(promoted[0]), int(promoted[1])),
                 None if seeding is None else int(seeding),
                 None if former is None else int(former),
-                fields["readable"] > READABLE,
+                fields["readable"] >= _WITH_COMMANDS,
             )
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
@@ -200,17 +200,18 @@ class Checkpoint(NamedTuple):
 
 def knows_commands(text: str) -> bool:
     """Whether whoever committed this metadata knows commands; False for a text not of ours."""
-    try:
-        written = _fields(text).get("format")
-    except ForeignText:
-        return False
-    return isinstance(written, int) and written >= _WITH_COMMANDS
+    written = _number_in(text, "format")
+    return written is not None and written >= _WITH_COMMANDS
 
 
 def former_in(text: str) -> int | None:
     """Return the metadata's `former`, None where it has none or is not one of ours."""
+    return _number_in(text, "former")
+
+
+def _number_in(text: str, name: str) -> int | None:
     try:
-        found = _fields(text).get("former")
+        found = _fields(text).get(name)
     except ForeignText:
         return None
     return found if isinstance(found, int) else None

@@ -94,7 +94,7 @@ def _comparison(
     former = plan.former(partition)
     seeded = live.seeded_end(own, partition) if former else 0
     return Comparison(
-        bounds, live.seen, live.fields, last_only=plan.promoted, former=(former, seeded)
+        bounds, live.values.seen, live.fields, last_only=plan.promoted, former=(former, seeded)
     )
 
 

@@ -29,8 +29,7 @@ class Live:
         self._stream = stream_of(self.coordination, settings)
         codecs = codecs_of(settings)
         self._snapshots, self.values = codecs.snapshots, codecs.values
-        self.seen = codecs.seen
-        self.numbering = Numbering(lambda each: self.seen(each).version, self._renumbered)
+        self.numbering = Numbering(lambda each: self.values.seen(each).version, self._renumbered)
         self.state = LiveState(self._stream, self.coordination, self._scan)
         self.replays = KafkaReplays(cluster)
 

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from fakes.hostile import write_batch
 from log_calls import await_both, taken
 from servers import KafkaAddress, Names
 from system.process import eventually
@@ -33,14 +33,6 @@ def flip(kafka: LocalKafka, topic: str) -> None:
     kafka.launch()
 
 
-def feed(cluster: Cluster, partition: int, *values: bytes) -> None:
-    """Write the values as one batch."""
-    producer = Producer({**cluster.properties, "linger.ms": 200})
-    for value in values:
-        producer.produce(cluster.topics[Topic.UPDATES], value, b"1:a", partition)
-    assert producer.flush(20) == 0
-
-
 @pytest.fixture
 def cluster(private_kafka: LocalKafka, names: Names) -> Cluster:
     """An input with three batches in partition 0, of which the second is damaged."""
@@ -49,7 +41,7 @@ def cluster(private_kafka: LocalKafka, names: Names) -> Cluster:
     name = cluster.topics[Topic.UPDATES]
     admin.create_topics([NewTopic(name, 2, 1)])[name].result(20)
     for values in ([GOOD] * 3, [HURT], [LATER]):
-        feed(cluster, 0, *values)
+        write_batch(cluster, 0, values)
     flip(private_kafka, name)
     return cluster
 
@@ -80,7 +72,7 @@ def test_nothing_of_a_damaged_batch_or_behind_it_comes_until_it_is_whole(
     assert values_until_damaged(subscription) == [GOOD] * 3
     assert "CRC32C" in subscription.damaged()[0]
     assert subscription.blocked() == {0}
-    feed(cluster, 1, b"other")
+    write_batch(cluster, 1, [b"other"])
     assert [each.value for each in taken(subscription, 1)] == [b"other"]
     # It is read again, more than once, and tells the same.
     until = time.monotonic() + 2

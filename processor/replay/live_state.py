@@ -127,7 +127,7 @@ class LiveState:
                 if records:
                     on_progress(partition, last - start + records[-1].offset + 1, whole)
             on_progress(partition, whole, whole)
-            now = self._coordination.extent(Topic.SESSIONS, partition).stable_end
+            now = self._coordination.extent(Topic.SESSIONS, partition).end
             for records in self._scan.read(Topic.SESSIONS, partition, end, now):
                 for record in records:
                     exact.take(record, values.seen, 0)

@@ -121,7 +121,7 @@ class Seed:
 
     def _beyond(self, partition: int, end: int, exact: ExactStart) -> Generator[bool, None, None]:
         """Tell `exact` what was published since: for that, too, what is older is compacted."""
-        now = self._live.coordination.extent(Topic.SESSIONS, partition).stable_end
+        now = self._live.coordination.extent(Topic.SESSIONS, partition).end
         for records in self._live.scan.read(Topic.SESSIONS, partition, end, now):
             for record in records:
                 exact.take(record, self._values.seen, 0)

@@ -158,11 +158,37 @@ COMMANDED: Final = Plan(
 """An offset goes back to one from before a command, and the repair sets it behind the command. What
 it commits must say that one was passed, as its text of before does not."""
 
+UNMARKED: Final = Plan(
+    seed=197675655209,
+    history=74192596,
+    partitions=2,
+    processes=4,
+    switching=0.6,
+    latency=0.01,
+    marker_delay=0.5,
+    quiet=False,
+    max_batch=8,
+    part=20,
+    chunk=5,
+    cache_bytes=1 << 20,
+    horizon=500,
+    feeds=((0, 0), (135, 1), (237, 2)),
+    faults=(
+        Happens(72, "stop", 2, 0.5, 45841, "subscription.take", "after"),
+        Happens(172, "stop", 2, 5.0, 36198, "publication.commit", "after"),
+    ),
+    actors=(Acts(286, "replay", 6897, ()),),
+)
+"""A batch with a command is committed, and its marker is not in the output yet. What a replay knows
+of the output must go as far as what it knows of the input's commands.
+"""
+
 FOUND: Final = {
     "a command that a repair passes": COMMANDED,
     "a virgin partition": VIRGIN,
     "a state that was compacted away": COMPACTED,
     "a claim of a lost update": CLAIMED,
     "input of a replay that expired": EXPIRED,
+    "a replay beside a marker that is not written": UNMARKED,
     "a replay beside a claim that is not committed": UNCOMMITTED,
 }

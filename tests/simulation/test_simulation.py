@@ -51,7 +51,7 @@ def test_new_seeds_each_time() -> None:
 @pytest.mark.parametrize("name", FOUND)
 def test_what_was_found_is_mended(name: str) -> None:
     with quiet():
-        for seed in range(20):
+        for seed in (FOUND[name].seed, *range(19)):
             assert simulate(FOUND[name]._replace(seed=seed)).violation is None, seed
 
 

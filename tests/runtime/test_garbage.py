@@ -16,6 +16,7 @@ from system.process import eventually
 from processor.kafka import producer
 from processor.kafka.producer import _send_offsets
 from processor.ports.log import BatchAborted, ProducerLost
+from processor.runtime import assignment
 from processor.runtime.batch import Batch
 
 
@@ -127,3 +128,39 @@ def test_threads_that_come_and_go_share_one_arena() -> None:
         return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     assert arenas("one") == 1 < arenas("any")
+
+
+_RESIDENT = """
+import sys
+from pathlib import Path
+from processor.runtime.garbage import return_free_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+kept = [bytes(1_000) for _ in range(50_000)]
+last = kept[-1]
+kept.clear()
+if sys.argv[1] == "returned":
+    return_free_memory()
+print(resident())
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="it needs glibc")
+def test_what_is_free_in_the_middle_of_the_heap_is_given_back() -> None:
+    def pages(what: str) -> int:
+        command = [sys.executable, "-c", _RESIDENT, what]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert pages("returned") + 10_000 < pages("kept")
+
+
+def test_memory_is_given_back_once_all_is_taken_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returned: list[bool] = []
+    monkeypatch.setattr(assignment, "return_free_memory", lambda: returned.append(True))
+    service = world.service()
+    service.run_until(lambda: service.health.ready()[0])
+    assert returned == [True]

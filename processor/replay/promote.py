@@ -135,8 +135,11 @@ class Promote:
         subscription: Subscription,
         publication: Publication,
         takeover: Takeover,
+        batch: int = _BATCH,
     ) -> None:
+        """Take the parts; a transaction has at most `batch` snapshots."""
         self._promoted = promoted
+        self._size = batch
         self._commit = PositionCommit(stream, subscription, publication)
         self._takeover = takeover
 
@@ -154,12 +157,12 @@ class Promote:
         if position.promoted != self._promoted:
             position = position._replace(epoch=position.epoch + 1, promoted=self._promoted)
         changes = staged.changes()
-        batch = list(islice(changes, _BATCH))
+        batch = list(islice(changes, self._size))
         while True:
             if any(each.value is None for each in batch):
                 position = position._replace(commands=True)
             position = yield from self._commit(staged.partition, position, batch)
             yield True
-            batch = list(islice(changes, _BATCH))
+            batch = list(islice(changes, self._size))
             if not batch:
                 return

@@ -4,12 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from simulation.plan import Acts
+from simulation.promotes import Promoter
 from simulation.redrives import RedriveCommand
 from simulation.repairs import RepairCommand
 from simulation.replays import Replay
 from simulation.world import World
 
-REDRIVES: dict[str, Callable[[World, Acts], Any]] = {"redrive": RedriveCommand, "replay": Replay}
+COMMANDS: dict[str, Callable[[World, Acts], Any]] = {
+    "redrive": RedriveCommand,
+    "replay": Replay,
+    "promote": Promoter,
+}
 
 
 def begin(world: World, acts: Acts) -> None:
@@ -18,6 +23,6 @@ def begin(world: World, acts: Acts) -> None:
         repair = RepairCommand(world, acts)
         world.repair = repair.begin
         return
-    command = REDRIVES[acts.actor](world, acts)
+    command = COMMANDS[acts.actor](world, acts)
     world.commands.append(command)
     world.scheduler.at_step(acts.step, command.begin)

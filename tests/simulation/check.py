@@ -95,6 +95,12 @@ class _Committed:
         self.values |= {each[:2] for _, each in self.snapshots}
         self.offset, self.output, self.was_repaired = offset, len(log.entries), True
 
+    def promoted(self) -> None:
+        """Go on from what a promote has published."""
+        sessions = self.sessions(self.next_output())
+        self._shared = None
+        self.node = Node({key: decode_session(value) for key, value in sessions.items()})
+
     def latest(self, output: int) -> dict[bytes, Snapshot]:
         """Return the last snapshot or end of each key, as of an output offset."""
         return {each.key: each for offset, each in self.snapshots if offset < output}
@@ -102,6 +108,31 @@ class _Committed:
     def sessions(self, output: int) -> dict[bytes, bytes]:
         """Return the sessions as of an output offset."""
         return sessions_of(each for offset, each in self.snapshots if offset < output)
+
+
+class Promoting:
+    """What a promote is to publish in one partition, each with its version, in order."""
+
+    def __init__(self, due: Sequence[tuple[Snapshot, int]]) -> None:
+        """Take snapshots and ends, whatever the version in their bytes, and the version due."""
+        self.due = [*due]
+
+    def take(self, told: Sequence[Snapshot]) -> None:
+        """Let go of what was published. Raises Violation for what is not next."""
+        expected = [_numbered(*each) for each in self.due[: len(told)]]
+        found = [_numbered(each, None) for each in told]
+        if found != expected:
+            raise Violation("a promote published " + _difference(found, expected))
+        del self.due[: len(told)]
+
+
+def _numbered(snapshot: Snapshot, version: int | None) -> tuple[object, ...]:
+    """Return what is compared: of a session its fields, of an end all."""
+    if snapshot.value is None:
+        return snapshot
+    fields = decode_session(snapshot.value)
+    fields |= {} if version is None else {"version": version}
+    return snapshot.key, fields, snapshot.timestamp
 
 
 class Check:
@@ -119,6 +150,8 @@ class Check:
         self.claims: dict[str, bytes] = {}
         self.commits = 0
         """Transactions that processed records."""
+        self.promotes: dict[int, Promoting] = {}
+        """What a promote has still to publish, by partition."""
 
     def next_output(self, partition: int) -> int:
         """Return the output offset after the last committed snapshot, 0 without one."""
@@ -208,7 +241,11 @@ class Check:
         self.commits += bool(entries)
         written = records.pop((Topic.SESSIONS, partition), [])
         told = [*map(Snapshot.of, written)]
-        if told != snapshots:
+        promotes = told and not entries and partition in self.promotes
+        if promotes:
+            self.promotes[partition].take(told)
+            state.commanded = state.commanded or any(each.value is None for each in told)
+        elif told != snapshots:
             raise Violation(
                 f"partition {partition}, input offsets {former} to {committed.offset}: published "
                 + _difference(told, snapshots)
@@ -225,6 +262,8 @@ class Check:
         for record, snapshot in zip(written, told, strict=True):
             state.snapshots.append((record.offset, snapshot))
             state.values.add(snapshot[:2])
+        if promotes:
+            state.promoted()
         state.offset = committed.offset
         return ended
 
@@ -300,7 +339,11 @@ class Check:
         """Return all dead letters that were committed, expired or not."""
         return self._partitions[partition].letters
 
-    # Repairs
+    # Promotes and repairs
+
+    def offset(self, partition: int) -> int | None:
+        """Return the committed offset, None where there is none."""
+        return self._partitions[partition].offset
 
     def repaired(self, offsets: Mapping[int, int], *, exact: bool) -> None:
         """Go on from repaired offsets. Raises Violation where one is not what the documents say.

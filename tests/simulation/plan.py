@@ -46,6 +46,11 @@ AT_A_CALL = {
 _SENDER = ("sender.open", "sender.positions", "sender.transact")
 _REPAIR = ("coordination.committed", "coordination.extent", "scan.read", "offsets.set")
 _REPLAY = ("coordination.extent", "scan.read", "publication.flush", "publication.commit")
+_PROMOTE = (
+    *("coordination.extent", "coordination.committed", "coordination.fence"),
+    *("publication.replace", "publication.begin", "publication.send"),
+    *("publication.flush", "publication.commit"),
+)
 COMMANDS = {
     "redrive": (
         *((fault, method) for fault in ("kill", "stop") for method in (*_SENDER, "scan.read")),
@@ -68,6 +73,16 @@ COMMANDS = {
         *(("answer lost", method) for method in _REPLAY if method != "scan.read"),
         *((fault, "publication.commit") for fault in ("refused", "commit later", "fenced")),
         ("commit never ends", "publication.commit"),
+        ("join", ""),
+        ("kill", ""),
+    ),
+    "promote": (
+        *((fault, method) for fault in ("kill", "stop", "fenced") for method in _PROMOTE),
+        *((fault, method) for fault in ("unanswered", "answer lost") for method in _PROMOTE),
+        *((fault, "publication.commit") for fault in ("refused", "commit later", "end comes late")),
+        ("commit never ends", "publication.commit"),
+        ("refused", "publication.flush"),
+        ("session timeout", "publication.commit"),
         ("join", ""),
         ("kill", ""),
     ),
@@ -165,6 +180,8 @@ def _actors(seed: int, horizon: int, *, repair: bool) -> tuple[Acts, ...]:
     """Draw what is done beside the services; what has to be repaired is not drawn upon."""
     chance = Random(f"actors {seed}")
     names = chance.choice(((), (), (), ("redrive",), ("replay",), ("redrive", "replay")))
+    if not names and Random(f"promote {seed}").random() < 0.2:
+        names = ("promote",)
     return tuple(
         Acts(
             chance.randrange(horizon),

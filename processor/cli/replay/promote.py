@@ -172,7 +172,7 @@ def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: b
         closing.callback(log.publication.close)
         log.publication.replace()
         takeover = takeover_of(log, first_position("earliest", log.coordination), SYSTEM_CLOCK)
-        _join(log.subscription, plan.stream.partitions, SYSTEM_CLOCK)
+        join_alone(log.subscription, plan.stream.partitions, SYSTEM_CLOCK)
         with progress_bar(as_json=as_json) as bar:
             task = bar.add_task("partitions published", total=len(staged))
             for each in staged:
@@ -183,11 +183,11 @@ def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: b
                     publication=log.publication,
                     takeover=takeover,
                 )
-                _drive(log.subscription, promote(each))
+                drive(log.subscription, promote(each))
                 bar.advance(task)
 
 
-def _join(subscription: Subscription, partitions: int, clock: Clock) -> None:
+def join_alone(subscription: Subscription, partitions: int, clock: Clock) -> None:
     """Poll until every partition is this member's."""
     start = clock.monotonic()
     assigned: set[int] = set()
@@ -203,7 +203,7 @@ def _join(subscription: Subscription, partitions: int, clock: Clock) -> None:
             )
 
 
-def _drive(subscription: Subscription, task: Generator[bool, None, None]) -> None:
+def drive(subscription: Subscription, task: Generator[bool, None, None]) -> None:
     """Step the task to its end, polling the group between its steps."""
     for progress in task:
         subscription.take(1, 0.0 if progress else 0.05)

@@ -23,6 +23,7 @@ from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
 from processor.state.checkpoint import Owned, Position, Stream
+from processor.state.claims import as_of, inherited_by
 from processor.state.record_cache import RecordCache
 from processor.state.restore import Restore
 from processor.telemetry.metrics import Metrics
@@ -168,13 +169,15 @@ class Pipeline:
         records, updates = records[: loaded.reach], updates[: loaded.reach]
         profiles = {profile for each in updates if (profile := profile_of(each))}
         if len(updates) == 1 and isinstance(updates[0], SessionCommand):
-            profiles.update(updates[0].profiles)
+            profiles.update(updates[0].profiles, map(inherited_by, updates[0].profiles))
         if not profiles:
             return self._fold(records, updates, loaded.sessions, {})
         generation, holders = self._claims.holders(profiles)
         if batch.claimed and generation != batch.generation:
             raise ClaimsNotReady("the claims were replaced while the batch was folded")
         batch.generation = generation
+        if isinstance(updates[0], SessionCommand):
+            holders = as_of(records[0].offset, (records[0].key or b"").decode(), holders)
         while True:
             folded = self._fold(records, updates, loaded.sessions, holders)
             if folded.ended_claims:

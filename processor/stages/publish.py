@@ -1,11 +1,11 @@
 """Publish: what a folded part says, into the open transaction."""
 
 from collections.abc import Iterable
-from itertools import chain
 from typing import Final
 
 from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
 from processor.stages.batch import Folded, RejectedRecord
+from processor.state.ends import INPUT_OFFSET
 
 ERROR_HEADERS: Final = tuple(
     "__streams.errors." + name
@@ -43,9 +43,11 @@ class Publish:
             for record, value, _, headers in part.snapshots
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)
-        for key, holder in chain(part.claims.items(), part.ended_claims.items()):
-            value = None if holder is None else holder.encode()
-            records.append(Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, key.encode(), value, _CLAIM))
+        for profile, session in part.claims.items():
+            offset = INPUT_OFFSET, str(part.claimed_at[profile]).encode()
+            records.append(_claim(profile, session.encode(), (*_CLAIM, offset)))
+        for profile, holder in part.ended_claims.items():
+            records.append(_claim(profile, None if holder is None else holder.encode(), _CLAIM))
         return records
 
     def _dead_letter(self, letter: RejectedRecord) -> Outgoing:
@@ -84,6 +86,10 @@ class Publish:
         if isinstance(record, Unreadable):
             headers.append((OFFSET_TO_HEADER, str(record.end - 1).encode()))
         return headers
+
+
+def _claim(profile: str, holder: bytes | None, headers: Headers) -> Outgoing:
+    return Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, profile.encode(), holder, headers)
 
 
 def _foreign(headers: Headers) -> Iterable[tuple[str, bytes | None]]:

@@ -206,3 +206,16 @@ def test_a_replay_counts_on_no_command_that_was_rejected(world: World) -> None:
     assert not counts(KEY, expire(KEY, -1))
     assert not counts(KEY, encoded(update(1)))
     assert not counts(KEY, None)
+
+
+def test_a_claim_says_which_update_took_it(world: World) -> None:
+    world.feed_commanded(400, 1)
+    world.service(limits=LIMITS._replace(part=7)).run_until_processed()
+    claims = [each for p in range(STREAM.partitions) for each in world.records(Topic.CLAIMS, p)]
+    taken = [each for each in claims if each.value]
+    assert len(taken) > 5
+    for claim in taken:
+        updates = world.records(Topic.UPDATES, partition_of(claim.value))
+        offset = int(dict(claim.headers)["session-processor.input-offset"] or b"")
+        (update_record,) = [each for each in updates if each.offset == offset]
+        assert update_record.key == claim.value

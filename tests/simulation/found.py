@@ -183,7 +183,29 @@ UNMARKED: Final = Plan(
 of the output must go as far as what it knows of the input's commands.
 """
 
+CLAIMED_AGAIN: Final = Plan(
+    seed=197675645715,
+    history=943590398,
+    partitions=3,
+    processes=2,
+    switching=0.1,
+    latency=0.01,
+    marker_delay=0.05,
+    quiet=True,
+    max_batch=50,
+    part=20,
+    chunk=100,
+    cache_bytes=1 << 20,
+    horizon=150,
+    feeds=((0, 3), (16, 1), (37, 3), (76, 2), (77, 2), (137, 3), (143, 1)),
+    faults=(Happens(60, "redis restart", 3, 2.0, 60283, "coordination.fence"),),
+    actors=(Acts(35, "replay", 12017, ()),),
+)
+"""An erase ends a session, which begins again and claims a profile that the erase has named. In a
+replay the claim is there before the erase, which must leave it alone."""
+
 FOUND: Final = {
+    "a claim of a session that began again": CLAIMED_AGAIN,
     "a command that a repair passes": COMMANDED,
     "a virgin partition": VIRGIN,
     "a state that was compacted away": COMPACTED,

@@ -110,15 +110,7 @@ class Fold:
             if size > self.limit:
                 break
         return Folded(
-            snapshots,
-            letters,
-            duplicates,
-            commands,
-            claims,
-            claimed_at,
-            ended_claims,
-            taken,
-            size,
+            snapshots, letters, duplicates, commands, claims, claimed_at, ended_claims, taken, size
         )
 
     def _outcome(

@@ -169,12 +169,12 @@ class KafkaCoordination:
         """Return the timestamps of the records at these offsets, or next behind them."""
         return record_times(self._cluster, offsets)
 
-    def offset_at(self, partition: int, timestamp: int) -> int:
+    def offset_at(self, partition: int, timestamp: int, topic: Topic = Topic.UPDATES) -> int:
         """Return the first offset at or after the time, the end where no record is so late."""
-        place = TopicPartition(self._cluster.topics[Topic.UPDATES], partition)
+        place = TopicPartition(self._cluster.topics[topic], partition)
         at_time = (OffsetSpec.for_timestamp(timestamp), IsolationLevel.READ_UNCOMMITTED)
         (found,) = self._offsets(place, at_time, least=_NO_RECORD)
-        return found if found >= 0 else self.extent(Topic.UPDATES, partition).stable_end
+        return found if found >= 0 else self.extent(topic, partition).stable_end
 
     def topic_ids(self) -> dict[Topic, str]:
         """Return each topic's id, in its usual text form."""

@@ -272,8 +272,8 @@ class Coordination(Protocol):
         has not come by then, or has no timestamp, is left out.
         """
 
-    def offset_at(self, partition: int, timestamp: int) -> int:
-        """Return the first input offset at or after the time (ms), the end when there is none."""
+    def offset_at(self, partition: int, timestamp: int, topic: Topic = Topic.UPDATES) -> int:
+        """Return the first offset at or after the time (ms), the stable end when there is none."""
 
     def topic_ids(self) -> dict[Topic, str]:
         """Return the topics' ids. Raises TopicError naming one that is absent."""

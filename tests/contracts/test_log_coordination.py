@@ -77,6 +77,8 @@ def test_offsets_by_time(log: LogBackend) -> None:
     found = [coordination.offset_at(1, NOON + ms) for ms in (-5, 0, 1, 20, 21)]
     assert found == [0, 0, 1, 2, 3]
     assert coordination.offset_at(0, NOON) == 0
+    log.feed([a_snapshot(1), a_snapshot(1)._replace(timestamp=NOON + 5)])
+    assert [coordination.offset_at(1, NOON + ms, Topic.SESSIONS) for ms in (5, 6)] == [1, 2]
 
 
 def test_topics_have_ids_and_counts(log: LogBackend) -> None:

@@ -298,12 +298,12 @@ class FakeCoordination:
                 found[place] = first.timestamp
         return found
 
-    def offset_at(self, partition: int, timestamp: int) -> int:
-        self.extent(Topic.UPDATES, partition)
-        for record in self._broker.readable(Topic.UPDATES, partition):
+    def offset_at(self, partition: int, timestamp: int, topic: Topic = Topic.UPDATES) -> int:
+        self.extent(topic, partition)
+        for record in self._broker.readable(topic, partition):
             if record.timestamp >= timestamp:
                 return record.offset
-        return self._broker.extent(Topic.UPDATES, partition).stable_end
+        return self._broker.extent(topic, partition).stable_end
 
     def topic_ids(self) -> dict[Topic, str]:
         self._broker.answer()

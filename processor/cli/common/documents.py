@@ -23,7 +23,7 @@ def json_document(fields: Mapping[str, Any]) -> str:
 
     The memory of event ids is left out. A number that is not finite becomes a string.
     """
-    return _object(members(fields))
+    return object_of(members(fields))
 
 
 def members(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -62,7 +62,7 @@ def _text(value: object) -> str:
 
 
 def _attributes(texts: Mapping[str, str | None]) -> str:
-    return _object((name, _embedded(text)) for name, text in texts.items())
+    return object_of((name, _embedded(text)) for name, text in texts.items())
 
 
 def _embedded(text: str | None) -> str:
@@ -72,6 +72,7 @@ def _embedded(text: str | None) -> str:
     return text.translate(_ONE_LINE) if is_json_text(text) else json.dumps(text)
 
 
-def _object(members: Iterable[tuple[str, str]]) -> str:
+def object_of(members: Iterable[tuple[str, str]]) -> str:
+    """Return names and JSON texts as one JSON object in one line."""
     named = (f"{json.dumps(name, ensure_ascii=False)}: {text}" for name, text in members)
     return "{" + ", ".join(named) + "}"

@@ -19,7 +19,7 @@ class TopicReader:
         from processor.bootstrap.adapters import readers_of
 
         self._topic = topic
-        _, self.coordination, self._scan = readers_of(settings)
+        _, self.coordination, self.scan = readers_of(settings)
 
     def extents(self, asked: Sequence[int] = ()) -> dict[int, tuple[int, int]]:
         """Return where each partition that is asked for begins, and where it ends for now.
@@ -41,7 +41,7 @@ class TopicReader:
 
     def chunks(self, partition: int, start: int, end: int) -> Iterator[Sequence[Record]]:
         """Yield what was committed there, in chunks, some of them empty."""
-        return self._scan.read(self._topic, partition, start, end)
+        return self.scan.read(self._topic, partition, start, end)
 
     def read(self, partition: int, start: int, end: int, passed: Passed) -> Iterator[Record]:
         """Yield what was committed there; `passed` is told of `end - start` offsets all told."""

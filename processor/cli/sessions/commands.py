@@ -1,4 +1,4 @@
-"""`sessions`: look one up in Redis, watch them change, or export them."""
+"""`sessions`: look one up in Redis, watch them change, tell what one was, or export them."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -21,18 +21,19 @@ from processor.cli.common.output import (
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import line, page, printable
 from processor.cli.common.topic_reader import TopicReader
-from processor.cli.sessions import export
+from processor.cli.sessions import export, history
 from processor.cli.sessions.cached import look_up
+from processor.cli.sessions.key import require_key
 from processor.config import Settings
-from processor.errors import InputError
 from processor.ports.log import Record, Topic
 from processor.state.ends import end_of
 
 app = typer.Typer(
     name="sessions",
     no_args_is_help=True,
-    help="Sessions: look one up, watch them change, or export them.",
+    help="Sessions: look one up, watch them change, tell what one was, or export them.",
 )
+app.command("history")(history.command)
 app.command("export")(export.command)
 
 
@@ -51,9 +52,7 @@ def get(
 
     Example: session-processor sessions get 1:cart-17 --json
     """
-    application, colon, integration = key.partition(":")
-    if not (application.isdigit() and colon and integration):
-        raise InputError(f"{key!r} is no session's key", hint="it has the form 1:cart-17")
+    require_key(key)
     places = look_up(settings_from(ctx), key)
     if len(places) > 1:
         note(

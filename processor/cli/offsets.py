@@ -39,7 +39,9 @@ def show(ctx: typer.Context, *, partition: Partitions = None, as_json: Json = Fa
     """Show each partition's committed offset, what came with it, and what is wrong with it.
 
     Where `trouble` says something, the service refuses to go on with that partition, and
-    `offsets repair` sets it right. Changes nothing, and may be run beside the service.
+    `offsets repair` sets it right. `commands` says whether the version that committed last knows
+    them, `known` or `unknown`, and `passed` once the partition has had one: a version that knows
+    none does not go on there. Changes nothing, and may be run beside the service.
 
     Example: session-processor offsets show --json
     """
@@ -151,9 +153,21 @@ def _shown(found: "Situation") -> dict[str, object]:
         "owner": None if metadata is None else metadata.identity,
         "next_output": None if metadata is None else metadata.output,
         "epoch": None if metadata is None else metadata.epoch,
+        "commands": _commands(found),
         "trouble": None if fault is None else fault.kind.value,
         "message": None if fault is None else fault.message,
     }
+
+
+def _commands(found: "Situation") -> str | None:
+    """Return whether who committed last knows commands, and whether one was passed."""
+    from processor.state.checkpoint import knows_commands
+
+    committed, metadata = found.committed, found.metadata
+    if committed is None or metadata is None:
+        return None
+    known = "known" if knows_commands(committed.metadata) else "unknown"
+    return "passed" if metadata.commands else known
 
 
 def _narrow(row: dict[str, object]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """`sessions history`, on what the real service made of a session with two lives."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -15,8 +16,8 @@ from processor.cli.main import main
 from processor.demo.traffic import DemoUpdate
 
 KEY = b"1:a"
-MONDAY = 1_772_452_800_000
-"""2026-03-02T12:00:00Z, the time of the first record; each is a day after the one before it."""
+MONDAY = 1_741_003_200_000
+"""2025-03-03T12:00:00Z, the time of the first record; each is a day after the one before it."""
 DAY = 86_400_000
 
 
@@ -46,7 +47,7 @@ def processed(deployment: Deployment) -> Deployment:
     assert run.wait(60) == 0, run.log
     # What no processor writes: a tombstone of a stranger, and one under nobody's key.
     producer = Producer({"bootstrap.servers": deployment.bootstrap})
-    for key in (KEY, b"0:"):
+    for key in (b"0:", KEY):
         producer.produce(deployment.names.sessions, None, key, 2, timestamp=MONDAY + 9 * DAY)
     assert producer.flush(10) == 0
     return deployment
@@ -63,25 +64,25 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_a_session_s_history_is_told(processed: Deployment) -> None:
+def test_a_session_s_history_is_told_whole_and_at_a_time(processed: Deployment) -> None:
     people, notes = told(processed, "history", "1:a")
-    assert people.splitlines() == [
+    assert re.sub(r"(?<=Z)  ([0-9]):[0-9]+", r" \1", people).splitlines() == [
         "partition 0",
-        "2026-03-08T12:00:00.000Z  0:0  v1  open  event e-4 of 2026-01-01T12:00:04.000Z",
+        "2025-03-09T12:00:00.000Z 0  v1  open  event e-4 of 2026-01-01T12:00:04.000Z",
         "    referral: none → r",
         "partition 2",
-        "2026-03-02T12:00:00.000Z  2:0  v1  open  event e-0 of 2026-01-01T12:00:00.000Z",
+        "2025-03-03T12:00:00.000Z 2  v1  open  event e-0 of 2026-01-01T12:00:00.000Z",
         "    coupon: none → TEN\\x1b[2J",
-        "2026-03-03T12:00:00.000Z  2:1  v2  open  event e-1 of 2026-01-01T12:00:01.000Z",
+        "2025-03-04T12:00:00.000Z 2  v2  open  event e-1 of 2026-01-01T12:00:01.000Z",
         "    cart + 1 × Mug (MUG) at 9.5",
         "    total: 0 → 9.5",
         "    attributes vip: none → 1e999",
-        "2026-03-04T12:00:00.000Z  2:2  v3  open → closed  event e-2 of 2026-01-01T12:00:02.000Z",
-        "2026-03-05T12:00:00.000Z  2:3  v3  ended by expire  event expire of a",
+        "2025-03-05T12:00:00.000Z 2  v3  open → closed  event e-2 of 2026-01-01T12:00:02.000Z",
+        "2025-03-06T12:00:00.000Z 2  v3  ended by expire  event expire of a",
         "a further life begins",
-        "2026-03-06T12:00:00.000Z  2:4  v1  open  event e-3 of 2026-01-01T12:00:03.000Z",
-        "2026-03-07T12:00:00.000Z  2:5  v1  ended by erase  event erase of a",
-        "2026-03-11T12:00:00.000Z  2:7  a tombstone that the processor did not write",
+        "2025-03-07T12:00:00.000Z 2  v1  open  event e-3 of 2026-01-01T12:00:03.000Z",
+        "2025-03-08T12:00:00.000Z 2  v1  ended by erase  event erase of a",
+        "2025-03-12T12:00:00.000Z 2  a tombstone that the processor did not write",
     ]
     assert "in 2 partitions" in notes
     programs, _ = told(processed, "history", "1:a", "--json")
@@ -94,25 +95,30 @@ def test_a_session_s_history_is_told(processed: Deployment) -> None:
     assert records[3]["transition"] == ["open", "closed"]
     assert records[2]["changed"]["total"] == {"old": 0.0, "new": 9.5}
     assert read == {"kind": "read", "whole": True, "from": {str(each): 0 for each in range(4)}}
+    _at_a_time(processed)
+    _not_there(processed)
+    watched, _ = told(processed, "watch", "--from-beginning", "--limit", "8", "--json")
+    assert sorted(each.get("endedBy") or "" for each in lines(watched) if "deleted" in each) == [
+        *("", "erase", "expire"),
+    ]
+    assert {each["key"] for each in lines(watched) if "deleted" in each} == {"1:a"}
 
 
-def test_a_session_is_told_as_of_the_time_of_its_records(processed: Deployment) -> None:
+def _at_a_time(processed: Deployment) -> None:
+    """See a session as of the time of its records, not of its events."""
     at = ("history", "1:a", "--as-of")
-    page, _ = told(processed, *at, "2026-03-04T11:59:59.999Z")
-    assert page.startswith("partition 2, as of 2026-03-04T11:59:59.999Z\n2026-03-03T12:00:00.000Z")
+    page, _ = told(processed, *at, "2025-03-05T11:59:59.999Z")
+    assert page.startswith("partition 2, as of 2025-03-05T11:59:59.999Z\n2025-03-04T12:00:00.000Z")
     assert "TEN\\x1b[2J" in page
-    last, _ = lines(told(processed, *at, str(MONDAY + 2 * DAY), "--json")[0])
-    assert (last["session"]["state"], last["asOf"], last["doubt"]) == (
-        *("closed", MONDAY + 2 * DAY, None),
-    )
     gone, _ = lines(told(processed, *at, str(MONDAY + 3 * DAY), "--json")[0])
     assert (gone["kind"], gone["endedBy"], gone["version"]) == ("end", "expire", 3)
-    _, error = told(processed, *at, "2026-03-01T00:00:00Z", code=9)
-    assert "no record until 2026-03-01T00:00:00.000Z; the first that there is, a version 1" in error
-    assert "of 2026-03-02T12:00:00.000Z" in error
+    assert (gone["asOf"], gone["doubt"]) == (MONDAY + 3 * DAY, None)
+    _, error = told(processed, *at, "2025-03-02T00:00:00Z", code=9)
+    assert "no record until 2025-03-02T00:00:00.000Z; the first that there is, a version 1" in error
+    assert "of 2025-03-03T12:00:00.000Z" in error
 
 
-def test_what_is_not_there_is_not_found(processed: Deployment) -> None:
+def _not_there(processed: Deployment) -> None:
     _, error = told(processed, "history", "1:nobody\x1b[2J", code=9)
     assert "no record of session 1:nobody\\x1b[2J" in error
     away = ("--bootstrap-servers", "127.0.0.1:1")

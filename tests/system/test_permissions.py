@@ -11,6 +11,9 @@ from system.granted import Permission, grant, of_commands, of_run, revoke, revok
 
 from processor.demo.traffic import updates
 
+FIRST = (next(iter(updates(1, seed=3))).key or b"").decode()
+"""A session that `fill` has updates of."""
+
 
 def fill(secured: Deployment) -> None:
     """Leave an aborted transaction in each topic that is written to, then fill the input."""
@@ -82,6 +85,7 @@ COMMANDS = [
     ("produce", "updates.jsonl"),
     ("offsets show",),
     ("sessions watch", "--from-beginning", "--limit", "1"),
+    ("sessions history", FIRST),
     ("sessions export", "sessions.avro"),
     ("dead-letters list",),
     ("dead-letters redrive", "--yes"),

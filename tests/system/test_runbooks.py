@@ -62,7 +62,9 @@ class Shell:
             case ["session-processor", "run"]:
                 self.start()
             case ["session-processor", *arguments]:
-                self.answers[line] = self._command(arguments)
+                replayed = f"{self.deployment.names.sessions}.replay."
+                here = (each.replace("customer-sessions.replay.", replayed) for each in arguments)
+                self.answers[line] = self._command([*here])
             case [tool, *arguments] if tool in KAFKA_TOOLS:
                 self.kafka_answers[line] = self._kafka_tool(KAFKA_TOOLS[tool], arguments)
             case _:

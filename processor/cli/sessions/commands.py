@@ -26,7 +26,7 @@ from processor.cli.sessions.cached import look_up
 from processor.cli.sessions.key import require_key
 from processor.config import Settings
 from processor.ports.log import Record, Topic
-from processor.state.ends import end_of
+from processor.state.ends import NOBODY, end_of
 
 app = typer.Typer(
     name="sessions",
@@ -86,17 +86,18 @@ def watch(
 
     --json prints what `sessions get --json` prints. Of an end it prints the key, `deleted`, and
     which command made it: endedBy, the version that it ended, inputOffset and eventId, all null
-    of a tombstone that the processor did not write.
+    of a tombstone that the processor did not write. Records under `0:` are no session's, and are
+    left out.
 
     Example: session-processor sessions watch --key 1:cart-17 --from-beginning
     """
     settings = settings_from(ctx)
     codec = codecs_of(settings).snapshots
-    wanted = None if key is None else key.encode()
+    wanted = None if key is None else key.encode("utf-8", "surrogateescape")
     try:
         with answering(), while_read():
             records = _committed(settings, from_beginning=from_beginning, quiet=as_json)
-            matching = (each for each in records if wanted is None or each.key == wanted)
+            matching = (each for each in records if _is_meant(each, wanted))
             for record in islice(matching, limit):
                 if record.value is None:
                     _tell_deleted(record, as_json=as_json)
@@ -118,6 +119,12 @@ def _committed(settings: Settings, *, from_beginning: bool, quiet: bool) -> Iter
     note(f"watching {settings.sessions_topic}; Ctrl-C ends it", as_json=quiet)
     for records in follow(cluster_of(settings), Topic.SESSIONS, starts):
         yield from records
+
+
+def _is_meant(record: Record, wanted: bytes | None) -> bool:
+    """Whether to tell of a record; those under `0:` are no session's."""
+    key = record.key or b""
+    return not key.startswith(NOBODY) if wanted is None else key == wanted
 
 
 def _tell(fields: Mapping[str, Any], *, as_json: bool) -> None:

@@ -99,7 +99,7 @@ def wire(
             describe=identity.describe,
             restore=restore,
             identity=log.publication.identity,
-            finish_removals=adapters.claims.finish_removals,
+            claims=adapters.claims,
         ),
         rebuild_claims=_rebuild_claims(adapters, run),
         commit_idle=_commit_idle(adapters, limits, run, pipeline),

@@ -43,7 +43,9 @@ def stable_offset(
             return committed
         since = clock.monotonic() if since is None else since
         if clock.monotonic() - since > OPEN_TOO_LONG_S:
-            former = _identity(coordination.committed(partition, stable=False), cluster)
+            # Of whom nothing is known, the transaction timeout must end what is open.
+            found = coordination.committed(partition, stable=False)
+            former = None if found is None else identity_in(found, cluster)
             if former is not None and former not in {fenced, own}:
                 _log.info("fencing a former owner", partition=partition, owner=former)
                 if coordination.fence(former):
@@ -53,10 +55,8 @@ def stable_offset(
         yield False
 
 
-def _identity(committed: Committed | None, cluster: str) -> str | None:
-    """Return whose commit this is; None where the transaction timeout must end what is open."""
-    if committed is None:
-        return None
+def identity_in(committed: Committed, cluster: str) -> str | None:
+    """Return under which transactional id this was committed; None where it does not tell."""
     try:
         return CommitMetadata.decode(committed.metadata, cluster).identity
     except ForeignText:

@@ -10,7 +10,7 @@ from typing import Literal
 from processor.errors import FailClosed
 from processor.partitions.commit import PositionCommit
 from processor.partitions.committed import REPAIR, Found, OffsetFault, partition_name
-from processor.partitions.fencing import stable_offset
+from processor.partitions.fencing import identity_in, stable_offset
 from processor.partitions.published import compare, published_without_offset
 from processor.ports.clock import Clock
 from processor.ports.log import (
@@ -84,6 +84,12 @@ class Takeover:
         yield True
         position = yield from self._checked(partition, committed)
         return self._commit.under(membership, {partition: position})[partition]
+
+    def holds(self, partition: int) -> Generator[bool, None, bool]:
+        """Return whether what is committed of a partition is still what this process committed."""
+        committed = yield from self._stable_offset(partition)
+        own = self._publication.identity()
+        return committed is not None and identity_in(committed, self._stream.cluster) == own
 
     def _stable_offset(self, partition: int) -> Generator[bool, None, Committed | None]:
         own = self._publication.identity()

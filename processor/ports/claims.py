@@ -7,7 +7,7 @@ session. Raises `CacheUnavailable` as the session cache does.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class ClaimsNotReady(Exception):  # noqa: N818  a state
@@ -18,8 +18,23 @@ class ClaimsPending(Exception):  # noqa: N818  a state
     """A claim is about to be ended by a record of another partition: what ends it too, waits."""
 
 
-Place = tuple[int, int]
-"""An input partition and an offset in it."""
+class ClaimsFenced(Exception):  # noqa: N818  a state
+    """Whoever asks is not noted as the owner of these input partitions: they are to be taken anew.
+
+    Another process has taken them over, or the claims were rebuilt since they were.
+    """
+
+    def __init__(self, partitions: frozenset[int]) -> None:
+        super().__init__(f"partitions {sorted(partitions)} are not noted as owned by this process")
+        self.partitions = partitions
+
+
+class Place(NamedTuple):
+    """A record of the input, and the token under which its partition is owned."""
+
+    partition: int
+    offset: int
+    token: str
 
 
 class Claims(Protocol):
@@ -31,10 +46,22 @@ class Claims(Protocol):
         Raises ClaimsNotReady.
         """
 
-    def take(self, generation: str, claims: Mapping[str, str]) -> dict[str, str]:
+    def own(self, partition: int, offset: int) -> str:
+        """Return a token under which its holder alone claims for an input partition.
+
+        Whoever had one before is fenced, what it asked for and what arrives late too. The caller
+        has committed `offset`, and looks afterwards whether nobody else has committed since: else
+        it is the one that is late. Removals below the offset are finished. The token is good as
+        long as the generation stands. Raises ClaimsNotReady where none does, be it unfinished.
+        """
+
+    def take(
+        self, generation: str, claims: Mapping[str, str], owners: Mapping[int, str]
+    ) -> dict[str, str]:
         """Claim profiles for sessions, the first to claim keeps; return every holder after it.
 
-        All or nothing under one generation; to repeat it is safe. Raises ClaimsNotReady where the
+        `owners` has the token of each input partition that has claims. All or nothing under one
+        generation; to repeat it is safe. Raises ClaimsFenced, and ClaimsNotReady where the
         generation is not the current one, or not ready.
         """
 
@@ -47,14 +74,14 @@ class Claims(Protocol):
         """Leave profiles without an owner, where they are the session's or ownerless already.
 
         All or none of them. Return every holder after it: all are "" where it was done. That the
-        record at `place` (input partition and offset) ends them is noted; those that are None in
-        `profiles` are to be removed. To repeat it is safe. Raises ClaimsNotReady as `take` does,
-        and ClaimsPending where a record of another partition is noted: of two that end a claim, the
-        one whose removal is finished last would win in Redis, and the one sent last in the topic.
+        record at `place` ends them is noted; those that are None in `profiles` are to be removed.
+        To repeat it is safe. Raises what `take` raises, and ClaimsPending where a record of another
+        partition is noted: of two that end a claim, the one whose removal is finished last would
+        win in Redis, and the one sent last in the topic.
         """
 
-    def finish_removals(self, offsets: Mapping[int, int]) -> None:
-        """Finish what was noted by records below these offsets, by input partition.
+    def finish_removals(self, partition: int, offset: int) -> None:
+        """Finish what was noted by an input partition's records below an offset.
 
         A claim that was to be removed goes, unless it has an owner again. Does nothing
         where no generation is ready: what is committed is in the topic, and a rebuild reads that.

@@ -20,6 +20,39 @@ if not redis.call('HGET', KEYS[2], '') then return 'absent' end
 )
 _READY: Final = "if stands[3] ~= '1' then return 'building' end\n"
 
+# Who may claim for a partition stands beside the generation's name, and goes with it.
+_OWNED: Final = (
+    _CLAIMS
+    + _READY
+    + """
+local first = 3 + 2 * ARGV[2]
+local fenced = 'fenced'
+for at = 3, first - 1, 2 do
+  if redis.call('HGET', KEYS[1], 'owner:' .. ARGV[at]) ~= ARGV[at + 1] then
+    fenced = fenced .. ' ' .. ARGV[at]
+  end
+end
+if fenced ~= 'fenced' then return fenced end
+"""
+)
+_FINISH_REMOVALS: Final = """
+local text = redis.call('HGET', KEYS[2], 'removals')
+if not text then return {} end
+local below = tonumber(ARGV[3])
+local removals = {}
+for profile, note in pairs(cjson.decode(text)) do
+  local partition, offset, removed = unpack(note)
+  if partition ~= ARGV[2] or tonumber(offset) >= below then
+    removals[profile] = note
+  elseif removed == '1' and redis.call('HGET', KEYS[2], profile) == '' then
+    redis.call('HDEL', KEYS[2], profile)
+  end
+end
+redis.call('HDEL', KEYS[2], 'removals')
+if next(removals) then redis.call('HSET', KEYS[2], 'removals', cjson.encode(removals)) end
+return {}
+"""
+
 HOLDERS: Final = Script(
     _CLAIMS
     + _READY
@@ -35,37 +68,39 @@ return held
 """Keys: claims, holders. Arguments: generation, then the profiles."""
 
 TAKE: Final = Script(
-    _CLAIMS
-    + _READY
+    _OWNED
     + """
 local held = {}
-for at = 2, #ARGV, 2 do
+for at = first, #ARGV, 2 do
   redis.call('HSETNX', KEYS[2], ARGV[at], ARGV[at + 1])
   held[#held + 1] = redis.call('HGET', KEYS[2], ARGV[at])
 end
 return held
 """
 )
-"""Keys: claims, holders. Arguments: generation, then each profile and the session that claims."""
+"""Keys: claims, holders.
+
+Arguments: generation, how many partitions have claims, each with its token, then each profile and
+the session that claims.
+"""
 
 GIVE_UP: Final = Script(
-    _CLAIMS
-    + _READY
+    _OWNED
     + """
 local removals = cjson.decode(redis.call('HGET', KEYS[2], 'removals') or '{}')
 local held, all = {}, true
-for at = 5, #ARGV, 2 do
+for at = 7, #ARGV, 2 do
   local pending = removals[ARGV[at]]
   if pending and pending[1] ~= ARGV[3] then return 'pending' end
   local holder = redis.call('HGET', KEYS[2], ARGV[at])
-  all = all and (holder == ARGV[2] or holder == '')
+  all = all and (holder == ARGV[6] or holder == '')
   held[#held + 1] = holder
 end
 if not all then return held end
 redis.call('HDEL', KEYS[2], 'removals')
-for at = 5, #ARGV, 2 do
+for at = 7, #ARGV, 2 do
   redis.call('HSET', KEYS[2], ARGV[at], '')
-  removals[ARGV[at]] = {ARGV[3], ARGV[4], ARGV[at + 1]}
+  removals[ARGV[at]] = {ARGV[3], ARGV[5], ARGV[at + 1]}
 end
 if next(removals) then redis.call('HSET', KEYS[2], 'removals', cjson.encode(removals)) end
 for i = 1, #held do held[i] = '' end
@@ -74,33 +109,24 @@ return held
 )
 """Keys: claims, holders.
 
-Arguments: generation, session, input partition and offset, then each profile and whether its claim
-is to be removed (1 or 0). The field `removals` notes that by profile; no profile has that name.
+Arguments: generation, 1, input partition, token, offset, session, then each profile and whether its
+claim is to be removed (1 or 0). The field `removals` notes that by profile; none is called so.
 """
 
-FINISH_REMOVALS: Final = Script(
+FINISH_REMOVALS: Final = Script(_CLAIMS + _READY + _FINISH_REMOVALS)
+"""Keys: claims, holders. Arguments: generation, input partition and offset."""
+
+OWN: Final = Script(
     _CLAIMS
-    + _READY
     + """
-local text = redis.call('HGET', KEYS[2], 'removals')
-if not text then return {} end
-local below = {}
-for at = 2, #ARGV, 2 do below[ARGV[at]] = tonumber(ARGV[at + 1]) end
-local removals = {}
-for profile, note in pairs(cjson.decode(text)) do
-  local partition, offset, removed = unpack(note)
-  if not below[partition] or tonumber(offset) >= below[partition] then
-    removals[profile] = note
-  elseif removed == '1' and redis.call('HGET', KEYS[2], profile) == '' then
-    redis.call('HDEL', KEYS[2], profile)
-  end
-end
-redis.call('HDEL', KEYS[2], 'removals')
-if next(removals) then redis.call('HSET', KEYS[2], 'removals', cjson.encode(removals)) end
-return {}
+local owner = 'owner:' .. ARGV[2]
+redis.call('HDEL', KEYS[1], owner)
+redis.call('HSET', KEYS[1], owner, ARGV[4])
+if stands[3] ~= '1' then return {} end
 """
+    + _FINISH_REMOVALS
 )
-"""Keys: claims, holders. Arguments: generation, then each input partition and an offset."""
+"""Keys: claims, holders. Arguments: generation, input partition, offset, token."""
 
 STREAM: Final = Script(
     _CLAIMS

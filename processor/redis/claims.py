@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import Any, Final, cast
 
 from processor.errors import Forbidden
-from processor.ports.claims import ClaimsNotReady, ClaimsPending, Place
+from processor.ports.claims import ClaimsFenced, ClaimsNotReady, ClaimsPending, Place
 from processor.ports.sessions import CacheUnavailable
 from processor.redis import claim_scripts as scripts
 from processor.redis.connection import Call, Server
@@ -44,16 +44,24 @@ class RedisClaims:
         held = self._ask_current(scripts.HOLDERS, profiles)
         return self._generation, _held(profiles, held)
 
-    def take(self, generation: str, claims: Mapping[str, str]) -> dict[str, str]:
+    def own(self, partition: int, offset: int) -> str:
+        """Return a token under which its holder alone claims for an input partition."""
+        token = token_hex(8)
+        self._ask_current(scripts.OWN, [partition, offset, token])
+        return token
+
+    def take(
+        self, generation: str, claims: Mapping[str, str], owners: Mapping[int, str]
+    ) -> dict[str, str]:
         """Claim profiles for sessions, the first to claim keeps; return every holder after it."""
-        answer = self._run(scripts.TAKE, generation, _flat(claims))
-        return _held(claims, _success(answer))
+        arguments = [len(owners), *_flat(owners), *_flat(claims)]
+        return _held(claims, _success(self._run(scripts.TAKE, generation, arguments)))
 
     def give_up(
         self, generation: str, session: str, place: Place, profiles: Mapping[str, str | None]
     ) -> dict[str, str]:
         """Leave profiles without an owner, if all are the session's or ownerless already."""
-        arguments: list[Argument] = [session, *place]
+        arguments: list[Argument] = [1, place.partition, place.token, place.offset, session]
         for profile, holder in profiles.items():
             arguments += [profile, int(holder is None)]
         held = self._run(scripts.GIVE_UP, generation, arguments)
@@ -61,10 +69,10 @@ class RedisClaims:
             raise ClaimsPending("another record is about to end a claim that this one ends")
         return _held(profiles, _success(held))
 
-    def finish_removals(self, offsets: Mapping[int, int]) -> None:
-        """Remove the claims that were noted by records below these offsets."""
+    def finish_removals(self, partition: int, offset: int) -> None:
+        """Remove the claims that were noted by a partition's records below an offset."""
         try:
-            self._ask_current(scripts.FINISH_REMOVALS, chain.from_iterable(offsets.items()))
+            self._ask_current(scripts.FINISH_REMOVALS, [partition, offset])
         except ClaimsNotReady:
             return
 
@@ -129,8 +137,8 @@ class RedisClaims:
         return (generation or b"").decode(errors="replace")
 
 
-def _flat(claims: Mapping[str, str]) -> list[str]:
-    return list(chain.from_iterable(claims.items()))
+def _flat(pairs: Mapping[str, str] | Mapping[int, str]) -> list[Argument]:
+    return list(chain.from_iterable(pairs.items()))
 
 
 def _held(profiles: Iterable[str], answer: Iterable[bytes | None]) -> dict[str, str]:
@@ -145,4 +153,7 @@ def _held(profiles: Iterable[str], answer: Iterable[bytes | None]) -> dict[str, 
 def _success(answer: Any) -> list[Any]:
     if isinstance(answer, list):
         return answer
-    raise ClaimsNotReady(_REASONS["absent" if answer is None else answer.decode()])
+    reason, *partitions = ["absent"] if answer is None else answer.decode().split()
+    if reason == "fenced":
+        raise ClaimsFenced(frozenset(map(int, partitions)))
+    raise ClaimsNotReady(_REASONS[reason])

@@ -140,6 +140,8 @@ class Assignment:
                 self._publication.abort()
         except CacheLost as fault:
             self._observer.store_failed(str(fault))
+        except ClaimsNotReady:
+            self.restart_claims()
         except (ServerUnavailable, TopicError):
             self.restart([partition])
             raise

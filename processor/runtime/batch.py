@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from processor.core.command import SessionCommand
 from processor.ports.log import Record
-from processor.stages.batch import CommandRecord, Folded, RejectedRecord, Snapshot
+from processor.stages.batch import CommandRecord, Decoded, Folded, RejectedRecord, Snapshot
 
 
 class Batch:
@@ -19,6 +20,21 @@ class Batch:
         """The partitions of which there is a command."""
         self.claimed = self.ended_claims = False
         self.generation = ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it has an erase that names profiles, and so nothing else.
+
+        The claims that others take in its transaction would hang on claims that are not removed.
+        """
+        return bool(self.commands and self.commands[0].command.profiles)
+
+    def room(self, updates: Sequence[Decoded]) -> int:
+        """Return how many of the next updates may be added; an erase is not where there are any."""
+        for place, update in enumerate(updates):
+            if isinstance(update, SessionCommand) and update.profiles:
+                return place or int(self.taken == 0)
+        return len(updates)
 
     def add(self, part: Folded) -> None:
         """Take note of a part that was sent."""

@@ -7,7 +7,7 @@ from typing import Final
 from processor.core.command import OWNERLESS, SessionCommand
 from processor.core.outcome import Reason
 from processor.partitions.commit import next_output, with_metadata
-from processor.ports.claims import Claims, ClaimsNotReady
+from processor.ports.claims import Claims, ClaimsNotReady, ClaimsPending, Place
 from processor.ports.clock import Clock
 from processor.ports.log import Membership, Publication, Record
 from processor.ports.sessions import Stamp
@@ -96,17 +96,29 @@ class Pipeline:
         """Take a poll's records through, in one transaction or, if they are large, in several.
 
         Between two, `enough` is asked with the (monotonic) time of the beginning: if it says so,
-        the rest is left, to be read again. Returns whether all were taken through.
+        the rest is left, to be read again. Returns whether all were taken through: a partition with
+        an erase that has to wait is left as it is. Raises ClaimsPending where that was all.
 
         After an exception `owned` says what is committed; the rest is to be read again. CacheLost
         and CacheUnavailable may come before or after the commit: either way, a restore follows.
         """
         since = self._clock.monotonic()
+        committed = False
+        pending: ClaimsPending | None = None
         while records:
-            records = records[self._transact(records, membership) :]
+            try:
+                taken = self._transact(records, membership)
+            except ClaimsPending as fault:
+                self._publication.abort()
+                pending, waiting = fault, records[0].partition
+                records = [each for each in records if each.partition != waiting]
+            else:
+                committed, records = True, records[taken:]
             if records and enough(since):
                 return False
-        return True
+        if pending is not None and not committed:
+            raise pending
+        return pending is None
 
     def _transact(self, records: Sequence[Record], membership: Membership) -> int:
         """Take a batch through, or as much of it as the limits allow; return how much it was.
@@ -120,21 +132,19 @@ class Pipeline:
            committed with it under the membership that the records were fetched under.
         6. What is committed is noted and stored in Redis; claims that an erase removed go then.
 
-        An erase that names profiles has a transaction of its own: the claims that others take in
-        it would else hang on claims that are not removed yet.
+        Raises ClaimsPending with nothing sent: it is of the first record, which is to wait.
         """
         start = self._clock.monotonic()
         batch = Batch()
         # 1. Open
         self._publication.begin()
         # 2. Fold and send
-        while batch.taken < len(records):
+        while batch.taken < len(records) and not batch.alone:
             part = records[batch.taken : batch.taken + self._part]
             folded = self._folded(part, batch)
             self._publish(folded)
             batch.add(folded)
-            alone = any(each.command.profiles for each in folded.commands)
-            if folded.taken < len(part) or batch.size > self._fold.limit or alone:
+            if folded.taken < len(part) or batch.size > self._fold.limit:
                 break
         records = records[: batch.taken]
         # 3. Flush
@@ -153,14 +163,15 @@ class Pipeline:
             self._count(*batch.updates(records))
         self._keep(batch.changed, positions)
         if batch.ended_claims:
-            self._claims.finish_removals(self.offsets())
+            for partition, position in positions.items():
+                self._claims.finish_removals(partition, position.offset)
         self._tell(batch, self._clock.monotonic() - start, commit_seconds)
         return batch.taken
 
     def _folded(self, records: Sequence[Record], batch: Batch) -> Folded:
         """Decode, load and fold a part; fold again, where another session won a claim."""
         updates = self._decode(records)
-        reach = _up_to_erase(updates, batch.taken)
+        reach = batch.room(updates)
         records, updates = records[:reach], updates[:reach]
         stamps = {partition: each.stamp for partition, each in self.owned.items()}
         loaded = self._load(records, updates, stamps, batch.changed)
@@ -168,7 +179,7 @@ class Pipeline:
         batch.misses += loaded.misses
         records, updates = records[: loaded.reach], updates[: loaded.reach]
         profiles = {profile for each in updates if (profile := profile_of(each))}
-        if len(updates) == 1 and isinstance(updates[0], SessionCommand):
+        if updates and isinstance(updates[0], SessionCommand):
             profiles.update(updates[0].profiles, map(inherited_by, updates[0].profiles))
         if not profiles:
             return self._fold(records, updates, loaded.sessions, {})
@@ -186,7 +197,9 @@ class Pipeline:
                 continue
             if not folded.claims:
                 return folded
-            held = self._claims.take(generation, folded.claims)
+            claiming = {each.record.partition for each in folded.snapshots if each.claims}
+            owners = {partition: self.owned[partition].token for partition in claiming}
+            held = self._claims.take(generation, folded.claims, owners)
             if all(held[profile] == session for profile, session in folded.claims.items()):
                 return folded
             holders |= held
@@ -203,7 +216,7 @@ class Pipeline:
         Then `holders` has who holds them now.
         """
         session = (record.key or b"").decode()
-        place = record.partition, record.offset
+        place = Place(record.partition, record.offset, self.owned[record.partition].token)
         held = self._claims.give_up(generation, session, place, ended)
         for profile in ended:
             if profile in held:
@@ -234,11 +247,11 @@ class Pipeline:
         checkpoints = dict[int, tuple[Stamp, bytes]]()
         for partition, position in positions.items():
             stamp = self.owned[partition].stamp
-            self.owned[partition] = Owned(position, stamp)
+            self.owned[partition] = self.owned[partition]._replace(position=position)
             checkpoint = self._restore.checkpoint(position, self._publication.identity())
             checkpoints[partition] = stamp, checkpoint.encode()
         for partition, stamp in self._store(changed, checkpoints).items():
-            self.owned[partition] = Owned(positions[partition], stamp)
+            self.owned[partition] = self.owned[partition]._replace(stamp=stamp)
 
     def _tell(self, batch: Batch, seconds: float, commit_seconds: float) -> None:
         rejected: dict[Reason, int] = Counter(letter.rejected.reason for letter in batch.letters)
@@ -256,14 +269,3 @@ class Pipeline:
             held_bytes=self.records.size,
             sessions=self.records.sessions,
         )
-
-
-def _up_to_erase(updates: Sequence[Decoded], before: int) -> int:
-    """Return how many of the updates share a transaction, of which there are some `before`.
-
-    It is cut before and after an erase that names profiles.
-    """
-    for place, update in enumerate(updates):
-        if isinstance(update, SessionCommand) and update.profiles:
-            return place or (0 if before else 1)
-    return len(updates)

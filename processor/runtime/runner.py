@@ -7,7 +7,7 @@ from typing import Final
 
 from processor.dead_letters.limits import HaltedPartitions
 from processor.errors import TopicError
-from processor.ports.claims import Claims, ClaimsNotReady, ClaimsPending
+from processor.ports.claims import Claims, ClaimsFenced, ClaimsNotReady, ClaimsPending
 from processor.ports.clock import Clock
 from processor.ports.log import (
     BatchAborted,
@@ -182,10 +182,11 @@ class Runner:
         since = self._clock.monotonic()
         try:
             complete = self._pipeline.process(records, membership, self._enough)
-        except BatchAborted as fault:
-            self._failed(records, since)
+        except (BatchAborted, ClaimsFenced, ClaimsPending) as fault:
+            if isinstance(fault, BatchAborted):
+                self._failed(records, since)
             self._observer.aborted(str(fault))
-            self._drop_batch()
+            self._drop_batch(fault.partitions if isinstance(fault, ClaimsFenced) else ())
             self._rest()
         except ProducerLost as fault:
             self._failed(records, since)
@@ -194,10 +195,6 @@ class Runner:
             self._observer.aborted(str(fault))
             self._drop_batch()
             self._assignment.restart_claims()
-        except ClaimsPending as fault:
-            self._observer.aborted(str(fault))
-            self._drop_batch()
-            self._rest()
         except CacheLost as fault:
             # Of the batch's other partitions, too, the record cache lacks what was committed.
             self._observer.store_failed(str(fault))

@@ -161,6 +161,8 @@ class Owned(NamedTuple):
 
     position: Position
     stamp: Stamp
+    token: str
+    """Under which it may claim profiles (`Claims.own`)."""
 
 
 class Checkpoint(NamedTuple):

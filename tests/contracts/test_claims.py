@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.ports.claims import Claims, ClaimsNotReady, ClaimsPending
+from processor.ports.claims import Claims, ClaimsFenced, ClaimsNotReady, ClaimsPending, Place
 from processor.ports.sessions import CacheUnavailable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def test_nothing_is_decided_before_a_first_build(backend: Backend) -> None:
     with pytest.raises(ClaimsNotReady):
         claims.holders(["1:p"])
     with pytest.raises(ClaimsNotReady):
-        claims.take("none", {"1:p": "1:a"})
+        claims.take("none", {"1:p": "1:a"}, {})
 
 
 def test_holders_are_those_of_the_topic(backend: Backend) -> None:
@@ -65,7 +65,7 @@ def test_what_the_topic_removed_has_no_holder_and_what_it_released_has_none_for_
     claims.finish(generation)
     profiles = ["1:p", "1:q", "1:r", "1:s"]
     assert claims.holders(profiles)[1] == {"1:q": "", "1:r": "1:a"}
-    took = claims.take(generation, dict.fromkeys(profiles, "1:b"))
+    took = claims.take(generation, dict.fromkeys(profiles, "1:b"), {})
     assert took == {"1:p": "1:b", "1:q": "", "1:r": "1:a", "1:s": "1:b"}
 
 
@@ -73,16 +73,18 @@ def test_a_claim_has_no_owner_until_its_removal_is_finished(backend: Backend) ->
     one, other = backend.claims(), backend.claims()
     generation = rebuilt(one, {"1:p": "1:a", "1:ü:x": "1:a", "1:r": "1:a"})
     ended = {"1:p": None, "1:ü:x": None, "1:r": ""}
+    place = Place(12, 2**53 - 1, one.own(12, 0))
     for _ in range(2):
-        assert one.give_up(generation, "1:a", (12, 2**53 - 1), ended) == dict.fromkeys(ended, "")
-        assert other.take(generation, {"1:p": "1:b"}) == {"1:p": ""}
-    for offsets in ({}, {12: 2**53 - 1}, {1: 2**53, 2: 2**53}):
-        one.finish_removals(offsets)
+        assert one.give_up(generation, "1:a", place, ended) == dict.fromkeys(ended, "")
+        assert other.take(generation, {"1:p": "1:b"}, {}) == {"1:p": ""}
+    for partition, offset in ((12, 2**53 - 1), (1, 2**53), (2, 2**53)):
+        one.finish_removals(partition, offset)
+        one.own(partition, offset)
         assert other.holders(ended)[1] == dict.fromkeys(ended, "")
-    other.finish_removals({12: 2**53})
+    other.finish_removals(12, 2**53)
     assert one.holders([*ended, "removals"])[1] == {"1:r": ""}
-    assert other.take(generation, {"1:p": "1:b"}) == {"1:p": "1:b"}
-    one.finish_removals({12: 2**53})
+    assert other.take(generation, {"1:p": "1:b"}, {}) == {"1:p": "1:b"}
+    one.finish_removals(12, 2**53)
     assert one.holders(ended)[1] == {"1:r": "", "1:p": "1:b"}
 
 
@@ -90,8 +92,9 @@ def test_a_claim_of_another_session_is_not_given_up(backend: Backend) -> None:
     claims = backend.claims()
     generation = rebuilt(claims, {"1:p": "1:a", "1:q": "1:b"})
     ended = {"1:p": None, "1:q": None, "1:r": None}
-    assert claims.give_up(generation, "1:a", (0, 7), ended) == {"1:p": "1:a", "1:q": "1:b"}
-    claims.finish_removals({0: 8})
+    place = Place(0, 7, claims.own(0, 7))
+    assert claims.give_up(generation, "1:a", place, ended) == {"1:p": "1:a", "1:q": "1:b"}
+    claims.finish_removals(0, 8)
     assert claims.holders(ended)[1] == {"1:p": "1:a", "1:q": "1:b"}
 
 
@@ -103,45 +106,102 @@ def test_records_of_two_partitions_end_a_claim_one_after_another(
     """So that the last one in the topic is the last one here, whichever that is."""
     one, other = backend.claims(), backend.claims()
     generation = rebuilt(one, {"1:p": "1:a", "1:q": "1:b"})
-    assert one.give_up(generation, "1:a", (0, 5), {"1:p": first}) == {"1:p": ""}
+    token, others = one.own(0, 0), other.own(1, 0)
+    assert one.give_up(generation, "1:a", Place(0, 5, token), {"1:p": first}) == {"1:p": ""}
     for _ in range(2):
         with pytest.raises(ClaimsPending):
-            other.give_up(generation, "1:b", (1, 9), {"1:q": None, "1:p": then})
+            other.give_up(generation, "1:b", Place(1, 9, others), {"1:q": None, "1:p": then})
         assert other.holders(["1:q"])[1] == {"1:q": "1:b"}
     # A later record of the same partition comes after it anyway.
-    assert one.give_up(generation, "1:c", (0, 6), {"1:p": first}) == {"1:p": ""}
-    one.finish_removals({0: 7})
-    held = other.give_up(generation, "1:b", (1, 9), {"1:p": then})
+    assert one.give_up(generation, "1:c", Place(0, 6, token), {"1:p": first}) == {"1:p": ""}
+    one.finish_removals(0, 7)
+    held = other.give_up(generation, "1:b", Place(1, 9, others), {"1:p": then})
     assert held == ({} if first is None else {"1:p": ""})
-    other.finish_removals({1: 10})
+    other.finish_removals(1, 10)
     ownerless = first == "" and then == ""
     assert other.holders(["1:p"])[1] == ({"1:p": ""} if ownerless else {})
+
+
+def test_an_owner_that_starts_finishes_what_was_committed_as_removed(backend: Backend) -> None:
+    claims = backend.claims()
+    generation = rebuilt(claims, {"1:p": "1:a"})
+    claims.give_up(generation, "1:a", Place(3, 7, claims.own(3, 7)), {"1:p": None})
+    claims.own(3, 7)
+    assert claims.holders(["1:p"])[1] == {"1:p": ""}
+    claims.own(3, 8)
+    assert claims.holders(["1:p"])[1] == {}
+
+
+def test_who_owned_a_partition_before_neither_takes_nor_gives_up(backend: Backend) -> None:
+    """Whatever it has in its hands: a call that it gave up may be carried out late, too."""
+    one, other = backend.claims(), backend.claims()
+    generation = rebuilt(one, {"1:p": "1:a"})
+    former, kept = one.own(0, 5), one.own(1, 5)
+    present = other.own(0, 5)
+    wanted = {"1:q": "1:a", "1:r": "1:c"}
+    for stale in (former, "", "never given"):
+        with pytest.raises(ClaimsFenced) as fenced:
+            one.take(generation, wanted, {1: kept, 0: stale, 2: stale})
+        assert fenced.value.partitions == {0, 2}
+        with pytest.raises(ClaimsFenced) as fenced:
+            one.give_up(generation, "1:a", Place(0, 5, stale), {"1:p": None})
+        assert fenced.value.partitions == {0}
+    assert other.holders(["1:p", *wanted])[1] == {"1:p": "1:a"}
+    assert one.take(generation, {"1:q": "1:a"}, {1: kept}) == {"1:q": "1:a"}
+    assert other.take(generation, wanted, {0: present}) == wanted | {"1:q": "1:a"}
+    # Its own late calls are fenced as well, once it has begun anew.
+    again = other.own(0, 6)
+    with pytest.raises(ClaimsFenced):
+        other.take(generation, wanted, {0: present})
+    assert other.give_up(generation, "1:a", Place(0, 6, again), {"1:p": ""}) == {"1:p": ""}
+
+
+def test_an_owner_is_noted_while_claims_are_rebuilt_and_forgotten_with_them(
+    backend: Backend,
+) -> None:
+    one, other = backend.claims(), backend.claims()
+    with pytest.raises(ClaimsNotReady):
+        one.own(0, 5)
+    rebuilt(one)
+    former = one.own(0, 5), other.own(1, 5)
+    generation = one.begin("stream 2")
+    assert generation is not None
+    token = one.own(0, 5)
+    one.finish(generation)
+    with pytest.raises(ClaimsFenced) as fenced:
+        one.take(generation, {"1:p": "1:a"}, dict(enumerate(former)))
+    assert fenced.value.partitions == {0, 1}
+    assert one.take(generation, {"1:p": "1:a"}, {0: token}) == {"1:p": "1:a"}
+    backend.restart()
+    with pytest.raises(ClaimsNotReady):
+        one.own(0, 5)
 
 
 def test_removals_are_of_their_generation(backend: Backend) -> None:
     claims = backend.claims()
     former = rebuilt(claims, {"1:p": "1:a"})
-    claims.give_up(former, "1:a", (0, 5), {"1:p": None})
+    place = Place(0, 5, claims.own(0, 5))
+    claims.give_up(former, "1:a", place, {"1:p": None})
     generation = claims.begin("stream 2")
     assert generation is not None
-    claims.finish_removals({0: 6})  # none is ready: it leaves that to the topic
+    claims.finish_removals(0, 6)  # none is ready: it leaves that to the topic
     with pytest.raises(ClaimsNotReady):
-        claims.give_up(former, "1:a", (0, 5), {"1:p": None})
+        claims.give_up(former, "1:a", place, {"1:p": None})
     claims.fill(generation, {"1:p": "1:a"})
     claims.finish(generation)
-    claims.finish_removals({0: 6})
+    claims.finish_removals(0, 6)
     assert claims.holders(["1:p"])[1] == {"1:p": "1:a"}
 
 
 def test_the_first_to_claim_keeps(backend: Backend) -> None:
     one, other = backend.claims(), backend.claims()
     generation = rebuilt(one)
-    assert one.take(generation, {"1:p": "1:a"}) == {"1:p": "1:a"}
+    assert one.take(generation, {"1:p": "1:a"}, {}) == {"1:p": "1:a"}
     assert other.holders(["1:p"]) == (generation, {"1:p": "1:a"})
     claims = {"1:q": "1:b", "1:p": "1:b"}
-    assert other.take(generation, claims) == {"1:p": "1:a", "1:q": "1:b"}
-    assert other.take(generation, claims) == {"1:p": "1:a", "1:q": "1:b"}
-    assert one.take(generation, {}) == {}
+    assert other.take(generation, claims, {}) == {"1:p": "1:a", "1:q": "1:b"}
+    assert other.take(generation, claims, {}) == {"1:p": "1:a", "1:q": "1:b"}
+    assert one.take(generation, {}, {}) == {}
 
 
 def test_nothing_is_decided_while_claims_are_rebuilt(backend: Backend) -> None:
@@ -157,7 +217,7 @@ def test_nothing_is_decided_while_claims_are_rebuilt(backend: Backend) -> None:
         claims.holders(["1:p"])
     for either in (former, generation):
         with pytest.raises(ClaimsNotReady):
-            claims.take(either, {"1:p": "1:a"})
+            claims.take(either, {"1:p": "1:a"}, {})
     claims.finish(generation)
     assert claims.stream() == "stream 2"
     assert claims.holders(["1:p"]) == (generation, {})
@@ -242,14 +302,14 @@ def test_a_loss_is_seen_and_healed_by_a_rebuild(
 ) -> None:
     claims = backend.claims()
     generation = rebuilt(claims, {"1:p": "1:a"})
-    claims.take(generation, {"1:q": "1:lost"})
+    claims.take(generation, {"1:q": "1:lost"}, {})
     lose(backend, generation)
     assert not claims.is_current(generation)
     assert claims.stream() is None
     with pytest.raises(ClaimsNotReady):
         claims.holders(["1:p"])
     with pytest.raises(ClaimsNotReady):
-        claims.take(generation, {"1:p": "1:b"})
+        claims.take(generation, {"1:p": "1:b"}, {})
     fresh = rebuilt(claims, {"1:p": "1:a"})
     assert fresh != generation
     assert not claims.is_current(generation)
@@ -277,7 +337,7 @@ def test_a_server_that_is_away_is_unavailable(backend: Backend) -> None:
     with pytest.raises(CacheUnavailable):
         claims.holders(["1:p"])
     with pytest.raises(CacheUnavailable):
-        claims.take(generation, {"1:p": "1:a"})
+        claims.take(generation, {"1:p": "1:a"}, {})
     with pytest.raises(CacheUnavailable):
         claims.is_current(generation)
     with pytest.raises(CacheUnavailable):

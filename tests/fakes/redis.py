@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from fakes.redis_server import FakeServer
-from processor.ports.claims import ClaimsNotReady, ClaimsPending, Place
+from processor.ports.claims import ClaimsFenced, ClaimsNotReady, ClaimsPending, Place
 from processor.ports.sessions import CacheLost, Stamp, Want, Write
 from processor.redis.keys import CHECKPOINT, LAYOUT, Keys
 
@@ -128,10 +128,22 @@ class FakeClaims:
         self._raise_unless(generation, b"1")
         return generation, self._held(generation, sorted(profiles))
 
-    def take(self, generation: str, claims: Mapping[str, str]) -> dict[str, str]:
+    def own(self, partition: int, offset: int) -> str:
+        self._server.called()
+        self._server.forget_undo()
+        generation, token = self._current(), self._server.fresh_name()
+        self._raise_unless(generation)
+        self._server.put(self._keys.claims(), {f"owner:{partition}".encode(): token.encode()})
+        self._finish_removals(generation, partition, offset)
+        return token
+
+    def take(
+        self, generation: str, claims: Mapping[str, str], owners: Mapping[int, str]
+    ) -> dict[str, str]:
         self._server.called()
         self._server.forget_undo()
         self._raise_unless(generation, b"1")
+        self._raise_fenced(owners)
         held = self._held(generation, claims)
         taken = {
             profile.encode(): holder.encode()
@@ -147,7 +159,8 @@ class FakeClaims:
         self._server.called()
         self._server.forget_undo()
         self._raise_unless(generation, b"1")
-        partition, offset = place
+        partition, offset, token = place
+        self._raise_fenced({partition: token})
         removals = self._removals(generation)
         if any(removals[each][0] != partition for each in profiles if each in removals):
             raise ClaimsPending("another record is about to end a claim that this one ends")
@@ -158,7 +171,7 @@ class FakeClaims:
         self._note(generation, removals, {profile.encode(): b"" for profile in profiles})
         return dict.fromkeys(profiles, "")
 
-    def finish_removals(self, offsets: Mapping[int, int]) -> None:
+    def finish_removals(self, partition: int, offset: int) -> None:
         self._server.called()
         self._server.forget_undo()
         generation = self._current()
@@ -166,14 +179,24 @@ class FakeClaims:
             self._raise_unless(generation, b"1")
         except ClaimsNotReady:
             return
+        self._finish_removals(generation, partition, offset)
+
+    def _finish_removals(self, generation: str, partition: int, offset: int) -> None:
         left = dict[str, Removal]()
         gone = dict[bytes, bytes | None]()
-        for profile, (partition, offset, removed) in self._removals(generation).items():
-            if offset >= offsets.get(partition, 0):
-                left[profile] = partition, offset, removed
+        for profile, (of, at, removed) in self._removals(generation).items():
+            if of != partition or at >= offset:
+                left[profile] = of, at, removed
             elif removed and self._held(generation, [profile]).get(profile) == "":
                 gone[profile.encode()] = None
         self._note(generation, left, gone)
+
+    def _raise_fenced(self, owners: Mapping[int, str]) -> None:
+        noted = self._server.hashes[self._keys.claims()]
+        names = {each: f"owner:{each}".encode() for each in owners}
+        fenced = {each for each in owners if noted.get(names[each]) != owners[each].encode()}
+        if fenced:
+            raise ClaimsFenced(frozenset(fenced))
 
     def _removals(self, generation: str) -> dict[str, Removal]:
         text = self._server.field(self._keys.holders(generation), b"removals")
@@ -203,6 +226,7 @@ class FakeClaims:
         self._server.forget_undo()
         self._server.lease = self._token
         self._server.unlink(self._keys.holders(self._current()))
+        self._server.unlink(self._keys.claims())
         fresh = self._server.fresh_name()
         self._server.put(self._keys.holders(fresh), {b"": stream.encode()})
         description = {"generation": fresh, "run_id": str(self._server.run_id), "ready": "0"}

@@ -106,7 +106,7 @@ def test_15_000_claims_in_one_call(valkey_backend: ValkeyBackend) -> None:
     claims.finish(generation)
     assert claims.holders(many) == (generation, many)
     more = {f"1:q{n}": f"1:s{n}" for n in range(15_000)}
-    assert claims.take(generation, more) == more
+    assert claims.take(generation, more, {}) == more
 
 
 def test_two_processes_race_for_the_same_profiles(valkey_backend: ValkeyBackend) -> None:
@@ -121,7 +121,7 @@ def test_two_processes_race_for_the_same_profiles(valkey_backend: ValkeyBackend)
     def race(session: str) -> None:
         process, held = valkey_backend.claims(), dict[str, str]()
         for profile in profiles if session == "1:a" else reversed(profiles):
-            held |= process.take(generation, {profile: session})
+            held |= process.take(generation, {profile: session}, {})
         told[session] = held
 
     threads = [threading.Thread(target=race, args=(session,)) for session in ("1:a", "1:b")]
@@ -261,7 +261,7 @@ def test_the_scripts_need_no_right_to_what_managed_servers_forbid(
     assert generation is not None
     claims.fill(generation, {"1:p": "1:a"})
     claims.finish(generation)
-    assert claims.take(generation, {"1:p": "1:b"}) == {"1:p": "1:a"}
+    assert claims.take(generation, {"1:p": "1:b"}, {}) == {"1:p": "1:a"}
     valkey_backend.directory().describe(4, {})
     assert valkey_backend.directory().eviction_policy() == "noeviction"
 

@@ -23,7 +23,9 @@ class Rivals(FakeClaims):
         self.vanish = False
         self.takes = 0
 
-    def take(self, generation: str, claims: Mapping[str, str]) -> dict[str, str]:
+    def take(
+        self, generation: str, claims: Mapping[str, str], owners: Mapping[int, str]
+    ) -> dict[str, str]:
         self.takes += 1
         if self.vanish:
             self.vanish = False
@@ -32,8 +34,8 @@ class Rivals(FakeClaims):
         if not self.won:
             application = profile.split(":")[0]
             self.won = {profile: f"{application}:rival"}
-            self.rival.take(generation, self.won)
-        return super().take(generation, claims)
+            self.rival.take(generation, self.won, {})
+        return super().take(generation, claims, owners)
 
 
 def test_a_claim_that_another_session_won_is_folded_again(world: World) -> None:

@@ -99,14 +99,14 @@ def test_no_fence(monkeypatch: Patch) -> None:
 
 def test_a_claim_taken_after_the_commit(monkeypatch: Patch) -> None:
     edits = {
-        "held = self._claims.take(generation, folded.claims)": (
+        "held = self._claims.take(generation, folded.claims, owners)": (
             "held = folded.claims; vars(batch).setdefault('later', []).append(held)"
         )
     }
     plant(monkeypatch, Pipeline, "_folded", edits)
     later = """\
         for claims in vars(batch).get("later", []):
-            self._claims.take(batch.generation, claims)
+            self._claims.take(batch.generation, claims, {})
 """
     plant(monkeypatch, Pipeline, "_transact", {COMMIT: COMMIT + later})
     found("is claimed for", "Redis lacks the claims")

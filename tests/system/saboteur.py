@@ -137,13 +137,7 @@ def sabotage(point: str, times: int) -> None:
         "after-store": (RedisSessionCache, "write", _nothing, now),
         "after-claims": (RedisClaims, "take", _nothing, now),
         "after-give-up": (RedisClaims, "give_up", _nothing, now),
-        # An owner that starts asks for one partition.
-        "before-removals": (
-            RedisClaims,
-            "finish_removals",
-            lambda _claims, offsets: now() if len(offsets) > 1 else None,
-            _nothing,
-        ),
+        "before-removals": (RedisClaims, "finish_removals", lambda *_: now(), _nothing),
         "in-restore": (RedisSessionCache, "fill", _nothing, now),
     }
     _around(*places[point])

@@ -200,7 +200,7 @@ def _restore(adapters: Adapters, codecs: Codecs, observer: Observer) -> Restore:
         scan=scan,
         progress=observer,
         clock=adapters.clock,
-        tombstones_kept_ms=log.facts.tombstones_kept_ms,
+        tombstones_kept_ms=log.coordination.tombstones_kept_ms,
     )
 
 

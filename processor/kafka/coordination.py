@@ -21,6 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 from processor.kafka.clients import Cluster, common, transactional
 from processor.kafka.faults import Causes, error_of, is_passing, sort, sorting
 from processor.kafka.permissions import Permission
+from processor.kafka.topic_states import settings_of
 from processor.kafka.true_ends import LATEST, EndsQuestion, record_times
 from processor.kafka.unstable import UnstableOffsets
 from processor.ports.clock import SYSTEM_CLOCK, Clock
@@ -183,6 +184,12 @@ class KafkaCoordination:
     def partitions(self, topic: Topic) -> int:
         """Return how many partitions a topic has."""
         return len(self._topics([topic])[topic].partitions)
+
+    def tombstones_kept_ms(self) -> int:
+        """Return the output's `delete.retention.ms`; 0 where a broker does not tell it."""
+        needed = self._cluster.on_topic(Topic.SESSIONS, "DESCRIBE_CONFIGS")
+        with self._asking("asking how long tombstones are kept"):
+            return int(settings_of(self._admin, needed).get("delete.retention.ms", 0))
 
     def cluster_id(self) -> str:
         """Return the cluster's id."""

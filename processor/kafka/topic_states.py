@@ -96,7 +96,7 @@ def _ask(
             continue
         replicas = min((len(each.replicas) for each in description.partitions), default=0)
         try:
-            settings = _settings(admin, cluster.on_topic(topic, "DESCRIBE_CONFIGS"))
+            settings = settings_of(admin, cluster.on_topic(topic, "DESCRIBE_CONFIGS"))
         except TopicError:  # another broker described it a moment ago
             contradicted.append(name)
         else:
@@ -129,7 +129,11 @@ def _brokers(admin: AdminClient, cluster: Cluster, topic: Topic) -> _Brokers:
     return _Brokers(knowing, lacking)
 
 
-def _settings(admin: AdminClient, needed: Permission) -> dict[str, str]:
+def settings_of(admin: AdminClient, needed: Permission) -> dict[str, str]:
+    """Return the settings of the topic that the permission names.
+
+    Raises LogUnavailable, Forbidden, and TopicError where the broker does not know it.
+    """
     name = needed.name
     doing = f"asking for the settings of {name}"
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)

@@ -16,14 +16,11 @@ from processor.kafka.topic_states import ANSWER_S, topic_states, wait_until_know
 from processor.ports.log import LogUnavailable, Topic
 
 _BROKER_DEFAULT: Final = -1
-_DAY_MS: Final = 24 * 3600 * 1000
 
 
 class TopicFacts(NamedTuple):
     """What the service goes by once the topics have been found right."""
 
-    tombstones_kept_ms: int
-    """The output's `delete.retention.ms`."""
     limits: RecordLimits
     """What the topics take that the service publishes to."""
     max_letter_bytes: int
@@ -56,10 +53,8 @@ def require(cluster: Cluster, max_snapshot_bytes: int) -> TopicFacts:
             "; ".join(_sentence(each) for each in errors),
             hint="\n".join(["Run:", *dict.fromkeys(f"  {each.command}" for each in errors)]),
         )
-    sessions = found[Topic.SESSIONS].settings
     published = [state.record_limit for topic, state in found.items() if topic != Topic.UPDATES]
     return TopicFacts(
-        tombstones_kept_ms=int(sessions.get("delete.retention.ms", _DAY_MS)),
         limits=RecordLimits(max(published), min(published)),
         max_letter_bytes=found[Topic.DEAD_LETTERS].record_limit,
     )

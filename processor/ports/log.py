@@ -238,10 +238,7 @@ class Publication(Protocol):
         """Abort the transaction, if one is open. Raises ProducerLost."""
 
     def replace(self) -> None:
-        """Put a new producer, under a fresh transactional id, in the place of this one.
-
-        Raises LogUnavailable.
-        """
+        """Put a new producer in its place, under a fresh id. Raises LogUnavailable."""
 
     def close(self) -> None:
         """Let go of the producer without waiting for what it was sent."""
@@ -280,6 +277,9 @@ class Coordination(Protocol):
 
     def partitions(self, topic: Topic) -> int:
         """Return a topic's partition count."""
+
+    def tombstones_kept_ms(self) -> int:
+        """Return how long tombstones of the output are kept, by its setting as it is now."""
 
     def cluster_id(self) -> str:
         """Return the cluster's id."""

@@ -84,6 +84,9 @@ class SessionCache(Protocol):
         What an unfinished attempt left under that name is unlinked first.
         """
 
+    def drop_unfinished(self, partition: int) -> None:
+        """Unlink what an unfinished attempt left beside a current generation, which stays."""
+
     def fill(self, partition: int, write: Write) -> None:
         """Write into a generation that is not current yet. Raises CacheLost as `write` does.
 

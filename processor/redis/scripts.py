@@ -109,6 +109,15 @@ return 1
 Arguments: the generations that are current and latest (empty: none), the fresh one, its checkpoint.
 """
 
+DROP_UNFINISHED: Final = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
+  return false
+end
+redis.call('UNLINK', KEYS[2], KEYS[3])
+return 1
+""")
+"""Keys: pointer, latest, the abandoned hash. Arguments: the current and the latest generation."""
+
 FLIP: Final = Script(
     ABSENT_OR
     + """

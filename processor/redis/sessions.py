@@ -76,6 +76,15 @@ class RedisSessionCache:
                 return Stamp(fresh, checkpoint)
         raise CacheUnavailable(f"others keep changing the cache of partition {partition}")
 
+    def drop_unfinished(self, partition: int) -> None:
+        """Unlink what an unfinished attempt left beside a current generation."""
+        names = [self._keys.current(partition), self._keys.latest(partition)]
+        found = self._server.ask(*(("GET", name) for name in names))
+        current, latest = ((each or b"").decode(errors="replace") for each in found)
+        if current and latest not in {"", current}:
+            names.append(self._keys.sessions(partition, latest))
+            self._server.run(scripts.DROP_UNFINISHED, [Call(names, [current, latest])])
+
     def fill(self, partition: int, write: Write) -> None:
         """Write into a generation that is not current yet, as the port obliges."""
         name = self._keys.sessions(partition, write.stamp.generation)

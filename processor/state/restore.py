@@ -3,7 +3,7 @@
 Generators, as in `processor.partitions.takeover`: True is progress, False is waiting.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -50,7 +50,8 @@ class Restore:
     scan: Scan
     progress: RestoreProgress
     clock: Clock
-    tombstones_kept_ms: int
+    tombstones_kept_ms: Callable[[], int]
+    """Asks for the output's `delete.retention.ms`: it may be changed while this runs."""
     _active: int = 0
 
     def checkpoint(self, position: Position, owner: str, filled: int = -1) -> Checkpoint:
@@ -84,6 +85,7 @@ class Restore:
             found = None if stamp is None else self._usable(stamp, position)
             if stamp is None or found is None:
                 return (yield from self._rebuild(partition, position, owner))
+            self.cache.drop_unfinished(partition)
             return (yield from self._catch_up(partition, position, owner, stamp, found))
         finally:
             self._active -= 1
@@ -98,14 +100,19 @@ class Restore:
         ours = (here.cluster, here.updates, here.sessions, position.epoch)
         same = (found.cluster, found.updates, found.sessions, found.epoch) == ours
         ahead = found.offset > position.offset or found.output > position.output
-        # A tombstone that compaction has removed would leave its session in the cache. One that was
-        # written in the future was written by a wrong clock: it may be old.
-        age = self.clock.now_ms() - found.written
-        young = -_CLOCKS_DIFFER_MS < age < self.tombstones_kept_ms // 2
         whole = found.filled < 0
-        if same and whole and not ahead and (young or found.output == position.output):
-            return found
-        return None
+        if not same or not whole or ahead:
+            return None
+        return found if found.output == position.output or self._is_young(found) else None
+
+    def _is_young(self, found: Checkpoint) -> bool:
+        """Whether compaction has removed no tombstone yet that was written since.
+
+        It would leave its session in the cache. A checkpoint that was written in the future was
+        written by a wrong clock: it may be old.
+        """
+        age = self.clock.now_ms() - found.written
+        return -_CLOCKS_DIFFER_MS < age < self.tombstones_kept_ms() // 2
 
     def _catch_up(
         self, partition: int, position: Position, owner: str, stamp: Stamp, found: Checkpoint

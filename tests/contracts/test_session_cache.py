@@ -89,6 +89,23 @@ def test_beginning_unlinks_an_unfinished_attempt_but_never_the_current_one(
         cache.flip(0, abandoned, b"done")
 
 
+def test_what_was_left_unfinished_is_unlinked_and_the_current_one_stays(backend: Backend) -> None:
+    cache = backend.sessions()
+    cache.drop_unfinished(0)
+    first = cache.begin(0, b"first")
+    cache.drop_unfinished(0)
+    assert backend.exists(backend.keys.sessions(0, first.generation))
+    current = cache.flip(0, first, b"done")
+    cache.drop_unfinished(0)
+    abandoned = cache.begin(0, b"one")
+    cache.drop_unfinished(0)
+    assert not backend.exists(backend.keys.sessions(0, abandoned.generation))
+    assert cache.check({0: current}) == set()
+    with pytest.raises(CacheLost):
+        cache.fill(0, Write(abandoned, b"more", {}))
+    restored(cache)
+
+
 def test_beginning_unlinks_what_a_lost_pointer_named(backend: Backend) -> None:
     cache = backend.sessions()
     stamp = restored(cache)

@@ -69,6 +69,7 @@ class FakeBroker:
         self.ids = {topic: f"id-of-{topic.value}" for topic in Topic}
         self.committed: dict[int, Committed] = {}
         self.open: dict[str, Transaction] = {}
+        self.tombstones_kept_ms = 86_400_000
         self.epochs: dict[str, int] = defaultdict(int)
         self.names = count(1)
         self.group = Group(partitions)

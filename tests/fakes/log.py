@@ -316,6 +316,10 @@ class FakeCoordination:
         self.topic_ids()
         return len(self._broker.logs[topic])
 
+    def tombstones_kept_ms(self) -> int:
+        self._broker.answer()
+        return self._broker.tombstones_kept_ms
+
     def cluster_id(self) -> str:
         self._broker.answer()
         return "the-fake-cluster"

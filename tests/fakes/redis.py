@@ -68,6 +68,14 @@ class FakeSessionCache:
         self._server.put(self._keys.sessions(partition, fresh), {CHECKPOINT: checkpoint})
         return Stamp(fresh, checkpoint)
 
+    def drop_unfinished(self, partition: int) -> None:
+        self._server.called()
+        self._server.forget_undo()
+        latest = self._server.text(self._keys.latest(partition))
+        if self._server.text(self._keys.current(partition)) not in {"", latest}:
+            self._server.unlink(self._keys.sessions(partition, latest))
+            self._server.unlink(self._keys.latest(partition))
+
     def fill(self, partition: int, write: Write) -> None:
         self._server.called()
         self._server.forget_undo()

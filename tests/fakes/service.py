@@ -42,7 +42,6 @@ SNAPSHOT_LIMIT = 6_000
 DAY_MS = 86_400_000
 LIMITS = Limits(max_batch=50, max_snapshot=SNAPSHOT_LIMIT, cache=1 << 20, part=20)
 FACTS = TopicFacts(
-    tombstones_kept_ms=DAY_MS,
     limits=RecordLimits(),
     max_letter_bytes=1_048_588,
 )

@@ -16,6 +16,7 @@ from system.process import eventually
 from processor.cli.main import main
 from processor.errors import TopicError
 from processor.kafka.clients import Cluster
+from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.topics import create, inspect, require, states
 from processor.ports.log import Topic
 
@@ -61,7 +62,7 @@ def test_what_is_created_passes_the_check(cluster: Cluster) -> None:
     assert [(each.partitions, each.created) for each in made] == [(12, True)] * 4
     assert inspect(cluster, LIMIT) == []
     facts = require(cluster, LIMIT)
-    assert facts.tombstones_kept_ms == 7 * 86_400_000
+    assert KafkaCoordination(cluster).tombstones_kept_ms() == 7 * 86_400_000
     assert facts.limits.largest == 8 * 1024 * 1024
 
 

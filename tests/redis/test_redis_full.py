@@ -105,7 +105,7 @@ def test_a_rebuild_ends_with_room_for_a_fifth_more_than_the_data(
         scan=output,
         progress=Untold(),
         clock=FakeClock(),
-        tombstones_kept_ms=1_000,
+        tombstones_kept_ms=lambda: 1_000,
     )
     restore_all(restore, partitions, Position(10, output.each, 0))
     former = {partition: cache.read(partition) for partition in range(partitions)}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fakes.broker import Entry
 
-from processor.ports.claims import ClaimsNotReady
+from processor.ports.claims import ClaimsFenced, ClaimsNotReady, ClaimsPending
 from processor.ports.log import Committed, ProducerLost, Topic
 from processor.ports.sessions import CacheLost, CacheUnavailable
 from processor.state.checkpoint import CommitMetadata
@@ -343,7 +343,7 @@ def _refused(_world: World, _process: Process, _happens: Happens, call: Call) ->
 
 
 def _done_later(world: World, _process: Process, happens: Happens, call: Call) -> None:
-    errors = CacheUnavailable, CacheLost, ClaimsNotReady
+    errors = CacheUnavailable, CacheLost, ClaimsFenced, ClaimsNotReady, ClaimsPending
 
     def late() -> None:
         world.tell(f"{call.method} is done, late")

@@ -192,20 +192,26 @@ def test_a_foreign_checkpoint_is_rebuilt(world: World, service: Service, foreign
 
 
 @pytest.mark.parametrize(
-    ("age", "output", "rebuilt"),
+    ("age", "output", "kept", "rebuilt"),
     [
-        (DAY_MS // 2 - 1000, 5, False),
-        (DAY_MS // 2, 5, True),
-        (DAY_MS * 9, 3, False),
-        (-50_000, 5, False),
-        (-60_000, 5, True),
+        (DAY_MS // 2 - 1000, 5, DAY_MS, False),
+        (DAY_MS // 2, 5, DAY_MS, True),
+        (DAY_MS // 2, 5, DAY_MS * 2, False),
+        (DAY_MS // 4, 5, DAY_MS // 2, True),
+        (DAY_MS * 9, 3, DAY_MS, False),
+        (-50_000, 5, DAY_MS, False),
+        (-60_000, 5, DAY_MS, True),
     ],
 )
 def test_an_old_checkpoint_may_have_missed_tombstones(
-    world: World, service: Service, age: int, output: int, *, rebuilt: bool
+    world: World, service: Service, age: int, output: int, kept: int, *, rebuilt: bool
 ) -> None:
-    """Unless nothing was published since. What was written in the future may be old."""
+    """Unless nothing was published since. What was written in the future may be old.
+
+    How long tombstones are kept may be changed while a service runs.
+    """
     world.clock.now = age / 1000
+    world.broker.tombstones_kept_ms = kept
     restore(service, Position(12, output, 0))
     assert (rebuilds(service) == 2) == rebuilt
 
@@ -219,6 +225,18 @@ def test_a_rebuild_leaves_what_stands_until_it_is_done(world: World, service: Se
         assert service.cache.read(0) == stamp
     assert done(task) == service.cache.read(0) != stamp
     assert world.stored(0) == {A: b"a2", C: b"c1"}
+
+
+def test_an_owner_that_reads_on_unlinks_what_a_rebuild_left(world: World, service: Service) -> None:
+    world.broker.chunk = 1
+    before = set(world.server.hashes)
+    task = service.restore(0, Position(12, 5, 1), "owner")
+    next(task)
+    task.close()
+    assert set(world.server.hashes) > before
+    restore(service, Position(12, 5, 0), "next")
+    assert set(world.server.hashes) == before - {world.keys.latest(0)}
+    assert rebuilds(service) == 2
 
 
 def test_an_unfinished_rebuild_is_no_ground(world: World) -> None:

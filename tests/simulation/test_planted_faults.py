@@ -15,6 +15,9 @@ import pytest
 from fakes.log import FakeCoordination, FakePublication
 from fakes.redis import FakeClaims, FakeSessionCache
 
+from processor.core.command import SessionCommand, fold_command
+from processor.core.outcome import Ended, PassedOver
+from processor.core.session import Session
 from processor.dead_letters.redrive import Redrive
 from processor.offsets.repair import Evidence
 from processor.partitions import published, takeover
@@ -23,6 +26,7 @@ from processor.ports.log import Committed, Coordination, Extent, Topic
 from processor.replay.seed import Seed
 from processor.runtime.idle import IdleCommit
 from processor.runtime.pipeline import Pipeline
+from processor.stages import fold
 from processor.stages.load import Load
 from simulation import faults
 from simulation.found import CLAIMED, COMPACTED, VIRGIN
@@ -238,6 +242,21 @@ def test_a_replay_that_copies_an_end_at_or_above_its_start(monkeypatch: Patch) -
     edits = {">= start or record": ">= start and record.value is not None or record"}
     plant(monkeypatch, Seed, "_batches", edits)
     found("sessions that are not the")
+
+
+def test_an_expiry_that_meets_another_life(monkeypatch: Patch) -> None:
+    """The session began after what the sender saw, and stands in the same state."""
+
+    def ending(
+        session: Session | None, command: SessionCommand, holders: Mapping[str, str]
+    ) -> Ended | PassedOver:
+        seen = command.input_offset
+        if session is not None and seen is not None and session.version == 1:
+            command = command._replace(input_offset=max(seen, session.input_offset))
+        return fold_command(session, command, holders)
+
+    monkeypatch.setattr(fold, "fold_command", ending)
+    found("published")
 
 
 def test_a_repair_that_does_not_look_at_the_letters(monkeypatch: Patch) -> None:

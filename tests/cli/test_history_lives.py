@@ -14,11 +14,11 @@ from processor.state.ends import End
 
 def steps(*records: Session | Headers) -> list[Step]:
     """Return the steps of these snapshots, and tombstones with these headers, a second apart."""
-    sessions = {b"%d" % at: each for at, each in enumerate(records) if isinstance(each, Session)}
-    lives = Lives(sessions.__getitem__)
+    sessions = {at: each for at, each in enumerate(records) if isinstance(each, Session)}
+    lives = Lives(lambda record: sessions[record.offset])
     found = []
     for at, each in enumerate(records):
-        value = b"%d" % at if isinstance(each, Session) else None
+        value = b"a snapshot" if isinstance(each, Session) else None
         headers = () if isinstance(each, Session) else each
         found.append(lives.step(Record(3, at, NOON + 1000 * at, b"7:visit", value, headers)))
     return found

@@ -39,8 +39,8 @@ class Counted:
         return self._scan.read(topic, partition, start, end)
 
 
-def session_of(value: bytes) -> Session:
-    version, created = map(int, value.split())
+def session_of(record: Record) -> Session:
+    version, created = map(int, (record.value or b"").split())
     return a_session(version=version, created=created)
 
 

@@ -96,12 +96,12 @@ def test_a_session_s_history_is_told_whole_and_at_a_time(processed: Deployment) 
     assert records[2]["changed"]["total"] == {"old": 0.0, "new": 9.5}
     assert read == {"kind": "read", "whole": True, "from": {str(each): 0 for each in range(4)}}
     _at_a_time(processed)
-    _not_there(processed)
     watched, _ = told(processed, "watch", "--from-beginning", "--limit", "8", "--json")
     assert sorted(each.get("endedBy") or "" for each in lines(watched) if "deleted" in each) == [
         *("", "erase", "expire"),
     ]
     assert {each["key"] for each in lines(watched) if "deleted" in each} == {"1:a"}
+    _not_there(processed)
 
 
 def _at_a_time(processed: Deployment) -> None:
@@ -121,6 +121,11 @@ def _at_a_time(processed: Deployment) -> None:
 def _not_there(processed: Deployment) -> None:
     _, error = told(processed, "history", "1:nobody\x1b[2J", code=9)
     assert "no record of session 1:nobody\\x1b[2J" in error
+    producer = Producer({"bootstrap.servers": processed.bootstrap})
+    producer.produce(processed.names.sessions, b"\xff", b"1:strange", 3)
+    assert producer.flush(10) == 0
+    _, error = told(processed, "history", "1:strange", code=5)
+    assert f"{processed.names.sessions} partition 3 at 0: a snapshot cannot be read" in error
     away = ("--bootstrap-servers", "127.0.0.1:1")
     assert "PROCESSOR_BOOTSTRAP_SERVERS" in told(processed, "history", "1:a", *away, code=6)[1]
 

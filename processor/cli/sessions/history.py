@@ -1,7 +1,7 @@
 """`sessions history`: what a session was, record by record, from the output topic."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -27,8 +27,9 @@ from processor.cli.sessions.key import require_key
 from processor.cli.sessions.lives import Lives, Step
 from processor.cli.sessions.search import Search
 from processor.config import Settings
-from processor.errors import InputError, NotFound
-from processor.ports.log import Topic
+from processor.core.session import Session
+from processor.errors import FailClosed, InputError, NotFound
+from processor.ports.log import Record, Topic
 
 _OPTION: Final = "--as-of"
 _PLAUSIBLE_MS: Final = 100_000_000_000
@@ -90,12 +91,26 @@ def _as_of(text: str | None) -> int | None:
     return moment
 
 
+def _reading(settings: Settings) -> Callable[[Record], Session]:
+    """Return what reads a snapshot. It raises FailClosed, saying where one stands that is none."""
+    read = codecs_of(settings).snapshots.read
+
+    def session_of(record: Record) -> Session:
+        try:
+            return read(record.value or b"")
+        except FailClosed as error:
+            place = f"{settings.sessions_topic} partition {record.partition} at {record.offset}"
+            raise FailClosed(f"{place}: {error.message}", hint=error.hint) from error
+
+    return session_of
+
+
 class _History:
     """The records of one session, found; told once."""
 
     def __init__(self, settings: Settings, key: str, *, whole: bool, as_json: bool) -> None:
         self._key, self._whole, self._as_json = key, whole, as_json
-        self._session_of = codecs_of(settings).snapshots.read
+        self._session_of = _reading(settings)
         topic = TopicReader(settings, Topic.SESSIONS)
         self._extents = topic.extents()
         self._search = Search(

@@ -51,7 +51,7 @@ class Step(NamedTuple):
 class Lives:
     """Takes the records of one session in one partition, in their order."""
 
-    def __init__(self, session_of: Callable[[bytes], Session]) -> None:
+    def __init__(self, session_of: Callable[[Record], Session]) -> None:
         self._session_of = session_of
         self._life = 0
         self._known = 0
@@ -61,7 +61,7 @@ class Lives:
     def step(self, record: Record) -> Step:
         """Return what the next record says. Raises what reading a snapshot does."""
         if record.value is not None:
-            return self._snapshot(record, self._session_of(record.value))
+            return self._snapshot(record, self._session_of(record))
         end = end_of(record.headers)
         if end is None:
             # Whether the session ended with it is not for it to say: what follows tells.

@@ -41,7 +41,7 @@ class Search:
         self,
         scan: Scan,
         coordination: Coordination,
-        session_of: Callable[[bytes], Session],
+        session_of: Callable[[Record], Session],
         key: bytes,
     ) -> None:
         self._scan = scan
@@ -111,7 +111,7 @@ class Search:
     def _is_birth(self, record: Record, until: int | None) -> bool:
         """Whether nothing before the record is needed: it is a session's first, and in time."""
         in_time = until is None or record.timestamp <= until
-        return in_time and record.value is not None and self._session_of(record.value).version == 1
+        return in_time and record.value is not None and self._session_of(record).version == 1
 
     def _created(self) -> int | None:
         times = [each.created for each in self._spans.values() if each.created is not None]
@@ -119,12 +119,12 @@ class Search:
 
     def _note(self, span: _Span, records: Iterator[Record]) -> None:
         """Take what was met in a window; it is before all that was met so far."""
-        newest: bytes | None = None
+        newest: Record | None = None
         first: int | None = None
         for record in records:
             first = record.offset if first is None else first
             span.last = max(span.last, record.offset)
-            newest = record.value or newest
+            newest = newest if record.value is None else record
         if first is not None:
             span.first = first
         if newest is not None:

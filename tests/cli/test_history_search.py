@@ -106,7 +106,7 @@ def test_a_whole_life_is_read_from_its_creation_on() -> None:
 def test_a_life_whose_beginning_is_not_met_is_read_from_the_start() -> None:
     world = World({(0, 7): snapshot(2), (0, 70): snapshot(5)})
     assert world.offsets() == [[7, 70], []]
-    assert world.search.began == {0: 0, 1: 50}, "as far as it had to be looked for"
+    assert world.search.began == {0: 0, 1: 59}, "the other is not read to its start"
 
 
 def test_a_record_whose_clock_was_hours_behind_is_found_all_the_same() -> None:

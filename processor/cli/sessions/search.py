@@ -15,7 +15,7 @@ from processor.ports.log import Coordination, Record, Scan, Topic
 
 WINDOW: Final = 20_000
 """How many offsets of each partition are read first, from its end backwards."""
-_WIDER: Final = 4
+_WIDER: Final = 2
 _SKEW_MS: Final = 3_600_000
 """By how much the time of a record may be before that of its event, for want of a right clock."""
 

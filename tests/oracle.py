@@ -33,6 +33,8 @@ FIELDS: Final = (
     "discounts",
 )
 YEAR_10000: Final = 253_402_300_800_000
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
 
 COMMAND_LISTS: Final = ("forget", "release")
 
@@ -52,8 +54,9 @@ class Entry(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """One record of the output: the session's key, its bytes, and its input record's timestamp.
+    """One record of the output: the session's key, its bytes, and its timestamp.
 
+    That is the input record's, or the present time where that is more than an hour ahead of it.
     Of a session's end there are no bytes, and the headers that tell of it.
     """
 
@@ -315,7 +318,7 @@ def expected(
     """Return what one partition's log comes to, given the key of each profile's first session.
 
     That is decided by this log alone where None is given. With `before`, the log goes on from what
-    that has, and adds to it.
+    that has, and adds to it. Timestamps are the input records': see `timed`.
     """
     result = Expected() if before is None else before
     first = _first(result, firsts)
@@ -344,6 +347,24 @@ def expected(
         result.sessions[key] = after
         result.snapshots.append(Snapshot(key, value, entry.timestamp))
     return result
+
+
+def timed(due: Iterable[Snapshot], told: Iterable[Snapshot], *clocks: int) -> list[Snapshot]:
+    """Return what is due, with the timestamps that it may have.
+
+    A record's that is more than an hour ahead of the present time is replaced by that. It is told
+    by what was published within the last day by any of the clocks, whose times are given.
+    """
+    times = [each.timestamp for each in told]
+    found = []
+    for place, each in enumerate(due):
+        at, asked = times[place] if place < len(times) else -1, each.timestamp
+        if any(now - DAY_MS <= at <= now and asked > at + HOUR_MS for now in clocks):
+            asked = at
+        elif all(asked > now + HOUR_MS for now in clocks):
+            asked = clocks[0]
+        found.append(each._replace(timestamp=asked))
+    return found
 
 
 def _first(result: Expected, firsts: Mapping[str, bytes] | First | None) -> First:

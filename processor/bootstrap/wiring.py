@@ -227,7 +227,12 @@ def _pipeline(
             max_snapshot=limits.max_snapshot,
             limit=limits.fold,
         ),
-        publish=Publish(log.publication, log.topics(Topic.UPDATES), log.facts.max_letter_bytes),
+        publish=Publish(
+            log.publication,
+            log.topics(Topic.UPDATES),
+            log.facts.max_letter_bytes,
+            adapters.clock,
+        ),
         store=Store(adapters.cache, records),
         claims=adapters.claims,
         stream=log.stream,

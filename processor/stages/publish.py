@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from processor.ports.clock import Clock
 from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
 from processor.stages.batch import Folded, RejectedRecord
 from processor.state.ends import INPUT_OFFSET
@@ -22,14 +23,20 @@ FORMAT_HEADER: Final = "format"
 _CLAIM: Final = ((FORMAT_HEADER, b"1"),)
 """A claim's headers."""
 _HEADER_LIMIT: Final = 4_096
+AHEAD_MS: Final = 3_600_000
+"""How far a snapshot's timestamp may be ahead. Kafka neither compacts nor expires a segment before
+its latest timestamp is old: one of the year 9999 would hold up all that is behind it."""
 
 
 class Publish:
     """Publishes what became of one topic's updates."""
 
-    def __init__(self, publication: Publication, updates_topic: str, max_letter: int) -> None:
+    def __init__(
+        self, publication: Publication, updates_topic: str, max_letter: int, clock: Clock
+    ) -> None:
         """Take the largest size of a dead letter, in bytes before compression."""
         self._publication = publication
+        self._clock = clock
         self._updates_topic = updates_topic
         self._max_letter = max_letter - _OVERHEAD
 
@@ -38,8 +45,17 @@ class Publish:
         self._publication.send(self._outgoing(part))
 
     def _outgoing(self, part: Folded) -> list[Outgoing]:
+        now = self._clock.now_ms()
+        latest = now + AHEAD_MS
         records = [
-            Outgoing(Topic.SESSIONS, record.partition, record.timestamp, record.key, value, headers)
+            Outgoing(
+                Topic.SESSIONS,
+                record.partition,
+                record.timestamp if record.timestamp <= latest else now,
+                record.key,
+                value,
+                headers,
+            )
             for record, value, _, headers in part.snapshots
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)

@@ -1,6 +1,7 @@
 """What becomes of a letter that is to go back, and how often."""
 
 import pytest
+from fakes.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 from session_commands import erase
@@ -37,7 +38,7 @@ FOREIGN = st.lists(
 
 def rejected(record: Record, limit: int = 1_048_588) -> Record:
     """Return the dead letter that the service makes of a record."""
-    publish = Publish(None, "updates", limit)  # type: ignore[arg-type]  # it publishes nothing here
+    publish = Publish(None, "updates", limit, FakeClock())  # type: ignore[arg-type]  # sends nothing
     letter = publish._dead_letter(RejectedRecord(record, Rejected(Reason.UNDECODABLE, "why")))
     return sent(letter, record.timestamp)
 

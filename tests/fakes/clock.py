@@ -6,15 +6,17 @@ from collections.abc import Callable
 class FakeClock:
     """A Clock. What is due while it waits happens then."""
 
-    def __init__(self, now: float = 0.0) -> None:
+    def __init__(self, now: float = 0.0, day_ms: int = 0) -> None:
+        """Take the time of day at 0, in milliseconds since 1970."""
         self.now = now
+        self._day_ms = day_ms
         self._timers: list[tuple[float, Callable[[], None]]] = []
 
     def monotonic(self) -> float:
         return self.now
 
     def now_ms(self) -> int:
-        return int(self.now * 1000)
+        return self._day_ms + int(self.now * 1000)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds

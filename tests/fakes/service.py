@@ -9,7 +9,7 @@ from zlib import crc32
 
 from avro_bytes import FAST, SCHEMAS
 from first_sessions import as_published, not_exactly_one_first, winners, wrong_claims
-from oracle import DeadLetter, Entry, Expected, Snapshot, expected, is_command
+from oracle import DeadLetter, Entry, Expected, Snapshot, expected, is_command, timed
 from session_commands import commanded
 
 from fakes.broker import FakeBroker
@@ -21,7 +21,7 @@ from processor.bootstrap.adapters import Adapters, Log
 from processor.bootstrap.codecs import Codecs, running_codecs
 from processor.bootstrap.runs import Run, live_run, replay_run
 from processor.bootstrap.wiring import Limits, wire
-from processor.demo.traffic import DemoUpdate, Mix, updates
+from processor.demo.traffic import START, DemoUpdate, Mix, updates
 from processor.kafka.clients import RecordLimits
 from processor.kafka.topics import TopicFacts
 from processor.partitions.takeover import Start
@@ -97,7 +97,8 @@ class Replay(NamedTuple):
 class World:
     """A broker, a Redis, and the services that run there."""
 
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: FakeClock = field(default_factory=lambda: FakeClock(day_ms=START))
+    """Its day is that of the traffic."""
     server: FakeServer = field(default_factory=FakeServer)
     keys: Keys = field(default_factory=lambda: Keys("fake"))
 
@@ -184,7 +185,8 @@ class World:
             for partition, log in inputs.items()
         }
         for partition, wanted in oracle.items():
-            assert output[partition] == wanted.snapshots, f"output of partition {partition}"
+            told, now = output[partition], self.clock.now_ms()
+            assert told == timed(wanted.snapshots, told, now), f"output of partition {partition}"
             assert self._letters(partition) == wanted.dead_letters
             last = {
                 each.key: each.value for each in wanted.snapshots if each.key in wanted.sessions

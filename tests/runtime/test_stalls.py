@@ -58,7 +58,7 @@ def test_a_stuck_fetch_is_told_and_renewed(world: World, service: Service) -> No
         noticed = seconds_until(service, lambda: bool(stalled(service)))
         assert STALLED_S <= noticed <= NOTICED_S
         assert service.health.ready()[0], "a restart would mend nothing that the renewal does not"
-        assert f"offset {position} since 1970" in service.warnings[SUBJECT]
+        assert f"offset {position} since 2024" in service.warnings[SUBJECT]
         service.run_until(lambda: not stalled(service))
     world.assert_exact()
     assert service.warnings == {}

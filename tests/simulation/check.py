@@ -5,7 +5,7 @@ from typing import Any
 
 from fakes.broker import FakeBroker, Partition, Transaction
 from fakes.redis_server import FakeServer, Fields
-from oracle import Entry, Snapshot, decode_session, is_command
+from oracle import Entry, Snapshot, decode_session, is_command, timed
 
 from processor.ports.log import Committed, Record, Topic
 from processor.redis.keys import CHECKPOINT, Keys
@@ -13,6 +13,7 @@ from processor.stages.publish import ERROR_HEADERS
 from processor.state.checkpoint import Checkpoint, CommitMetadata, ForeignText
 from processor.state.ends import end_of
 from simulation.history import History, Node, Outcome, names_profiles
+from simulation.plan import WRONG_CLOCKS_S
 from simulation.scheduler import Violation
 
 CLUSTER = "the-fake-cluster"
@@ -241,6 +242,9 @@ class Check:
         self.commits += bool(entries)
         written = records.pop((Topic.SESSIONS, partition), [])
         told = [*map(Snapshot.of, written)]
+        now = self.broker.clock.now_ms()
+        clocks = (now + int(wrong_by * 1000) for wrong_by in (0, *WRONG_CLOCKS_S))
+        snapshots = timed(snapshots, told, *clocks)
         promotes = told and not entries and partition in self.promotes
         if promotes:
             self.promotes[partition].take(told)

@@ -9,7 +9,7 @@ from processor.ports.log import Committed, ProducerLost, Topic
 from processor.ports.sessions import CacheLost, CacheUnavailable
 from processor.state.checkpoint import CommitMetadata
 from simulation.check import CLUSTER
-from simulation.plan import AT_A_CALL, Happens
+from simulation.plan import AT_A_CALL, WRONG_CLOCKS_S, Happens
 from simulation.ports import REFUSED, UNANSWERED, Call, Happening, Side, SimulatedTask
 from simulation.world import Process, World, quietly
 
@@ -24,7 +24,6 @@ _IN_THE_NEXT: tuple[tuple[str, Side], ...] = (
     *(("publication.send", "after"), ("publication.flush", "after")),
     ("publication.commit", "before"),
 )
-_WRONG_CLOCKS_S = (-40 * 86_400.0, -3_600.0, -1.0, 1.0, 3_600.0, 40 * 86_400.0)
 
 
 def arrange(world: World, happens: Happens) -> None:
@@ -85,7 +84,7 @@ def _join(world: World, _process: Process, _happens: Happens) -> None:
 
 
 def _clock(_world: World, process: Process, happens: Happens) -> None:
-    process.clock.wrong_by = _WRONG_CLOCKS_S[happens.amount % len(_WRONG_CLOCKS_S)]
+    process.clock.wrong_by = WRONG_CLOCKS_S[happens.amount % len(WRONG_CLOCKS_S)]
 
 
 # The brokers

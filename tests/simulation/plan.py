@@ -29,6 +29,8 @@ EVIDENCE = (
     *("topic created again", "output cut", "input expired"),
 )
 """Faults after which somebody has to end by itself, and say why: going on would be wrong."""
+WRONG_CLOCKS_S = (-40 * 86_400.0, -3_600.0, -1.0, 1.0, 3_600.0, 40 * 86_400.0)
+"""By how much the time of day of a process may be wrong."""
 AT_A_CALL = {
     "unanswered": tuple(UNANSWERED),
     "answer lost": tuple(UNANSWERED),

@@ -17,6 +17,7 @@ from processor.bootstrap.adapters import Adapters, Log
 from processor.bootstrap.codecs import running_codecs
 from processor.bootstrap.runs import Run, live_run
 from processor.bootstrap.wiring import Limits, Service, wire
+from processor.demo.traffic import START
 from processor.errors import ProcessorError
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Topic
@@ -41,7 +42,7 @@ from simulation.servers import (
 KEYS = Keys("sim")
 SESSION_TIMEOUT_S = 4.0
 CODECS = running_codecs(SCHEMAS, FAST, None, None, SYSTEM_CLOCK)
-START_S = 1_700_000_000
+START_S = START // 1000
 METRICS = Metrics("simulation")
 """Of all simulations: nobody reads them, and to make them takes longer than a few commits."""
 

@@ -31,11 +31,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 )
 from confluent_kafka.cimpl import NewTopic
 from first_sessions import as_published, not_exactly_one_first, wrong_claims
-from oracle import Entry, Expected, Snapshot, decode_session, expected, is_command
+from oracle import Entry, Expected, Snapshot, decode_session, expected, is_command, timed
 from servers import Names
 from system.process import Process, eventually
 
 from processor.demo.traffic import DemoUpdate
+from processor.ports.clock import SYSTEM_CLOCK
 
 _SABOTEUR = Path(__file__).with_name("saboteur.py")
 _IMPATIENT = Path(__file__).with_name("impatient.py")
@@ -385,6 +386,7 @@ def _assert_same(output: list[Snapshot], wanted: list[Snapshot], partition: int)
     assert made == due, (
         f"partition {partition}: absent {sorted(due - made)}, not due {sorted(made - due)}"
     )
+    wanted = timed(wanted, output, SYSTEM_CLOCK.now_ms())
     for place, (there, expected_there) in enumerate(zip(output, wanted, strict=False)):
         assert there == expected_there, (
             f"partition {partition}, snapshot {place} of {len(output)}, {len(wanted)} expected:\n"

@@ -16,13 +16,14 @@ import redis
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from first_sessions import winners
 from local_registry import LocalRegistry
-from oracle import Entry, Snapshot, decode_session, expected
+from oracle import Entry, Snapshot, decode_session, expected, timed
 from servers import KafkaAddress, Names, RedisAddress
 from system.deployment import Deployment
 from system.process import Process, eventually
 from system.test_servers_away import living, warned
 
 from processor.demo.traffic import DemoUpdate, Mix, updates
+from processor.ports.clock import SYSTEM_CLOCK
 from processor.reader import SessionReader
 
 HEADER = "__value_schema_id"
@@ -96,7 +97,8 @@ def assert_as_without_registry(deployment: Deployment, subjects: Subjects) -> li
     firsts = winners(output)
     for partition, log in inputs.items():
         wanted = expected([plain(each, subjects.update, UPDATE_FRAME) for each in log], firsts)
-        assert output[partition] == wanted.snapshots
+        due = timed(wanted.snapshots, output[partition], SYSTEM_CLOCK.now_ms())
+        assert output[partition] == due
     assert not any(deployment.read(deployment.names.dead_letters).values())
     return [each for log in logs.values() for each in log]
 

@@ -1,9 +1,16 @@
-"""A dead letter that no topic would take is cut, never refused: the stream goes on."""
+"""What is sent of a folded part: timestamps, and letters that fit, however large the record."""
 
 from collections.abc import Mapping, Sequence
 
+from avro_bytes import SCHEMAS, decode_and_fold
+from fakes.clock import FakeClock
+from oracle import HOUR_MS, Entry, Snapshot, expected, timed
+from session_commands import erase
+from values import NOON, an_update
+
+from processor.avro.codec import UpdateCodec
 from processor.core.outcome import Reason, Rejected
-from processor.ports.log import Committed, Membership, Outgoing, Record
+from processor.ports.log import Committed, Membership, Outgoing, Record, Topic
 from processor.stages.batch import Folded, RejectedRecord
 from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
 
@@ -44,7 +51,7 @@ def _letter(key: bytes, value: bytes, header: bytes) -> Outgoing:
     record = Record(3, 17, 99, key, value, (("origin", header),))
     letter = RejectedRecord(record, Rejected(Reason.UNDECODABLE, "it is nothing"))
     folded = Folded((), (letter,), 0, (), {}, {}, {}, 1, 0)
-    Publish(sink, "updates", LIMIT)(folded)
+    Publish(sink, "updates", LIMIT, FakeClock())(folded)
     (sent,) = sink.sent
     assert [name for name, _ in sent.headers if name in ERROR_HEADERS] == list(ERROR_HEADERS)
     return sent
@@ -65,3 +72,27 @@ def test_a_value_that_does_not_fit_is_told_by_its_length() -> None:
 def test_headers_and_a_key_that_do_not_fit_go_too() -> None:
     assert "origin" not in dict(_letter(b"k", b"v", b"h" * 50_000).headers)
     assert _letter(b"k" * 50_000, b"v", b"h").key is None
+
+
+def test_timestamps_are_the_records_and_at_most_an_hour_ahead() -> None:
+    """One of the year 9999 would stop compaction and retention of all that is behind it."""
+    times = [NOON - 1, -1, 0, NOON + HOUR_MS, NOON + HOUR_MS + 1, 253_402_300_799_999]
+    values = [
+        UpdateCodec(SCHEMAS.updates).write(an_update(event_id=f"e{at}", offset=at))
+        for at in range(len(times))
+    ]
+    times.append(times[-1])
+    values.append(erase(b"7:visit"))
+    records = [
+        Record(0, at, time, b"7:visit", value, ())
+        for at, (time, value) in enumerate(zip(times, values, strict=True))
+    ]
+    decode, fold = decode_and_fold(None, LIMIT)
+    folded = fold(records, decode(records), {0: {b"7:visit": None}}, {})
+    sink = _Sink()
+    Publish(sink, "updates", LIMIT, FakeClock(day_ms=NOON))(folded)
+    sent = [each for each in sink.sent if each.topic is Topic.SESSIONS]
+    told = [Snapshot.of(each) for each in sent]
+    wanted = expected([Entry(*each[1:]) for each in records], None).snapshots
+    assert told == timed(wanted, told, NOON)
+    assert [each.timestamp for each in sent] == [*times[:4], NOON, NOON, NOON]

@@ -1,11 +1,13 @@
 """A dead letter in short: why it was rejected, and where it came from."""
 
+import re
 from typing import Final, NamedTuple
 
-from processor.ports.log import Record
-from processor.stages.publish import OFFSET_TO_HEADER
+from processor.ports.log import Headers, Record
+from processor.stages.publish import OFFSET_TO_HEADER, TIMESTAMP_HEADER
 
 PREFIX: Final = "__streams.errors."
+_MILLISECONDS: Final = re.compile(rb"[0-9]{1,19}")
 
 
 class DeadLetter(NamedTuple):
@@ -14,6 +16,7 @@ class DeadLetter(NamedTuple):
     partition: int
     offset: int
     timestamp: int
+    """The rejected record's; the letter's own where no header tells that."""
     reason: str
     message: str
     source: tuple[str, str, str]
@@ -40,7 +43,7 @@ def in_short(record: Record) -> DeadLetter:
     return DeadLetter(
         record.partition,
         record.offset,
-        record.timestamp,
+        _timestamp(record),
         why.get(PREFIX + "exception", ""),
         why.get(PREFIX + "message", ""),
         (
@@ -50,8 +53,17 @@ def in_short(record: Record) -> DeadLetter:
         ),
         text(record.key),
         len(record.value or b""),
-        text(next((value for name, value in record.headers if name == OFFSET_TO_HEADER), None)),
+        text(_header(record.headers, OFFSET_TO_HEADER)),
     )
+
+
+def _timestamp(record: Record) -> int:
+    told = _header(record.headers, TIMESTAMP_HEADER) or b""
+    return int(told) if _MILLISECONDS.fullmatch(told) else record.timestamp
+
+
+def _header(headers: Headers, wanted: str) -> bytes | None:
+    return next((value for name, value in headers if name == wanted), None)
 
 
 def text(value: bytes | None) -> str:

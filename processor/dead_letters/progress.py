@@ -116,6 +116,14 @@ def _require_same(name: str, mark: Mark, wanted: Mark, known: int) -> None:
         )
 
 
+def expired(positions: RedrivePositions, starts: Mapping[int, int]) -> int:
+    """Return how many offsets expired before the redrive came to them, by where the logs begin."""
+    return sum(
+        max(0, min(starts.get(partition, 0), each.mark.end) - each.offset)
+        for partition, each in positions.items()
+    )
+
+
 def committed(positions: RedrivePositions) -> dict[int, Committed]:
     """Return what is committed for the positions."""
     return {

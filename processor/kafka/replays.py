@@ -87,7 +87,8 @@ class KafkaReplays:
 
     def make_topics(self, plan: Plan, own: Cluster, max_snapshot_bytes: int) -> None:
         """Make those of the replay's topics that are absent; its output is not compacted."""
-        kept_whole = {"min.compaction.lag.ms": LONGEST_MS}
+        lags = "min.compaction.lag.ms", "max.compaction.lag.ms"
+        kept_whole = dict.fromkeys(lags, LONGEST_MS)
         create(own, max_snapshot_bytes, plan.stream.partitions, kept_whole)
 
     def drop(self, name: str, own: Cluster) -> list[str]:

@@ -77,7 +77,8 @@ def judge(
     for topic, state in states.items():
         met: set[str] = set()
         copies = [_COPIES] if state.replicas >= _REPLICATED else []
-        for need in [*needs(topic, max_snapshot_bytes, input_bytes), *copies]:
+        needed = needs(topic, max_snapshot_bytes, input_bytes, state.settings)
+        for need in [*needed, *copies]:
             value = state.settings.get(need.setting)
             if value is None or need.setting in met or need.holds(value):
                 continue

@@ -1,6 +1,6 @@
 """What each of the four topics must look like, and what it costs where one does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from processor.ports.log import Topic
@@ -12,13 +12,22 @@ MANY_PARTITIONS: Final = 12
 RECORD_LIMIT: Final = "max.message.bytes"
 FOREVER: Final = "-1"
 LONGEST_MS: Final = str(2**63 - 1)
-WEEK_MS: Final = 7 * 24 * 3600 * 1000
+DAY_MS: Final = 24 * 3600 * 1000
+WEEK_MS: Final = 7 * DAY_MS
+LETTERS_MS: Final = 14 * DAY_MS
+"""How long a new topic keeps dead letters: a week, and another one to mend what caused them."""
+COMPACTED_MS: Final = WEEK_MS + DAY_MS
+"""After how long at the most a new output is compacted: a day after its snapshots may go."""
 ROOM_FOR_A_KEY: Final = 16 * 1024
 ROOM_FOR_HEADERS: Final = 64 * 1024
 USUAL_RECORD_BYTES: Final = 1_048_588
 """What a broker takes unless it is told otherwise."""
 LARGE_RECORD_BYTES: Final = 8 * 1024 * 1024
 """The most that the common managed brokers allow."""
+
+
+NEW: Final[Mapping[str, str]] = {}
+"""The settings of a topic that is still to be made."""
 
 
 class Need(NamedTuple):
@@ -51,17 +60,29 @@ def at_least(
     )
 
 
-def needs(topic: Topic, max_snapshot_bytes: int, input_record_bytes: int) -> list[Need]:
-    """Return what a topic needs, the graver need of a setting before the lesser one."""
+def at_most(setting: str, most: int, cost: str) -> Need:
+    """Return the wish for a number that is not above `most`."""
+    return Need(
+        setting, str(most), f"at most {most}", lambda found: int(found) <= most, "warning", cost
+    )
+
+
+def needs(
+    topic: Topic,
+    max_snapshot_bytes: int,
+    input_record_bytes: int,
+    settings: Mapping[str, str] = NEW,
+) -> list[Need]:
+    """Return what a topic with such settings needs, a setting's graver need before the lesser."""
     match topic:
         case Topic.UPDATES:
             return _updates()
         case Topic.SESSIONS:
-            return _sessions(max_snapshot_bytes)
+            return [*_sessions(max_snapshot_bytes), *_cleaned(settings, COMPACTED_MS)]
         case Topic.DEAD_LETTERS:
-            return _dead_letters(input_record_bytes)
+            return [*_dead_letters(input_record_bytes), *_ending(settings)]
         case Topic.CLAIMS:
-            return _claims(max_snapshot_bytes)
+            return [*_claims(max_snapshot_bytes), *_cleaned(settings, DAY_MS)]
 
 
 def settings_for(
@@ -97,16 +118,73 @@ def _updates() -> list[Need]:
 
 def _carries_timestamps() -> list[Need]:
     """Return what a topic needs whose records have the timestamps of the updates."""
-    refused = "the broker refuses the record of an update with such a timestamp; the service stops"
     return [
         exactly(
             "message.timestamp.type",
             "CreateTime",
             "the broker overwrites the updates' timestamps: a replay cannot start from a time",
         ),
+        *_any_timestamp(),
+    ]
+
+
+def _any_timestamp() -> list[Need]:
+    refused = "the broker refuses the record of an update with such a timestamp; the service stops"
+    return [
         exactly("message.timestamp.after.max.ms", LONGEST_MS, refused),
         exactly("message.timestamp.before.max.ms", LONGEST_MS, refused),
     ]
+
+
+def _cleaned(settings: Mapping[str, str], compacted_ms: int) -> list[Need]:
+    """Return what it takes that ended sessions are gone by a date (docs/contract.md, "Topics")."""
+    least = int(settings.get("min.compaction.lag.ms", 0)) + DAY_MS
+    return [
+        at_most(
+            "segment.ms",
+            DAY_MS,
+            "what was erased stays so much longer: Kafka cleans no segment that it still writes to",
+        ),
+        at_most(
+            "max.compaction.lag.ms",
+            max(compacted_ms, least),
+            "what was erased is gone once Kafka finds enough to compact, and by no date",
+        ),
+    ]
+
+
+def _ending(settings: Mapping[str, str]) -> list[Need]:
+    """Return what letters need that end, or letters of the former kind, which must not."""
+    if settings.get("message.timestamp.type") == "CreateTime":
+        return [
+            exactly(
+                "retention.ms",
+                FOREVER,
+                "letters expire by the timestamps of their updates, an old update's at once (with "
+                "message.timestamp.type=LogAppendTime they may end: docs/operations.md)",
+            ),
+            *_any_timestamp(),
+        ]
+    ending = [
+        exactly("message.timestamp.type", "LogAppendTime", "letters expire by others' timestamps"),
+        Need(
+            "retention.ms",
+            str(LETTERS_MS),
+            f"at least {WEEK_MS}, or {FOREVER}",
+            lambda found: found == FOREVER or int(found) >= WEEK_MS,
+            "error",
+            "letters are gone before somebody can see them, mend their cause and send them back",
+        ),
+    ]
+    if settings.get("retention.ms") != FOREVER:
+        ending.append(
+            at_most(
+                "segment.ms",
+                DAY_MS,
+                "letters stay so much longer than retention.ms: Kafka deletes whole segments",
+            )
+        )
+    return ending
 
 
 def _sessions(max_snapshot_bytes: int) -> list[Need]:
@@ -158,14 +236,7 @@ def _dead_letters(input_record_bytes: int) -> list[Need]:
     least = input_record_bytes + ROOM_FOR_HEADERS
     return [
         exactly("cleanup.policy", "delete", "compaction removes all but a key's last letter"),
-        exactly(
-            "retention.ms",
-            FOREVER,
-            "letters expire by the timestamps of their updates, an old update's at once: they "
-            "cannot be sent back, and `offsets repair` cannot count them",
-        ),
         exactly("retention.bytes", FOREVER, "the oldest letters are removed as new ones come"),
-        *_carries_timestamps(),
         at_least(
             # A broker limits what a record takes compressed, and the codec of a producer may do
             # better than ours; so more than the sum is given where nothing is lost by it.
@@ -193,6 +264,11 @@ def _claims(max_snapshot_bytes: int) -> list[Need]:
             "the service stops at an update whose key and profile are very long: the broker "
             "refuses the two in one record",
             to=max(max_snapshot_bytes + ROOM_FOR_HEADERS, USUAL_RECORD_BYTES),
+        ),
+        at_most(
+            "delete.retention.ms",
+            DAY_MS,
+            "the profile id of a claim that was removed stays so much longer",
         ),
         _CLEAN_ELECTIONS,
     ]

@@ -11,7 +11,12 @@ from processor.kafka.clients import Cluster, RecordLimits, common
 from processor.kafka.faults import Causes, error_of, sorting
 from processor.kafka.permissions import Permission
 from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
-from processor.kafka.topic_needs import MANY_PARTITIONS, USUAL_RECORD_BYTES, settings_for
+from processor.kafka.topic_needs import (
+    DAY_MS,
+    MANY_PARTITIONS,
+    USUAL_RECORD_BYTES,
+    settings_for,
+)
 from processor.kafka.topic_states import ANSWER_S, topic_states, wait_until_known
 from processor.ports.log import LogUnavailable, Topic
 

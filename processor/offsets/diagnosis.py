@@ -165,7 +165,8 @@ class Diagnosis:
         end = None
         if snapshots is not None and snapshots.highest.offset != found[0]:
             end = snapshots.highest.next_output
-        return Evidence(found[0], found[1], max(former, default=-1), end)
+        gone = self.coordination.extent(Topic.DEAD_LETTERS, partition).start > 0
+        return Evidence(found[0], found[1], max(former, default=-1), end, gone)
 
     def _read(
         self, topic: Topic, partition: int, answer: Callable[[Record], AnsweredRecord | None]

@@ -21,6 +21,8 @@ class Evidence(NamedTuple):
     """The highest one that is a former log's: the input has something else there, or nothing."""
     former_end: int | None = None
     """The output offset behind a former log's snapshots, where there are any."""
+    letters_expired: bool = False
+    """Whether there were dead letters that nothing is known of any more."""
 
     @property
     def highest(self) -> int:
@@ -91,6 +93,9 @@ _DUPLICATES: Final = (
     "updates after the last one that was answered are read again: they were duplicates, and are "
     "counted once more; but where a session has ended since and compaction has removed all of it, "
     "they begin it again"
+)
+_LETTERS_EXPIRED: Final = (
+    "dead letters have expired: what only they answered, and is read again, is rejected again"
 )
 _MAY_REPEAT: Final = (
     "every record of the log is processed: an update that was processed before and is not among "
@@ -169,7 +174,7 @@ def _aim(found: Situation, stream: Stream) -> tuple[int, list[str]]:
         offset = max(committed, evidence.highest + 1)
         if offset > committed:
             notes.append(f"input offsets {committed} to {offset - 1} were answered already")
-        return offset, [*notes, _DUPLICATES]
+        return offset, [*notes, *_expired(found), _DUPLICATES]
     # What is committed with our metadata, by the same input, is exact.
     return committed, notes
 
@@ -196,11 +201,16 @@ def _by_evidence(found: Situation) -> tuple[int, list[str]]:
             f"input offset {evidence.former} was answered, and it was another log's: the input was "
             "deleted and created again; updates that only the former one had are lost"
         )
+    notes += _expired(found)
     if evidence.highest >= 0:
         return evidence.highest + 1, [*notes, _DUPLICATES]
     if evidence.former >= 0:
         return start, [*notes, _MAY_REPEAT]
-    return start, ["nothing was published for it: it begins at the start of the log"]
+    return start, notes or ["nothing was published for it: it begins at the start of the log"]
+
+
+def _expired(found: Situation) -> list[str]:
+    return [_LETTERS_EXPIRED] if found.evidence.letters_expired else []
 
 
 def next_epoch(known: list[CommitMetadata]) -> int:

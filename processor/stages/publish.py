@@ -17,6 +17,9 @@ CUT_HEADER: Final = "session-processor.value-bytes"
 """Tells the length of a value that was too long to be kept in a dead letter."""
 OFFSET_TO_HEADER: Final = "session-processor.offset-to"
 """Tells the last offset of the range that a dead letter without key and value stands for."""
+TIMESTAMP_HEADER: Final = "session-processor.timestamp"
+"""Tells the timestamp of the record that was rejected, in milliseconds since 1970: brokers may give
+dead letters their own."""
 _OVERHEAD: Final = 1_024
 """What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
@@ -101,6 +104,8 @@ class Publish:
         headers = [(name, _cut(text)) for name, text in zip(ERROR_HEADERS, texts, strict=True)]
         if isinstance(record, Unreadable):
             headers.append((OFFSET_TO_HEADER, str(record.end - 1).encode()))
+        if record.timestamp != NO_TIMESTAMP:
+            headers.append((TIMESTAMP_HEADER, str(record.timestamp).encode()))
         return headers
 
 
@@ -110,7 +115,7 @@ def _claim(profile: str, holder: bytes | None, headers: Headers) -> Outgoing:
 
 def _foreign(headers: Headers) -> Iterable[tuple[str, bytes | None]]:
     """Return the headers that the record came with, without those of an earlier rejection."""
-    ours = (*ERROR_HEADERS, OFFSET_TO_HEADER)
+    ours = (*ERROR_HEADERS, OFFSET_TO_HEADER, TIMESTAMP_HEADER)
     return (header for header in headers if header[0] not in ours)
 
 

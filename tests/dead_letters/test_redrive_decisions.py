@@ -21,7 +21,13 @@ from processor.dead_letters.decision import (
 from processor.dead_letters.letter import in_short
 from processor.ports.log import Headers, Outgoing, Record, Unreadable
 from processor.stages.batch import RejectedRecord
-from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, OFFSET_TO_HEADER, Publish
+from processor.stages.publish import (
+    CUT_HEADER,
+    ERROR_HEADERS,
+    OFFSET_TO_HEADER,
+    TIMESTAMP_HEADER,
+    Publish,
+)
 
 TO = Input("updates", 4, 3)
 _OURS = {
@@ -29,8 +35,11 @@ _OURS = {
     OFFSET_TO_HEADER,
     CUT_HEADER,
     ATTEMPT_HEADER,
+    TIMESTAMP_HEADER,
     "session-processor.headers-unreadable",
 }
+APPENDED = 1_900_000_000_000
+"""When a broker wrote the letter, which is its own timestamp."""
 FOREIGN = st.lists(
     st.tuples(st.text(max_size=8).filter(lambda name: name not in _OURS), st.none() | st.binary())
 )
@@ -40,7 +49,7 @@ def rejected(record: Record, limit: int = 1_048_588) -> Record:
     """Return the dead letter that the service makes of a record."""
     publish = Publish(None, "updates", limit, FakeClock())  # type: ignore[arg-type]  # sends nothing
     letter = publish._dead_letter(RejectedRecord(record, Rejected(Reason.UNDECODABLE, "why")))
-    return sent(letter, record.timestamp)
+    return sent(letter, APPENDED)
 
 
 def sent(record: Outgoing, timestamp: int) -> Record:
@@ -67,6 +76,28 @@ def test_a_record_comes_back_as_it_was_but_for_the_counter(
     assert (back.record.partition, back.record.key, back.record.value) == (3, key, value)
     assert back.record.timestamp == -1
     assert list(back.record.headers) == [*headers, (ATTEMPT_HEADER, b"2")]
+
+
+@given(FOREIGN, st.integers(0, 253_402_300_799_999))
+def test_the_time_of_a_letter_is_that_of_its_record(
+    headers: list[tuple[str, bytes | None]], timestamp: int
+) -> None:
+    theirs = (TIMESTAMP_HEADER, b"5")
+    came = Record(3, 5, timestamp, b"1:a", b"v", (*headers, theirs))
+    letter = rejected(came)
+    assert [each for each in letter.headers if each[0] == TIMESTAMP_HEADER] == [
+        (TIMESTAMP_HEADER, str(timestamp).encode())
+    ]
+    assert in_short(letter).timestamp == timestamp
+    assert TIMESTAMP_HEADER not in dict(stripped(letter.headers))
+
+
+@pytest.mark.parametrize("told", [None, b"", b"-1", b"soon", b"1" * 20])
+def test_a_letter_that_does_not_tell_its_time_has_its_own(told: bytes | None) -> None:
+    former = Record(3, 7, APPENDED, b"1:a", b"v", ((TIMESTAMP_HEADER, told),))
+    assert in_short(former).timestamp == APPENDED
+    without = in_short(rejected(record()._replace(timestamp=-1)))
+    assert without.timestamp == APPENDED
 
 
 @given(FOREIGN, st.integers(1, 6))

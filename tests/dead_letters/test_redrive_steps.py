@@ -13,6 +13,7 @@ from processor.dead_letters.progress import (
     RedrivePosition,
     RedrivePositions,
     committed,
+    expired,
     going_on,
 )
 from processor.dead_letters.redrive import RateLimit, Redrive, RedriveCounts
@@ -196,3 +197,9 @@ def test_what_cannot_be_told_is_refused() -> None:
     }
     with pytest.raises(FailClosed, match="created again"):
         going_on("name", log.positions, recreated)
+
+
+def test_what_expired_before_it_was_read_is_counted() -> None:
+    mark = Mark("s", None, None, ("letters", "updates"), 3, 10, 0)
+    positions = {each: RedrivePosition(4, mark) for each in range(3)}
+    assert expired(positions, {0: 0, 1: 6, 2: 50}) == 2 + 6

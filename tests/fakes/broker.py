@@ -102,7 +102,9 @@ class FakeBroker:
         if partition is None:
             partition = crc32(outgoing.key or b"") % len(log)
         offset = len(log[partition].entries)
-        timestamp = self.clock.now_ms() if outgoing.timestamp < 0 else outgoing.timestamp
+        timestamp = outgoing.timestamp
+        if timestamp < 0 or outgoing.topic is Topic.DEAD_LETTERS:  # these have LogAppendTime
+            timestamp = self.clock.now_ms()
         record = Record(partition, offset, timestamp, *outgoing[3:5], list(outgoing.headers) or ())
         log[partition].entries.append(Entry(record, transaction))
         if transaction is not None:

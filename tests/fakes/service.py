@@ -31,7 +31,7 @@ from processor.redis.keys import CHECKPOINT, Keys
 from processor.replay.plan import Plan
 from processor.replay.seed import LiveTopics
 from processor.runtime.until_end import frozen_ends
-from processor.stages.publish import ERROR_HEADERS
+from processor.stages.publish import ERROR_HEADERS, TIMESTAMP_HEADER
 from processor.state.checkpoint import Stream
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import PREFIX, Metrics
@@ -201,7 +201,9 @@ class World:
         for each in self.records(Topic.DEAD_LETTERS, partition):
             headers = dict(each.headers)
             origin = inputs[int(headers[ERROR_HEADERS[5]] or b"")]
-            assert each[2:5] == origin[2:5]
+            assert each[3:5] == origin[3:5]
+            if origin.timestamp >= 0:
+                assert headers[TIMESTAMP_HEADER] == str(origin.timestamp).encode()
             reason = (headers[ERROR_HEADERS[0]] or b"").decode()
             letters.append(DeadLetter(Entry(*origin[1:]), reason))
         return letters

@@ -17,6 +17,7 @@ from processor.cli.main import main
 from processor.errors import TopicError
 from processor.kafka.clients import Cluster
 from processor.kafka.coordination import KafkaCoordination
+from processor.kafka.topic_needs import DAY_MS
 from processor.kafka.topics import create, inspect, require, states
 from processor.ports.log import Topic
 
@@ -102,13 +103,17 @@ def test_a_count_that_contradicts_is_refused_before_anything_is_made(cluster: Cl
         (Topic.SESSIONS, "min.compaction.lag.ms", "0", "warning"),
         (Topic.SESSIONS, "delete.retention.ms", "1000", "warning"),
         (Topic.DEAD_LETTERS, "cleanup.policy", "compact", "error"),
-        (Topic.DEAD_LETTERS, "retention.ms", "604800000", "error"),
+        (Topic.SESSIONS, "segment.ms", "604800000", "warning"),
+        (Topic.SESSIONS, "max.compaction.lag.ms", "9223372036854775807", "warning"),
+        (Topic.DEAD_LETTERS, "retention.ms", "604799999", "error"),
+        (Topic.DEAD_LETTERS, "segment.ms", "604800000", "warning"),
         (Topic.DEAD_LETTERS, "retention.bytes", "1000000000", "error"),
-        (Topic.DEAD_LETTERS, "message.timestamp.type", "LogAppendTime", "error"),
-        (Topic.DEAD_LETTERS, "message.timestamp.after.max.ms", "3600000", "error"),
         (Topic.DEAD_LETTERS, "max.message.bytes", "1048588", "error"),
         (Topic.CLAIMS, "cleanup.policy", "delete", "error"),
         (Topic.CLAIMS, "max.message.bytes", "900000", "error"),
+        (Topic.CLAIMS, "segment.ms", "604800000", "warning"),
+        (Topic.CLAIMS, "max.compaction.lag.ms", "691200000", "warning"),
+        (Topic.CLAIMS, "delete.retention.ms", "604800000", "warning"),
         (Topic.CLAIMS, "unclean.leader.election.enable", "true", "warning"),
     ],
 )
@@ -131,6 +136,32 @@ def test_each_wrong_setting_is_found(
     else:
         require(cluster, LIMIT)
     change(cluster, topic, setting, finding.command.rsplit("=", 1)[1])
+    assert inspect(cluster, LIMIT) == []
+
+
+def test_letters_of_the_former_kind_stay_good(cluster: Cluster) -> None:
+    """They have the timestamps of their updates, and must not expire by them."""
+    create(cluster, LIMIT, 1)
+    change(cluster, Topic.DEAD_LETTERS, "message.timestamp.type", "CreateTime")
+    change(cluster, Topic.DEAD_LETTERS, "segment.ms", "604800000")
+    change(cluster, Topic.DEAD_LETTERS, "message.timestamp.after.max.ms", str(2**63 - 1))
+    (finding,) = inspect(cluster, LIMIT)
+    assert (finding.setting, finding.needed, finding.severity) == ("retention.ms", "-1", "error")
+    change(cluster, Topic.DEAD_LETTERS, "retention.ms", "-1")
+    assert inspect(cluster, LIMIT) == []
+    change(cluster, Topic.DEAD_LETTERS, "message.timestamp.after.max.ms", "3600000")
+    (finding,) = inspect(cluster, LIMIT)
+    assert (finding.setting, finding.severity) == ("message.timestamp.after.max.ms", "error")
+    change(cluster, Topic.DEAD_LETTERS, "message.timestamp.type", "LogAppendTime")
+    assert inspect(cluster, LIMIT) == []
+
+
+def test_an_output_that_keeps_snapshots_longer_is_compacted_a_day_after_that(
+    cluster: Cluster,
+) -> None:
+    create(cluster, LIMIT, 1)
+    change(cluster, Topic.SESSIONS, "max.compaction.lag.ms", str(31 * DAY_MS))
+    change(cluster, Topic.SESSIONS, "min.compaction.lag.ms", str(30 * DAY_MS))
     assert inspect(cluster, LIMIT) == []
 
 

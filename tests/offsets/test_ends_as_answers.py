@@ -78,3 +78,21 @@ def test_a_tombstone_of_somebody_else_answers_nothing(ended: World) -> None:
 
 def test_what_is_well_is_kept(ended: World) -> None:
     assert [each.action for each in repair(ended).steps] == ["keep"]
+
+
+def test_letters_that_have_expired_answer_nothing(ended: World) -> None:
+    """What they answered is rejected again, and the repair says so."""
+    feed(ended, b"nothing")
+    service = ended.service()
+    service.run_until_processed()
+    service.subscription.close()
+    letters = ended.broker.logs[Topic.DEAD_LETTERS][MINE]
+    letters.start = len(letters.entries)
+    del ended.broker.committed[MINE]
+    found = repair(ended)
+    assert [each.offset for each in found.steps] == [2]
+    assert "dead letters have expired" in " ".join(found.steps[0].notes)
+    ended.broker.committed |= found.commits(STREAM, "a-repair")
+    ended.service().run_until_processed()
+    again = ended.records(Topic.DEAD_LETTERS, MINE)
+    assert [each.value for each in again] == [b"nothing"]

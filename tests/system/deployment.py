@@ -119,9 +119,8 @@ class Deployment:
             "min.compaction.lag.ms": str(100 * 365 * 86_400_000),
         }
         letters = {
-            "message.timestamp.type": "CreateTime",
-            "message.timestamp.after.max.ms": _LATEST_TIMESTAMP,
-            "retention.ms": "-1",
+            "message.timestamp.type": "LogAppendTime",
+            "retention.ms": str(14 * 86_400_000),
             "max.message.bytes": "1200000",
         }
         names = self.names
@@ -398,19 +397,20 @@ def _assert_same(output: list[Snapshot], wanted: list[Snapshot], partition: int)
 def _assert_letters(letters: list[Entry], wanted: Expected, topic: str, partition: int) -> None:
     assert len(letters) == len(wanted.dead_letters)
     for letter, (entry, reason) in zip(letters, wanted.dead_letters, strict=True):
-        assert (letter.key, letter.value, letter.timestamp) == (
-            entry.key,
-            entry.value,
-            entry.timestamp,
-        )
+        assert (letter.key, letter.value) == (entry.key, entry.value)
         prefix = "__streams.errors."
         headers = dict(letter.headers)
+        assert headers["session-processor.timestamp"] == str(entry.timestamp).encode()
         assert headers[prefix + "exception"] == reason.encode()
         assert headers[prefix + "topic"] == topic.encode()
         assert headers[prefix + "partition"] == str(partition).encode()
         assert headers[prefix + "offset"] == str(entry.offset).encode()
         assert headers[prefix + "stacktrace"] == b""
-        ours = [name for name, _ in letter.headers if name.startswith(prefix)]
+        ours = [
+            name
+            for name, _ in letter.headers
+            if name.startswith((prefix, "session-processor.timestamp"))
+        ]
         assert len(ours) == len(set(ours))
         foreign = [each for each in entry.headers if not each[0].startswith(prefix)]
         assert [each for each in letter.headers if each[0] not in ours] == foreign

@@ -32,6 +32,7 @@ from processor.dead_letters.progress import (
     Mark,
     RedrivePosition,
     RedrivePositions,
+    expired,
 )
 from processor.dead_letters.redrive import RateLimit, Redrive, RedriveCounts, begun
 from processor.dead_letters.selection import digest
@@ -67,6 +68,8 @@ class RedriveOutcome(NamedTuple):
     group: str
     tally: RedriveCounts
     sent_before: int
+    expired: int
+    """Offsets of the dead letters that expired before the redrive came to them."""
     was_done: bool
 
 
@@ -149,8 +152,10 @@ def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
             asked.max_attempts,
             (lambda _: False) if asked.commands else is_command,
         )
+        starts = {partition: start for partition, (start, _) in letters.extents().items()}
+        gone = expired(positions, starts)
         tally = _drive(settings, letters, asked, positions, to, sender)
-        return RedriveOutcome(sender.group, tally, before, done)
+        return RedriveOutcome(sender.group, tally, before, gone, done)
 
 
 def _fresh(letters: Letters, asked: RedriveRequest) -> RedrivePositions:
@@ -235,6 +240,7 @@ def _tell(outcome: RedriveOutcome, asked: RedriveRequest) -> None:
                 "byReason": rows,
                 "skipped": {str(skip): count for skip, count in sorted(tally.skipped.items())},
                 "refused": tally.refused,
+                "expired": outcome.expired,
             }
         )
         return
@@ -243,6 +249,11 @@ def _tell(outcome: RedriveOutcome, asked: RedriveRequest) -> None:
         note(f"{count:,} skipped: {skip.why} ({skip})")
     for place in tally.refused:
         note(f"refused: {place}")
+    if outcome.expired:
+        note(
+            f"{outcome.expired:,} offsets of the dead letters expired before this redrive came to "
+            "them: letters that were there are not sent"
+        )
     note(_conclusion(outcome, asked))
 
 

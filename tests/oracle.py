@@ -72,6 +72,11 @@ class Snapshot(NamedTuple):
         return cls(record.key or b"", record.value, record.timestamp, ends)
 
 
+def is_nobodys(record: Any) -> bool:
+    """Whether a record of the output or the claims only follows others, and says nothing."""
+    return record.key == b"0:" and record.value is None
+
+
 class DeadLetter(NamedTuple):
     """One record of the dead letters: what was rejected (untouched) and why."""
 

@@ -26,6 +26,7 @@ from processor.runtime.open_transactions import OpenTransactions
 from processor.runtime.pacing import Pacing
 from processor.runtime.partition_watch import PartitionWatch
 from processor.runtime.pipeline import PART, Pipeline
+from processor.runtime.rolls import SegmentRolls
 from processor.runtime.runner import Runner
 from processor.runtime.stalls import BEHIND_OTHERS_S, StallWatch
 from processor.runtime.until_end import UntilEnd, group_position
@@ -140,11 +141,13 @@ def _rebuild_claims(adapters: Adapters, run: Run) -> Callable[[], Generator[bool
 
 def _commit_idle(adapters: Adapters, limits: Limits, run: Run, pipeline: Pipeline) -> IdleCommit:
     log = adapters.log
+    claims = partial(log.coordination.partitions, Topic.CLAIMS)
     return IdleCommit(
         pipeline=pipeline,
         subscription=log.subscription,
         commit=PositionCommit(log.stream, log.subscription, log.publication),
         clock=adapters.clock,
+        rolls=SegmentRolls(adapters.clock, log.facts.roll_ms, log.facts.gone_ms, claims),
         interval=limits.min_commit_interval,
         ends=run.ends,
     )

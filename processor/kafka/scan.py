@@ -11,6 +11,7 @@ from processor.kafka.framing import reads
 from processor.kafka.permissions import Permission
 from processor.kafka.unreadable import find, is_lasting, is_unpackable
 from processor.ports.log import LogUnavailable, Record, Topic
+from processor.ports.segments import ROLLED, is_rolling
 
 _CHUNK: Final = 2_000
 _MOMENT: Final = 0.1
@@ -32,6 +33,7 @@ class KafkaScan:
         name = self._cluster.topics[topic]
         doing = f"reading {name} partition {partition}"
         made = reads(topic)
+        rolled = topic in ROLLED
         needs = self._cluster.to_read(topic)
         place = TopicPartition(name, partition, start)
         with sorting(doing, *needs):
@@ -53,8 +55,10 @@ class KafkaScan:
                 for message in messages:
                     offset = message.offset() or 0
                     if message.error() is None and following <= offset < end:
-                        chunk.append(made(message))
+                        record = made(message)
                         following = offset + 1
+                        if not (rolled and is_rolling(record)):
+                            chunk.append(record)
                 yield chunk
                 with sorting(doing, *needs):
                     if unreadable is None:

@@ -16,6 +16,7 @@ DAY_MS: Final = 24 * 3600 * 1000
 WEEK_MS: Final = 7 * DAY_MS
 LETTERS_MS: Final = 14 * DAY_MS
 """How long a new topic keeps dead letters: a week, and another one to mend what caused them."""
+_YEAR_MS: Final = 365 * DAY_MS
 COMPACTED_MS: Final = WEEK_MS + DAY_MS
 """After how long at the most a new output is compacted: a day after its snapshots may go."""
 ROOM_FOR_A_KEY: Final = 16 * 1024
@@ -26,6 +27,8 @@ LARGE_RECORD_BYTES: Final = 8 * 1024 * 1024
 """The most that the common managed brokers allow."""
 
 
+GONE_MS: Final = 2 * (DAY_MS + COMPACTED_MS) + WEEK_MS
+"""After how long nothing is left of an end in an output as it is created: 25 days."""
 NEW: Final[Mapping[str, str]] = {}
 """The settings of a topic that is still to be made."""
 
@@ -94,6 +97,19 @@ def settings_for(
         if need is not _CLEAN_ELECTIONS:
             wanted.setdefault(need.setting, need.to)
     return wanted
+
+
+def gone_after(settings: Mapping[str, str]) -> int:
+    """Return after how many milliseconds a compacted topic has nothing left of an end.
+
+    Its segment is followed and compacted, twice, and the tombstone stays between for a time. A
+    topic that is compacted by no date is taken for one as it is created.
+    """
+    segment, lag = settings.get("segment.ms"), settings.get("max.compaction.lag.ms")
+    tombstone = int(settings.get("delete.retention.ms", DAY_MS))
+    if segment is None or lag is None or int(lag) > _YEAR_MS:
+        return GONE_MS
+    return 2 * (int(segment) + int(lag)) + tombstone
 
 
 _CLEAN_ELECTIONS: Final = exactly(

@@ -13,8 +13,10 @@ from processor.kafka.permissions import Permission
 from processor.kafka.topic_findings import ABSENT, Finding, TopicState, judge
 from processor.kafka.topic_needs import (
     DAY_MS,
+    GONE_MS,
     MANY_PARTITIONS,
     USUAL_RECORD_BYTES,
+    gone_after,
     settings_for,
 )
 from processor.kafka.topic_states import ANSWER_S, topic_states, wait_until_known
@@ -30,6 +32,10 @@ class TopicFacts(NamedTuple):
     """What the topics take that the service publishes to."""
     max_letter_bytes: int
     """The largest record that the dead letters take."""
+    roll_ms: int = DAY_MS
+    """After how long a segment of the output or of the claims makes room for another."""
+    gone_ms: int = GONE_MS
+    """After how long nothing is left of an end, if another record has followed each segment."""
 
 
 class Created(NamedTuple):
@@ -58,10 +64,13 @@ def require(cluster: Cluster, max_snapshot_bytes: int) -> TopicFacts:
             "; ".join(_sentence(each) for each in errors),
             hint="\n".join(["Run:", *dict.fromkeys(f"  {each.command}" for each in errors)]),
         )
+    sessions, claims = found[Topic.SESSIONS].settings, found[Topic.CLAIMS].settings
     published = [state.record_limit for topic, state in found.items() if topic != Topic.UPDATES]
     return TopicFacts(
         limits=RecordLimits(max(published), min(published)),
         max_letter_bytes=found[Topic.DEAD_LETTERS].record_limit,
+        roll_ms=min(DAY_MS, *(int(each.get("segment.ms", DAY_MS)) for each in (sessions, claims))),
+        gone_ms=max(map(gone_after, (sessions, claims))),
     )
 
 

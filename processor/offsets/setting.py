@@ -24,6 +24,8 @@ class Repair(NamedTuple):
     found: list[Situation]
     steps: list[Step]
     epoch: int
+    now: int
+    """In milliseconds since 1970. When a session ended last is not known, if any has."""
 
     def commits(self, stream: Stream, identity: str) -> dict[int, Committed]:
         """Return what is to be committed, under an id that nobody else has."""
@@ -38,6 +40,7 @@ class Repair(NamedTuple):
                     step.promoted,
                     former=step.former,
                     commands=step.commands,
+                    ended=self.now if step.commands else None,
                 ).encode(),
             )
             for step in self.steps
@@ -57,7 +60,8 @@ def look(diagnosis: Diagnosis, partitions: Iterable[int]) -> Repair:
         if each.fault is not None and each.fault.kind is FaultKind.NEWER:
             raise FailClosed(each.fault.message, hint=each.fault.hint)
     steps = [decide(each, diagnosis.stream) for each in found]
-    return Repair(found, steps, next_epoch([each for each in known if each is not None]))
+    epoch = next_epoch([each for each in known if each is not None])
+    return Repair(found, steps, epoch, diagnosis.clock.now_ms())
 
 
 def set_offsets(

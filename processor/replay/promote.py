@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from processor.errors import FailClosed
 from processor.partitions.commit import PositionCommit
 from processor.partitions.takeover import Takeover
+from processor.ports.clock import Clock
 from processor.ports.log import Outgoing, Publication, Record, Subscription, Topic
 from processor.replay.compare import ENDED
 from processor.replay.spill import scratch
@@ -135,6 +136,7 @@ class Promote:
         subscription: Subscription,
         publication: Publication,
         takeover: Takeover,
+        clock: Clock,
         batch: int = _BATCH,
     ) -> None:
         """Take the parts; a transaction has at most `batch` snapshots."""
@@ -142,6 +144,7 @@ class Promote:
         self._size = batch
         self._commit = PositionCommit(stream, subscription, publication)
         self._takeover = takeover
+        self._clock = clock
 
     def __call__(self, staged: Staged) -> Generator[bool, None, None]:
         """Bring one partition's differences into the live output.
@@ -160,7 +163,7 @@ class Promote:
         batch = list(islice(changes, self._size))
         while True:
             if any(each.value is None for each in batch):
-                position = position._replace(commands=True)
+                position = position._replace(commands=True, ended=self._clock.now_ms())
             position = yield from self._commit(staged.partition, position, batch)
             yield True
             batch = list(islice(changes, self._size))

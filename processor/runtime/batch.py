@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from processor.core.command import SessionCommand
+from processor.core.outcome import Ended
 from processor.ports.log import Record
 from processor.stages.batch import CommandRecord, Decoded, Folded, RejectedRecord, Snapshot
 
@@ -18,6 +19,8 @@ class Batch:
         self.commands: list[CommandRecord] = []
         self.commanded = set[int]()
         """The partitions of which there is a command."""
+        self.ended = set[int]()
+        """Those of which a command has ended something."""
         self.claimed = self.ended_claims = False
         self.generation = ""
 
@@ -47,6 +50,8 @@ class Batch:
                 self.commanded.add(each.record.partition)
         for command in part.commands:
             self.commanded.add(command.record.partition)
+            if isinstance(command.outcome, Ended):
+                self.ended.add(command.record.partition)
         self.commands += part.commands
         self.accepted += len(part.snapshots) - sum(each.ends for each in part.commands)
         self.duplicates += part.duplicates

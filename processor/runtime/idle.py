@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 from processor.partitions.commit import PositionCommit
 from processor.ports.clock import Clock
-from processor.ports.log import Subscription
+from processor.ports.log import Subscription, Topic
 from processor.runtime.pipeline import Pipeline
+from processor.runtime.rolls import SegmentRolls
 from processor.state.checkpoint import Position
 
 LOOK_S: Final = 3.0
@@ -32,7 +33,7 @@ class IdleCommit:
 
     Markers and aborted records have offsets and no records: an offset that stays before them would
     show lag for ever, and lie outside the log once retention has emptied it, as if updates had
-    expired that were not processed.
+    expired that were not processed. With them go the tombstones that let segments roll.
     """
 
     def __init__(
@@ -42,17 +43,19 @@ class IdleCommit:
         subscription: Subscription,
         commit: PositionCommit,
         clock: Clock,
+        rolls: SegmentRolls,
         interval: float = 0.0,
         ends: Mapping[int, int] | None = None,
     ) -> None:
         """Take the least seconds between two commits; with `ends`, the offsets not to go beyond.
 
-        Towards ends there is nothing to wait for, and no offset grows old.
+        Towards ends there is nothing to wait for, no offset grows old, and no segment is to roll.
         """
         self._pipeline = pipeline
         self._subscription = subscription
         self._commit = commit
         self._clock = clock
+        self._rolls = rolls
         self._interval = max(LOOK_S, interval)
         self._ends = ends
         self._look_at = 0.0
@@ -71,11 +74,17 @@ class IdleCommit:
             return
         self._look_at = now + self._interval
         due = self._due(flowing(), now)
+        tombstones = self._rolls.due(self._pipeline.owned) if self._ends is None else ()
+        for each in tombstones:
+            if each.topic is Topic.SESSIONS and each.partition is not None:
+                due.setdefault(each.partition, self._pipeline.owned[each.partition].position)
         if due:
-            for partition, position in self._commit.under(membership, due).items():
+            for partition, position in self._commit.under(membership, due, tombstones).items():
                 owned = self._pipeline.owned[partition]
                 self._pipeline.owned[partition] = owned._replace(position=position)
                 self._known[partition] = _Standing(position.offset, position.offset, now)
+        if tombstones:
+            self._rolls.done()
 
     def _due(self, flowing: Collection[int], now: float) -> dict[int, Position]:
         passed = self._subscription.positions(list(flowing))

@@ -1,7 +1,7 @@
 """The story of a batch: decode → load → fold → encode → publish (one transaction) → store."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from processor.core.command import OWNERLESS, SessionCommand
@@ -154,7 +154,7 @@ class Pipeline:
         if batch.claimed and not self._claims.is_current(batch.generation):
             raise ClaimsNotReady("the claims were lost while the batch was published")
         # 5. Commit
-        positions = self._positions(records, ends, batch.commanded)
+        positions = self._positions(records, ends, batch)
         offsets = with_metadata(positions, self._stream, self._publication.identity())
         self._publication.commit(offsets, membership)
         commit_seconds = self._clock.monotonic() - before_commit
@@ -226,21 +226,20 @@ class Pipeline:
         return all(held.get(profile) == OWNERLESS for profile in ended)
 
     def _positions(
-        self, records: Sequence[Record], ends: Mapping[int, int], commanded: Collection[int]
+        self, records: Sequence[Record], ends: Mapping[int, int], batch: Batch
     ) -> dict[int, Position]:
-        """Return where each partition of a batch stands once it is committed.
-
-        Those in `commanded` have passed a command by it.
-        """
+        """Return where each partition of a batch stands once it is committed."""
         last = {record.partition: record for record in records}
-        return {
-            partition: self.owned[partition].position._replace(
+        positions = {}
+        for partition, record in last.items():
+            before = self.owned[partition].position
+            positions[partition] = before._replace(
                 offset=record.next_offset,
-                output=next_output(partition, self.owned[partition].position, ends),
-                commands=self.owned[partition].position.commands or partition in commanded,
+                output=next_output(partition, before, ends),
+                commands=before.commands or partition in batch.commanded,
+                ended=self._clock.now_ms() if partition in batch.ended else before.ended,
             )
-            for partition, record in last.items()
-        }
+        return positions
 
     def _keep(self, changed: Changed, positions: Mapping[int, Position]) -> None:
         """Note what is committed, then store it."""

@@ -67,6 +67,8 @@ class CommitMetadata(NamedTuple):
     of input offsets means nothing in the present one."""
     commands: bool = False
     """Whether the partition has passed a command: a version that knows none must not go on here."""
+    ended: int | None = None
+    """When it committed an end last, in milliseconds since 1970: by that, Kafka may clean it."""
 
     def position(self, offset: int) -> "Position":
         """Return where the partition stands by this and the committed offset."""
@@ -78,6 +80,7 @@ class CommitMetadata(NamedTuple):
             self.seeding,
             self.former,
             self.commands,
+            self.ended,
         )
 
     def encode(self) -> str:
@@ -87,6 +90,7 @@ class CommitMetadata(NamedTuple):
             "promoted": self.promoted,
             "seeding": self.seeding,
             "former": self.former,
+            "ended": self.ended,
         }
         return _text(
             readable=_WITH_COMMANDS if self.commands else READABLE,
@@ -115,7 +119,7 @@ class CommitMetadata(NamedTuple):
                 str(fields["framing"]),
             )
             promoted, seeding = fields.get("promoted"), fields.get("seeding")
-            former = fields.get("former")
+            former, ended = fields.get("former"), fields.get("ended")
             return cls(
                 str(fields["id"]),
                 int(fields["out"]),
@@ -125,6 +129,7 @@ class CommitMetadata(NamedTuple):
                 None if seeding is None else int(seeding),
                 None if former is None else int(former),
                 fields["readable"] >= _WITH_COMMANDS,
+                None if ended is None else int(ended),
             )
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise ForeignText(f"a field is absent or wrong: {error}") from error
@@ -138,9 +143,10 @@ class Position(NamedTuple):
     epoch: int
     promoted: Promoted | None = None
     seeding: int | None = None
-    """As in `CommitMetadata`, as are the next two."""
+    """As in `CommitMetadata`, as are the next three."""
     former: int | None = None
     commands: bool = False
+    ended: int | None = None
 
     def metadata(self, stream: Stream, identity: str) -> str:
         """Return the text to commit with this position under a producer's transactional id."""
@@ -153,6 +159,7 @@ class Position(NamedTuple):
             self.seeding,
             self.former,
             self.commands,
+            self.ended,
         ).encode()
 
 

@@ -8,6 +8,7 @@ from log_calls import a_letter, a_snapshot, an_update, join, member, scanned
 from system.process import eventually
 
 from processor.ports.log import Committed, Extent, Record, Topic
+from processor.ports.segments import rolling
 
 if TYPE_CHECKING:
     from fakes.log_backends import LogBackend
@@ -29,6 +30,17 @@ def test_a_scan_yields_what_is_committed_with_its_tombstones(log: LogBackend) ->
     found = scanned(log, Topic.SESSIONS, 0)
     assert [(each.offset, each.value) for each in found] == [(0, b"1"), (4, None)]
     assert scanned(log, Topic.SESSIONS, 0, start=1) == found[1:]
+
+
+def test_a_scan_leaves_out_what_only_lets_segments_roll(log: LogBackend) -> None:
+    membership = member(join(log))
+    publication = log.publication()
+    publication.begin()
+    publication.send([a_snapshot(0), rolling(Topic.SESSIONS, 0), rolling(Topic.CLAIMS, 1)])
+    assert publication.flush()[0] == 2, "what follows begins behind it"
+    publication.commit({}, membership)
+    assert [each.key for each in scanned(log, Topic.SESSIONS, 0)] == [b"1:a"]
+    assert scanned(log, Topic.CLAIMS, 1) == []
 
 
 def test_a_scan_ends_at_its_end_though_no_record_is_there(log: LogBackend) -> None:

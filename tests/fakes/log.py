@@ -20,6 +20,7 @@ from processor.ports.log import (
     Record,
     Topic,
 )
+from processor.ports.segments import ROLLED, is_rolling
 
 
 class FakeSubscription:
@@ -347,4 +348,9 @@ class FakeScan:
                     raise LogUnavailable("a batch is damaged")
             if not found:
                 self._broker.clock.wait(0.1)
-            yield [record for record in found if record.offset < end]
+            rolled = topic in ROLLED
+            yield [
+                record
+                for record in found
+                if record.offset < end and not (rolled and is_rolling(record))
+            ]

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from avro_bytes import FAST, SCHEMAS
 from first_sessions import as_published, not_exactly_one_first, winners, wrong_claims
-from oracle import DeadLetter, Entry, Expected, Snapshot, expected, is_command, timed
+from oracle import DeadLetter, Entry, Expected, Snapshot, expected, is_command, is_nobodys, timed
 from session_commands import commanded
 
 from fakes.broker import FakeBroker
@@ -156,7 +156,8 @@ class World:
         return {key: value for key, value in fields.items() if key != CHECKPOINT}
 
     def records(self, topic: Topic, partition: int) -> list[Record]:
-        return [*self.broker.readable(topic, partition)]
+        found = self.broker.readable(topic, partition)
+        return [each for each in found if not is_nobodys(each)]
 
     def assert_exact(self) -> dict[int, Expected]:
         """See that output, dead letters, claims and Redis are what the oracle makes of the input.

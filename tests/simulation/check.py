@@ -5,7 +5,7 @@ from typing import Any
 
 from fakes.broker import FakeBroker, Partition, Transaction
 from fakes.redis_server import FakeServer, Fields
-from oracle import Entry, Snapshot, decode_session, is_command, timed
+from oracle import Entry, Snapshot, decode_session, is_command, is_nobodys, timed
 
 from processor.ports.log import Committed, Record, Topic
 from processor.redis.keys import CHECKPOINT, Keys
@@ -46,17 +46,20 @@ class _Committed:
         """What of the input that simulations share is to come; None once this one has left it."""
         self.output = 0
         """Below which output offset nothing is looked at any more."""
+        self.rolled = 0
+        """The output offset after the last tombstone that only lets a segment roll."""
         self.letters: list[Letter] = []
         self.snapshots: list[tuple[int, Snapshot]] = []
         """Snapshots and ends, each with its output offset."""
         self.values: set[tuple[bytes, bytes | None]] = set()
-        self.commanded = self.was_repaired = False
-        """Whether a command was passed, and whether the offset was set by a repair."""
+        self.commanded = self.ended = self.was_repaired = False
+        """Whether a command was passed, one ended something, and a repair set the offset."""
         self.decisions: list[_Decision] = []
         self._decided: dict[bytes, _Decision] = {}
 
     def next_output(self) -> int:
-        return max(self.output, self.snapshots[-1][0] + 1 if self.snapshots else 0)
+        last = self.snapshots[-1][0] + 1 if self.snapshots else 0
+        return max(self.output, self.rolled, last)
 
     def step(self, entry: Entry, claims: Mapping[str, bytes]) -> Outcome:
         """Return what becomes of the next record, and remember it."""
@@ -88,7 +91,7 @@ class _Committed:
         self.snapshots = [
             (each.record.offset, Snapshot.of(each.record))
             for each in log.entries
-            if each.record is not None and each.readable
+            if each.record is not None and each.readable and not is_nobodys(each.record)
         ]
         sessions = self.sessions(len(log.entries))
         self._shared = None
@@ -163,6 +166,7 @@ class Check:
     def commit(self, identity: str, transaction: Transaction) -> None:
         """Raise Violation where a transaction is not what the oracle says."""
         records = {place: self._records(place, transaction) for place in transaction.first}
+        rolled = [place for place in records if self._rolled(place, records)]
         claims, ended = self._claims(records)
         used: set[str] = set()
         due: dict[str, bytes | None] = {}
@@ -170,6 +174,9 @@ class Check:
         for partition, offset in transaction.offsets.items():
             due |= self._advance(partition, offset, records, used)
             self._metadata(partition, offset, identity)
+        states = [self._partitions[each] for each in transaction.offsets]
+        if rolled and (self._taken or not any(each.ended or each.was_repaired for each in states)):
+            raise Violation(f"segments are to roll where nothing has ended: {rolled}")
         if self._erases and self._taken > 1:
             raise Violation(f"an erase shares a transaction, up to {transaction.offsets}")
         if due != ended:
@@ -190,6 +197,18 @@ class Check:
             for each in entries[transaction.first[place] :]
             if each.transaction is transaction and each.record is not None
         ]
+
+    def _rolled(
+        self, place: tuple[Topic, int], records: dict[tuple[Topic, int], list[Record]]
+    ) -> bool:
+        """Leave out what only lets a segment roll; return whether there was such a record."""
+        (topic, partition), written = place, records[place]
+        records[place] = [each for each in written if not is_nobodys(each)]
+        if len(records[place]) == len(written):
+            return False
+        if topic is Topic.SESSIONS:
+            self._partitions[partition].rolled = written[-1].offset + 1
+        return True
 
     def _claims(
         self, records: Mapping[tuple[Topic, int], list[Record]]
@@ -280,6 +299,7 @@ class Check:
         for entry in entries:
             outcome = state.step(entry, self.claims)
             state.commanded = state.commanded or is_command(entry)
+            state.ended = state.ended or outcome.ends
             ended |= outcome.ended_claims
             self._taken += 1
             if outcome.reason is None and names_profiles(entry):
@@ -322,6 +342,10 @@ class Check:
             metadata.commands > state.commanded and not state.was_repaired
         ):
             raise Violation(f"{where} says of commands {metadata.commands}")
+        if (metadata.ended is not None) < state.ended or (
+            (metadata.ended is not None) > state.ended and not state.was_repaired
+        ):
+            raise Violation(f"{where} says that the last end was at {metadata.ended}")
 
     def published(self, partition: int) -> list[Snapshot]:
         """Return all snapshots and ends that were committed, compacted or not."""
@@ -398,7 +422,7 @@ class Check:
 
     def _readable(self, topic: Topic, partition: int) -> Iterator[Record]:
         for each in self.broker.logs[topic][partition].entries:
-            if each.record is not None and each.readable:
+            if each.record is not None and each.readable and not is_nobodys(each.record):
                 yield each.record
 
     # Redis

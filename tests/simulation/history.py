@@ -95,6 +95,12 @@ class Outcome(NamedTuple):
     """The profile of which it was asked whether this is the first session."""
     after: Node
 
+    @property
+    def ends(self) -> bool:
+        """Whether it is of a command that ended something."""
+        ended = self.snapshot is not None and self.snapshot.value is None
+        return ended or bool(self.ended_claims)
+
 
 class _Asked(dict[str, bytes]):
     """Who has claimed which profile, and for which ones that was asked."""

@@ -43,6 +43,8 @@ KEYS = Keys("sim")
 SESSION_TIMEOUT_S = 4.0
 CODECS = running_codecs(SCHEMAS, FAST, None, None, SYSTEM_CLOCK)
 START_S = START // 1000
+ROLL_MS = 20_000
+"""How old a segment becomes: simulations last for a minute or so."""
 METRICS = Metrics("simulation")
 """Of all simulations: nobody reads them, and to make them takes longer than a few commits."""
 
@@ -157,7 +159,7 @@ class Process(SimulatedTask):
         broker, port = self.broker, around.port
         log = Log(
             stream_of(broker),
-            FACTS,
+            FACTS._replace(roll_ms=ROLL_MS),
             lambda topic: topic.value,
             port("subscription", self.subscription),
             port("publication", self.publication),

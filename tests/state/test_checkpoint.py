@@ -30,7 +30,7 @@ def changed(text: str | bytes, **changes: Any) -> str:
 
 def test_what_is_written_is_read() -> None:
     assert CommitMetadata.decode(METADATA.encode(), STREAM.cluster) == METADATA
-    rare = METADATA._replace(promoted=Promoted("night", 9), seeding=0)
+    rare = METADATA._replace(promoted=Promoted("night", 9), seeding=0, ended=1_700_000_000_000)
     assert CommitMetadata.decode(rare.encode(), STREAM.cluster) == rare
     assert Checkpoint.decode(CHECKPOINT.encode()) == CHECKPOINT
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import pytest
 from fakes.service import DAY_MS, Service, World
 
+from processor.demo.traffic import START
 from processor.ports.log import Outgoing, Topic
 from processor.ports.sessions import CacheLost, Stamp, Write
 from processor.state import restore as restoring
@@ -149,7 +150,7 @@ FOUND = Checkpoint(
     owner="former",
     offset=10,
     output=3,
-    written=0,
+    written=START,
 )
 
 

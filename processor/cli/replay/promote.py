@@ -182,6 +182,7 @@ def _publish(settings: Settings, plan: Plan, staged: list[Staged], *, as_json: b
                     subscription=log.subscription,
                     publication=log.publication,
                     takeover=takeover,
+                    clock=SYSTEM_CLOCK,
                 )
                 drive(log.subscription, promote(each))
                 bar.advance(task)

@@ -8,6 +8,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.File;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Properties;
@@ -21,6 +22,8 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 public class ReadSessions {
+    static final byte[] NOBODY = "0:".getBytes(UTF_8);
+
     public static void main(String[] arguments) throws Exception {
         Schema schema = new Schema.Parser().parse(new File(arguments[2]));
         var decoder = new BinaryMessageDecoder<GenericRecord>(GenericData.get(), schema);
@@ -36,6 +39,9 @@ public class ReadSessions {
             var ends = consumer.endOffsets(partitions);
             while (partitions.stream().anyMatch(each -> consumer.position(each) < ends.get(each))) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+                    if (Arrays.equals(record.key(), NOBODY)) {
+                        continue; // it only lets Kafka clean what was there before
+                    }
                     System.out.println(
                         record.value() == null ? ended(record) : decoder.decode(record.value()));
                 }

@@ -45,6 +45,8 @@ for partition in consumer.list_topics(topic, timeout=10).topics[topic].partition
         record = consumer.poll(0.1)
         if record is None or record.error():
             continue  # nothing yet
+        if record.key() == b"0:":
+            continue  # nobody's: it only lets Kafka clean what was there before
         if record.value() is None:
             print(json.dumps(ended(record)))
             continue

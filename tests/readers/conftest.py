@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle import Entry, decode_session
+from confluent_kafka import Producer
+from oracle import Entry, decode_session, is_nobodys
 from servers import KafkaAddress, Names, RedisAddress
 from session_commands import commanded
 from system.deployment import Deployment
@@ -23,7 +24,9 @@ class Published:
     def records(self) -> list[Entry]:
         """Every record of the output, by partition and offset, read without the processor."""
         logs = self.deployment.read(self.deployment.names.sessions)
-        return [each for log in logs.values() for each in log]
+        found = [each for log in logs.values() for each in log]
+        assert any(map(is_nobodys, found))
+        return [each for each in found if not is_nobodys(each)]
 
     @cached_property
     def sessions(self) -> list[dict[str, Any]]:
@@ -65,6 +68,9 @@ def published(
         deployment.produce(commanded(stream, seed=91, share=0.04))
         process = deployment.run("--until-end")
         assert process.wait(60) == 0, process.log[-3000:]
+        owner = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+        owner.produce(deployment.names.sessions, None, key=b"0:", partition=1)
+        assert owner.flush(10) == 0
         yield Published(deployment)
 
 

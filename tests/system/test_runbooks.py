@@ -25,6 +25,7 @@ KAFKA_TOOLS = {
     "kafka-topics": "TopicCommand",
     "kafka-transactions": "TransactionsCommand",
     "kafka-console-consumer": "consumer.ConsoleConsumer",
+    "kafka-configs": "kafka.admin.ConfigCommand",
 }
 
 
@@ -83,10 +84,13 @@ class Shell:
 
     def _kafka_tool(self, main_class: str, arguments: list[str]) -> str:
         """Run one of Kafka's tools, with this deployment's names in the place of the usual ones."""
-        deployment = self.deployment
+        names = self.deployment.names
         here = {
-            "127.0.0.1:9092": deployment.bootstrap,
-            "session-updates": deployment.names.updates,
+            "127.0.0.1:9092": self.deployment.bootstrap,
+            "session-updates": names.updates,
+            "customer-sessions": names.sessions,
+            "session-updates.dead-letters": names.dead_letters,
+            "customer-sessions.profile-claims": names.claims,
         }
         return kafka_tool(main_class, *(here.get(each, each) for each in arguments))
 
@@ -259,3 +263,20 @@ def test_more_partitions_are_needed(shell: Shell) -> None:
         for topic in ("session-updates-2", "customer-sessions-2"):
             end = consumer.get_watermark_offsets(TopicPartition(topic, 23), timeout=10)
             assert end == (0, 0)
+
+
+def test_topics_of_a_former_version(shell: Shell) -> None:
+    alter = "kafka-configs --bootstrap-server 127.0.0.1:9092 --alter --entity-type topics "
+    letters = (
+        "message.timestamp.type=CreateTime,message.timestamp.after.max.ms=9223372036854775807,"
+        "retention.ms=-1,segment.ms=604800000"
+    )
+    shell.run(f"{alter} --entity-name session-updates.dead-letters --add-config {letters}")
+    lag = "min.compaction.lag.ms=604800000"
+    shell.run(f"{alter} --entity-name customer-sessions --add-config {lag}")
+    former = shell.deployment.command("topics", "check").stdout
+    follow(shell, "Topics of a former version")
+    now = shell.answers["session-processor topics check"].stdout
+    for setting in ("segment.ms", "max.compaction.lag.ms"):
+        assert setting in former
+        assert setting not in now

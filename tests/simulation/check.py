@@ -267,7 +267,8 @@ class Check:
         promotes = told and not entries and partition in self.promotes
         if promotes:
             self.promotes[partition].take(told)
-            state.commanded = state.commanded or any(each.value is None for each in told)
+            ends = any(each.value is None for each in told)
+            state.commanded, state.ended = state.commanded or ends, state.ended or ends
         elif told != snapshots:
             raise Violation(
                 f"partition {partition}, input offsets {former} to {committed.offset}: published "

@@ -114,6 +114,7 @@ class Promoter:
                 subscription=log.subscription,
                 publication=log.publication,
                 takeover=takeover,
+                clock=process.clock,
                 batch=_BATCH,
             )
             drive(log.subscription, promote(each))

@@ -147,6 +147,20 @@ def scanner(cluster: Cluster) -> dict[str, object]:
 NO_LIMITS: Final = RecordLimits()
 
 
+def idempotent(cluster: Cluster) -> dict[str, object]:
+    """Return the properties of a producer that sends outside of transactions."""
+    return {
+        "linger.ms": 5,
+        # The input is another's topic: nothing is known of its limit, which holds for batches.
+        "batch.size": 16_384,
+        "compression.type": "lz4",
+        "message.timeout.ms": 30_000,
+        "queue.buffering.max.messages": 20_000,
+        **common(cluster),
+        "enable.idempotence": True,
+    }
+
+
 def transactional(
     cluster: Cluster, identity: str, limits: RecordLimits = NO_LIMITS
 ) -> dict[str, object]:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Protocol
 
 import pytest
+from avro_bytes import COMMANDS
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -13,13 +14,16 @@ from servers import KafkaAddress, Names
 from system.process import eventually
 
 from fakes.broker import FakeBroker, Transaction
+from fakes.commands import FakeCommands
 from fakes.hostile import spoil
 from fakes.log import FakeCoordination, FakePublication, FakeScan, FakeSubscription
 from processor.kafka.clients import Cluster, transactional
+from processor.kafka.command_sender import CommandSender
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.publication import KafkaPublication
 from processor.kafka.scan import KafkaScan
 from processor.kafka.subscription import KafkaSubscription
+from processor.ports.commands import Commands
 from processor.ports.log import (
     Committed,
     Coordination,
@@ -48,6 +52,8 @@ class LogBackend(Protocol):
     def coordination(self) -> Coordination: ...
 
     def scan(self) -> Scan: ...
+
+    def commands(self) -> Commands: ...
 
     def topicless(self) -> Coordination:
         """Return one that is told of topics that are not there."""
@@ -84,6 +90,9 @@ class FakeLog:
 
     def scan(self) -> Scan:
         return FakeScan(self.broker)
+
+    def commands(self) -> Commands:
+        return FakeCommands(self.broker)
 
     def topicless(self) -> Coordination:
         broker = FakeBroker(PARTITIONS)
@@ -140,6 +149,7 @@ class KafkaLog:
         self._admin = AdminClient(dict(self.cluster.properties))
         self._subscriptions: list[Subscription] = []
         self._publications: list[Publication] = []
+        self._commands: list[Commands] = []
         self._dead: list[Producer] = []
         made = [NewTopic(name, PARTITIONS, 1) for name in self.cluster.topics.values()]
         for future in self._admin.create_topics(made).values():
@@ -175,6 +185,11 @@ class KafkaLog:
 
     def scan(self) -> Scan:
         return KafkaScan(self.cluster)
+
+    def commands(self) -> Commands:
+        sender = CommandSender(self.cluster, COMMANDS)
+        self._commands.append(sender)
+        return sender
 
     def topicless(self) -> Coordination:
         absent = {topic: f"absent-{name}" for topic, name in self.cluster.topics.items()}
@@ -220,6 +235,8 @@ class KafkaLog:
             subscription.close()
         for publication in self._publications:
             publication.close()
+        for commands in self._commands:
+            commands.close()
         for producer in self._dead:
             with suppress(KafkaException):
                 producer.abort_transaction(5)

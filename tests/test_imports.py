@@ -38,7 +38,7 @@ HOMES = {
 }
 CLOCKED = (
     *("runtime", "partitions", "stages", "state", "bootstrap"),
-    *("dead_letters", "offsets", "registry", "replay", "telemetry"),
+    *("dead_letters", "erasure", "offsets", "registry", "replay", "telemetry"),
 )
 """The folders of what runs in a simulation too: each clock there is a parameter."""
 

@@ -19,10 +19,15 @@ _ANSWER_S: Final = 5.0
 
 
 class KafkaScan:
-    """Makes a consumer for each reading, outside of the group, and closes it at the end."""
+    """Makes a consumer for each reading, outside of the group, and closes it at the end.
 
-    def __init__(self, cluster: Cluster) -> None:
+    With `uncommitted` it reads what was aborted, or is not committed yet, too.
+    """
+
+    def __init__(self, cluster: Cluster, *, uncommitted: bool = False) -> None:
         self._cluster = cluster
+        isolation = {"isolation.level": "read_uncommitted"} if uncommitted else {}
+        self._properties = {**scanner(cluster), **isolation}
 
     def read(
         self, topic: Topic, partition: int, start: int, end: int
@@ -37,7 +42,7 @@ class KafkaScan:
         needs = self._cluster.to_read(topic)
         place = TopicPartition(name, partition, start)
         with sorting(doing, *needs):
-            consumer = Consumer(scanner(self._cluster))
+            consumer = Consumer(self._properties)
         # A fetch that the broker refuses as out of range, as it may for a moment while a
         # transaction is fenced, resets to the beginning: what was yielded must not come again.
         following = start

@@ -286,7 +286,7 @@ class Coordination(Protocol):
 
 
 class Scan(Protocol):
-    """A read_committed reader of one topic's partitions, outside of the group."""
+    """A reader of a topic's partitions, outside of the group; read_committed unless it says so."""
 
     def read(
         self, topic: Topic, partition: int, start: int, end: int

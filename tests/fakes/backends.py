@@ -9,13 +9,15 @@ import redis
 from servers import Places
 from valkeys import ValkeyCluster
 
-from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
+from fakes.redis import FakeClaims, FakeCopies, FakeDirectory, FakeSessionCache
 from fakes.redis_server import FakeServer
 from processor.local.valkey import LocalValkey
 from processor.ports.claims import Claims
+from processor.ports.copies import CachedCopies
 from processor.ports.sessions import Directory, SessionCache
 from processor.redis.claims import RedisClaims
 from processor.redis.connection import Server
+from processor.redis.copies import RedisCopies
 from processor.redis.directory import RedisDirectory
 from processor.redis.keys import Keys
 from processor.redis.sessions import RedisSessionCache
@@ -31,6 +33,8 @@ class Backend(Protocol):
     def claims(self) -> Claims: ...
 
     def directory(self) -> Directory: ...
+
+    def copies(self) -> CachedCopies: ...
 
     def delete(self, name: str, field: bytes | None = None) -> None: ...
 
@@ -58,6 +62,9 @@ class FakeBackend:
 
     def directory(self) -> Directory:
         return FakeDirectory(self.server, self.keys)
+
+    def copies(self) -> CachedCopies:
+        return FakeCopies(self.server, self.keys)
 
     def delete(self, name: str, field: bytes | None = None) -> None:
         if field is None:
@@ -103,6 +110,9 @@ class ValkeyBackend:
     def directory(self) -> Directory:
         return RedisDirectory(self.connect(), self.keys)
 
+    def copies(self) -> CachedCopies:
+        return RedisCopies(self.connect(), self.keys)
+
     def delete(self, name: str, field: bytes | None = None) -> None:
         self.server.ask(("DEL", name) if field is None else ("HDEL", name, field))
 
@@ -145,6 +155,9 @@ class ClusterBackend:
 
     def directory(self) -> Directory:
         return RedisDirectory(self.connect(), self.keys)
+
+    def copies(self) -> CachedCopies:
+        return RedisCopies(self.connect(), self.keys)
 
     def delete(self, name: str, field: bytes | None = None) -> None:
         if field is None:

@@ -329,12 +329,17 @@ class FakeCoordination:
 class FakeScan:
     """A Scan in memory."""
 
-    def __init__(self, broker: FakeBroker) -> None:
+    def __init__(self, broker: FakeBroker, *, uncommitted: bool = False) -> None:
         self._broker = broker
+        self._uncommitted = uncommitted
 
     def read(
         self, topic: Topic, partition: int, start: int, end: int
     ) -> Iterator[Sequence[Record]]:
+        if self._uncommitted:
+            entries = self._broker.logs[topic][partition].entries[start:end]
+            yield [each.record for each in entries if each.record is not None]
+            return
         position = start
         while position < end:
             stable = self._broker.extent(topic, partition).stable_end

@@ -51,7 +51,7 @@ class LogBackend(Protocol):
 
     def coordination(self) -> Coordination: ...
 
-    def scan(self) -> Scan: ...
+    def scan(self, *, uncommitted: bool = False) -> Scan: ...
 
     def commands(self) -> Commands: ...
 
@@ -88,8 +88,8 @@ class FakeLog:
     def coordination(self) -> Coordination:
         return FakeCoordination(self.broker)
 
-    def scan(self) -> Scan:
-        return FakeScan(self.broker)
+    def scan(self, *, uncommitted: bool = False) -> Scan:
+        return FakeScan(self.broker, uncommitted=uncommitted)
 
     def commands(self) -> Commands:
         return FakeCommands(self.broker)
@@ -183,8 +183,8 @@ class KafkaLog:
     def coordination(self) -> Coordination:
         return KafkaCoordination(self.cluster)
 
-    def scan(self) -> Scan:
-        return KafkaScan(self.cluster)
+    def scan(self, *, uncommitted: bool = False) -> Scan:
+        return KafkaScan(self.cluster, uncommitted=uncommitted)
 
     def commands(self) -> Commands:
         sender = CommandSender(self.cluster, COMMANDS)

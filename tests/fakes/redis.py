@@ -1,7 +1,7 @@
 """The Redis ports in memory; each object stands for one process on a `FakeServer`."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fakes.redis_server import FakeServer
 from processor.ports.claims import ClaimsFenced, ClaimsNotReady, ClaimsPending, Place
@@ -315,3 +315,28 @@ class FakeDirectory:
     def eviction_policy(self) -> str | None:
         self._server.called()
         return self._server.policy
+
+
+class FakeCopies:
+    """CachedCopies in memory."""
+
+    def __init__(self, server: FakeServer, keys: Keys) -> None:
+        self._server = server
+        self._keys = keys
+
+    def sessions(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        self._server.called()
+        pointers = self._keys.current(partition), self._keys.latest(partition)
+        for generation in {self._server.text(each) for each in pointers}:
+            stored = self._server.hashes.get(self._keys.sessions(partition, generation), {})
+            yield from ((key, value) for key, value in stored.items() if key != CHECKPOINT)
+
+    def claims(self) -> Iterator[tuple[str, str]]:
+        self._server.called()
+        generation = self._server.text(self._keys.claims(), b"generation")
+        stored = self._server.hashes.get(self._keys.holders(generation), {})
+        for field, value in stored.items():
+            if field == b"removals":
+                yield from ((profile, "") for profile in json.loads(value))
+            elif field:
+                yield field.decode(), value.decode()

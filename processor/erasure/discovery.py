@@ -1,0 +1,194 @@
+"""Which sessions an erasure ends, where, and what becomes of which claim."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from processor.core.session import profile_key, session_key
+from processor.core.update import SessionUpdate
+from processor.erasure.ids import Ids, Sought, application_of, is_key
+from processor.erasure.reading import Values, key_of
+from processor.ports.log import Coordination, Record, Scan, Topic
+from processor.stages.decode import Decode
+
+Passed = Callable[[int], object]
+"""Told how many offsets were passed."""
+_FIRST: Final = 0
+"""Where a session is ended that has no record: only its claims are, which are of no partition."""
+
+
+class Reading(NamedTuple):
+    """A log, read by what is committed."""
+
+    coordination: Coordination
+    scan: Scan
+    values: Values
+    passed: Passed = lambda _: None
+
+    def records(self, topic: Topic, starts: Mapping[int, int] | None = None) -> Iterator[Record]:
+        """Yield a topic's records up to the ends that it has for now, by partition and offset."""
+        for partition in range(self.coordination.partitions(topic)):
+            extent = self.coordination.extent(topic, partition)
+            start = max(extent.start, (starts or {}).get(partition, extent.start))
+            for chunk in self.scan.read(topic, partition, start, extent.stable_end):
+                yield from chunk
+            self.passed(max(0, extent.stable_end - start))
+
+
+class Target(NamedTuple):
+    """A session that is ended, by its key and in these partitions, with what becomes of claims.
+
+    The profiles are keys of their claims.
+    """
+
+    key: str
+    partitions: tuple[int, ...]
+    forget: tuple[str, ...]
+    release: tuple[str, ...]
+
+
+class Discovered(NamedTuple):
+    """What is to be done, and what of the question was found nowhere."""
+
+    targets: tuple[Target, ...]
+    unknown: Ids
+    """Sessions, profiles and identifiers that neither output, claims nor waiting updates name."""
+
+    @property
+    def sessions(self) -> frozenset[str]:
+        """The keys of what is ended."""
+        return frozenset(target.key for target in self.targets)
+
+
+class Discovery:
+    """Finds the sessions that were asked for by name, by profile or by identifier.
+
+    A session is a profile's where the claims say so, where any of its snapshots names it that the
+    output still has, or where an update does that is yet to be processed. To be used once.
+    """
+
+    def __init__(self, asked: Ids, log: Reading, fresh: Callable[[], str]) -> None:
+        """`fresh` returns a name that nobody ever had."""
+        self._asked = asked
+        self._fresh = fresh
+        self._log = log
+        self._keys = set(asked.sessions)
+        self._met: set[str] = set()
+        """What of the question was found: keys, keys of profiles, identifiers."""
+        self._partitions = defaultdict[str, set[int]](set)
+        self._profiles = defaultdict[str, set[str]](set)
+        """By session, the profiles that it may hold when the command is folded."""
+        self._ownerless: set[str] = set()
+
+    def __call__(self) -> Discovered:
+        """Read claims, what is yet to be processed, and the output. Raises what these do."""
+        # First: what is processed after this is read as an update below, what was before, is in
+        # the output and the claims by now.
+        waiting = self._committed()
+        if self._asked.profiles:
+            self._by_claims()
+        if self._asked.profiles or self._asked.identifiers:
+            self._by_updates(waiting)
+            self._by_snapshots()
+        self._places()
+        self._held()
+        self._waiting(waiting)
+        return self._discovered()
+
+    def _committed(self) -> dict[int, int]:
+        asked = self._log.coordination
+        found = {
+            partition: asked.committed(partition, stable=False)
+            for partition in range(asked.partitions(Topic.UPDATES))
+        }
+        return {partition: each.offset for partition, each in found.items() if each is not None}
+
+    def _by_claims(self) -> None:
+        holders: dict[str, str] = {}
+        for record in self._log.records(Topic.CLAIMS):
+            profile = key_of(record)
+            if profile in self._asked.profiles:
+                holders.pop(profile, None)
+                if record.value is not None:
+                    holders[profile] = record.value.decode(errors="replace")
+        self._met |= holders.keys()
+        self._keys.update(filter(is_key, holders.values()))
+        self._ownerless = {profile for profile, holder in holders.items() if not holder}
+
+    def _by_snapshots(self) -> None:
+        sought = Sought.plain(self._asked)
+        for record in self._log.records(Topic.SESSIONS):
+            if record.value is not None:
+                named = self._log.values.of_snapshot(record.value)
+                if named.is_sought(sought) and is_key(key := key_of(record)):
+                    self._keys.add(key)
+                    self._met.update(named.profiles, named.identifiers)
+
+    def _by_updates(self, waiting: Mapping[int, int]) -> None:
+        for _, update in self._updates(waiting):
+            profile = profile_key(update.application_id, update.profile_id or "")
+            identifiers = self._asked.identifiers.intersection(update.identifiers or ())
+            if profile in self._asked.profiles or identifiers:
+                self._keys.add(session_key(update.application_id, update.integration_id))
+                self._met.update([profile], identifiers)
+
+    def _places(self) -> None:
+        """Find the partitions in which the output has the sessions."""
+        for record in self._log.records(Topic.SESSIONS):
+            if (key := key_of(record)) in self._keys:
+                self._partitions[key].add(record.partition)
+
+    def _held(self) -> None:
+        """Find the claims that the sessions hold."""
+        holders: dict[str, str] = {}
+        for record in self._log.records(Topic.CLAIMS):
+            profile, holder = key_of(record), (record.value or b"").decode(errors="replace")
+            holders.pop(profile, None)
+            if holder in self._keys:
+                holders[profile] = holder
+        for profile, holder in holders.items():
+            self._profiles[holder].add(profile)
+            self._met.add(holder)
+
+    def _waiting(self, waiting: Mapping[int, int]) -> None:
+        """Find where updates to the sessions wait, and the profiles that these will claim."""
+        for partition, update in self._updates(waiting):
+            key = session_key(update.application_id, update.integration_id)
+            if key in self._keys:
+                self._partitions[key].add(partition)
+                if update.profile_id:
+                    profile = profile_key(update.application_id, update.profile_id)
+                    self._profiles[key].add(profile)
+
+    def _updates(self, waiting: Mapping[int, int]) -> Iterator[tuple[int, SessionUpdate]]:
+        decode = Decode(self._log.values.updates, self._log.values.commands)
+        for record in self._log.records(Topic.UPDATES, waiting):
+            update = decode.read(record)
+            if isinstance(update, SessionUpdate):
+                yield record.partition, update
+
+    def _discovered(self) -> Discovered:
+        forgotten = self._asked.profiles
+        targets = {
+            key: Target(
+                key,
+                tuple(sorted(self._partitions[key])) or (_FIRST,),
+                tuple(sorted(self._profiles[key] & forgotten)),
+                tuple(sorted(self._profiles[key] - forgotten)),
+            )
+            for key in sorted(self._keys)
+            if key in self._partitions or self._profiles[key]
+        }
+        self._met |= targets.keys()
+        for profile in sorted(self._ownerless):
+            self._carry(targets, profile)
+        unknown = Ids(*(frozenset(kind - self._met) for kind in self._asked))
+        return Discovered(tuple(targets.values()), unknown)
+
+    def _carry(self, targets: dict[str, Target], profile: str) -> None:
+        """Have a claim without an owner removed: by any session of its application, or by none."""
+        application = application_of(profile)
+        found = (key for key in targets if application_of(key) == application)
+        key = next(found, "") or session_key(application, self._fresh())
+        target = targets.get(key, Target(key, (_FIRST,), (), ()))
+        targets[key] = target._replace(forget=(*target.forget, profile))

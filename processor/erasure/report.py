@@ -1,0 +1,140 @@
+"""What was erased, and by when it is gone from each place: a JSON document without any value."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple
+
+from processor.erasure.ids import Ids
+from processor.errors import InputError
+
+FORMAT: Final = 1
+
+_TIMES: Final = ("asked_at", "applied_at", "verified_at")
+_PLACE_TIMES: Final = ("values_by", "keys_by")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+State = Literal["gone", "gone by", "kept", "not ours"]
+
+
+class PlaceState(NamedTuple):
+    """What stands in one place. Times are in milliseconds since 1970."""
+
+    place: str
+    state: State
+    records: int
+    """How many named an id when it was looked at."""
+    values_by: int | None = None
+    """When no value is there any more; None: gone, or never by the settings that there are."""
+    keys_by: int | None = None
+    """The same of keys without a value."""
+    what_to_do: str = ""
+
+
+class Where(NamedTuple):
+    """Which deployment a report is about."""
+
+    cluster: str
+    group: str
+    updates: str
+    sessions: str
+
+
+class Report(NamedTuple):
+    """A report, which holds the ids until nothing of them is found any more, and then hashes."""
+
+    where: Where
+    asked_at: int
+    salt: str
+    """What the hashes are made with."""
+    hashed: bool
+    ids: Ids
+    """Also the sessions that were found by a profile or an identifier."""
+    commands: int
+    behind: Mapping[int, int] | None = None
+    """The input offset behind the last command, by partition, or else the end that it was read to;
+    None: nothing is known to be sent."""
+    read_to: Mapping[int, int] = {}
+    """The ends of the input before it was looked for what to erase."""
+    applied_at: int | None = None
+    """When the service was seen to have passed the commands."""
+    verified_at: int | None = None
+    """When everything was found gone."""
+    places: Sequence[PlaceState] = ()
+
+    def hash_ids(self) -> "Report":
+        """Return it with hashes in the place of ids."""
+        if self.hashed:
+            return self
+        return self._replace(hashed=True, ids=self.ids.hashed(self.salt))
+
+    def encode(self) -> bytes:
+        """Return the report as JSON."""
+        fields = {
+            "format": FORMAT,
+            **self._asdict(),
+            "where": self.where._asdict(),
+            "ids": {name: sorted(kind) for name, kind in self.ids._asdict().items()},
+            **{name: _iso(getattr(self, name)) for name in _TIMES},
+            "places": [
+                {**each._asdict(), **{name: _iso(getattr(each, name)) for name in _PLACE_TIMES}}
+                for each in self.places
+            ],
+        }
+        return json.dumps(fields, indent=2, ensure_ascii=False).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, text: bytes) -> "Report":
+        """Read a report. Raises InputError for what is none that this version knows."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            if fields.pop("format") != FORMAT:
+                raise InputError(
+                    "the report has a format that this version cannot read",
+                    hint="use the version that wrote it. Nothing was changed",
+                )
+            return cls(
+                **{
+                    **fields,
+                    "where": Where(**fields["where"]),
+                    "ids": Ids(**{name: frozenset(kind) for name, kind in fields["ids"].items()}),
+                    "behind": fields["behind"] and _by_partition(fields["behind"]),
+                    "read_to": _by_partition(fields["read_to"]),
+                    **{name: _ms(fields[name]) for name in _TIMES},
+                    "places": tuple(
+                        PlaceState(**{**each, **{name: _ms(each[name]) for name in _PLACE_TIMES}})
+                        for each in fields["places"]
+                    ),
+                }
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(
+                "the file is no report of `sessions erase`",
+                hint="give the file that `sessions erase --yes` wrote. Nothing was changed",
+            ) from error
+
+    def require(self, where: Where) -> None:
+        """Raise InputError where the report is about another deployment."""
+        for name, own, theirs in zip(Where._fields, self.where, where, strict=True):
+            if own != theirs:
+                raise InputError(
+                    f"the report is of another deployment: its {name} is {own}, and that of these "
+                    f"settings {theirs}",
+                    hint="give the settings of the deployment that it was made of. Nothing was "
+                    "changed",
+                )
+
+
+def _by_partition(found: Mapping[str, int]) -> dict[int, int]:
+    return {int(partition): offset for partition, offset in found.items()}
+
+
+def _iso(moment: int | None) -> str | None:
+    if moment is None:
+        return None
+    return (_EPOCH + moment * _MILLISECOND).isoformat(timespec="milliseconds")
+
+
+def _ms(text: str | None) -> int | None:
+    return None if text is None else (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND

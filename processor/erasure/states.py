@@ -1,0 +1,140 @@
+"""By when it is gone from each place, and whether it is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
+
+from processor.erasure.lifetimes import Lifetime
+from processor.erasure.report import PlaceState, Report
+from processor.erasure.search import Found
+
+REDIS: Final = "redis"
+_REPLAY: Final = "replay "
+NOT_OURS: Final = (
+    PlaceState(
+        "redis persistence",
+        "not ours",
+        0,
+        what_to_do="if Redis writes files, have it write them anew once it is gone from there: "
+        "BGSAVE, BGREWRITEAOF, on replicas too; delete older ones and their backups",
+    ),
+    PlaceState(
+        "files",
+        "not ours",
+        0,
+        what_to_do="delete what `produce` was given, what `sessions export` and `dead-letters "
+        "export` wrote, and the files for --offsets-file or --from-file that name it",
+    ),
+    PlaceState(
+        "readers of the topics",
+        "not ours",
+        0,
+        what_to_do="whoever copied output, letters or input elsewhere must erase there; readers of "
+        "the output see a record without a value",
+    ),
+)
+"""Places that only somebody else can look into. A produce or a redrive keeps no id in Kafka."""
+
+_BY_ITSELF: Final = frozenset({"output", "claims", "input"})
+"""Where the commands, and what comes of them, name the ids for a time, whatever was there."""
+
+
+def replay_place(name: str) -> str:
+    """Return what a replay is called among the places."""
+    return f"{_REPLAY}{name}"
+
+
+def states(
+    found: Mapping[str, Found], lifetimes: Mapping[str, Lifetime], from_ms: int
+) -> tuple[PlaceState, ...]:
+    """Return what stands in each place where the commands are applied at `from_ms`.
+
+    A record with a later timestamp holds up compaction and retention until then.
+    """
+    places = [_state(place, each, lifetimes.get(place), from_ms) for place, each in found.items()]
+    return (*places, *NOT_OURS)
+
+
+def _state(place: str, found: Found, lifetime: Lifetime | None, from_ms: int) -> PlaceState:
+    if not found.records and place not in _BY_ITSELF:
+        return PlaceState(place, "gone", 0)
+    if place == REDIS:
+        return PlaceState(place, "gone by", found.records, from_ms, from_ms)
+    if lifetime is None:
+        name = place.removeprefix(_REPLAY)
+        drop = f"`session-processor replay drop {name}`: a replay keeps all until then"
+        return PlaceState(place, "kept", found.records, what_to_do=drop)
+    start = max(from_ms, found.newest)
+    values_by = None if lifetime.value_ms is None else start + lifetime.value_ms
+    if lifetime.key_ms is None:
+        advice = f"set {lifetime.setting} of the topic: by what it is now, this never ends"
+        return PlaceState(place, "kept", found.records, values_by, None, advice)
+    return PlaceState(place, "gone by", found.records, values_by, start + lifetime.key_ms)
+
+
+class Verdict(NamedTuple):
+    """What `--verify` says of a place."""
+
+    place: str
+    verdict: Literal["gone", "gone by", "kept", "not ours", "should be gone", "began again"]
+    records: int
+    values_by: int | None
+    keys_by: int | None
+    at: tuple[str, ...]
+    what_to_do: str
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it is not as it should be."""
+        return self.verdict in {"should be gone", "began again"}
+
+
+def verdicts(report: Report, found: Mapping[str, Found], now_ms: int) -> list[Verdict]:
+    """Return what is to be said of each place: what was searched, then what is not ours."""
+    told = {each.place: each for each in report.places}
+    searched = [
+        _verdict(told.get(place) or PlaceState(place, "gone", 0), each, now_ms)
+        for place, each in found.items()
+    ]
+    others = [
+        Verdict(each.place, "not ours", 0, None, None, (), each.what_to_do)
+        for each in report.places
+        if each.state == "not ours"
+    ]
+    return [*searched, *others]
+
+
+def _verdict(told: PlaceState, found: Found, now_ms: int) -> Verdict:
+    place, state, _, values_by, keys_by, advice = told
+    verdict: str = state
+    if found.again:
+        verdict = "began again"
+        advice = "it was sent again after the erasure: erase it once more"
+    elif not found.records:
+        return Verdict(place, "gone", 0, None, None, (), "")
+    elif place.startswith(_REPLAY):
+        verdict = "kept"
+        advice = advice or _state(place, found, None, 0).what_to_do
+    elif _is_late(found.values, values_by, state, now_ms) or _is_late(
+        found.keys, keys_by, state, now_ms
+    ):
+        verdict = "should be gone"
+        advice = _LATE.get(place, _LATE_TOPIC)
+    return Verdict(place, verdict, found.records, values_by, keys_by, found.at, advice)  # type: ignore[arg-type]
+
+
+_LATE_TOPIC: Final = (
+    "does the partition get records at all, and does the broker's log cleaner run? `topics check` "
+    "compares the settings"
+)
+_LATE: Final = {REDIS: "`sessions erase` once more; a lost Redis is rebuilt without it"}
+
+
+def _is_late(count: int, by: int | None, state: str, now_ms: int) -> bool:
+    if not count:
+        return False
+    return state == "gone" if by is None else now_ms > by
+
+
+def is_done(judged: Sequence[Verdict]) -> bool:
+    """Whether nothing is found any more in any place that can be searched."""
+    return all(each.verdict in {"gone", "not ours"} for each in judged)

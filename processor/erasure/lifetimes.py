@@ -14,7 +14,7 @@ _NEVER_MS: Final = 100 * 366 * 24 * 3600 * 1000
 
 
 class Lifetime(NamedTuple):
-    """Milliseconds until a value, and what is left of it then, is gone; None: there is no end."""
+    """Milliseconds until a value is gone, and its key too; None: there is no end."""
 
     value_ms: int | None
     key_ms: int | None
@@ -24,39 +24,37 @@ class Lifetime(NamedTuple):
 
 def lifetime(settings: Mapping[str, str]) -> Lifetime:
     """Return how long a topic with these settings, the broker's defaults among them, keeps it."""
-    policies = settings.get("cleanup.policy", "delete").split(",")
-    segment = _number(settings, "segment.ms")
+    policies = settings.get("cleanup.policy", "").split(",")
     found = [
-        how
-        for policy, how in (
-            ("compact", _compacted(settings, segment)),
-            ("delete", _deleted(settings, segment)),
-        )
+        how(settings)
+        for policy, how in (("compact", _compacted), ("delete", _deleted))
         if policy in policies
     ]
     ended = [each for each in found if each.key_ms is not None]
-    return min(ended or found, key=lambda each: each.key_ms or 0)
+    return next(iter(ended[::-1] or found), Lifetime(None, None, "cleanup.policy"))
 
 
-def _compacted(settings: Mapping[str, str], segment: int) -> Lifetime:
-    once = segment + _number(settings, "max.compaction.lag.ms")
-    if once >= _NEVER_MS:
-        return Lifetime(None, None, "max.compaction.lag.ms")
-    twice = 2 * once + _number(settings, "delete.retention.ms")
-    return Lifetime(once, None, "delete.retention.ms") if twice >= _NEVER_MS else _of(once, twice)
+def _compacted(settings: Mapping[str, str]) -> Lifetime:
+    segment, lag, deletes = _times(
+        settings, "segment.ms", "max.compaction.lag.ms", "delete.retention.ms"
+    )
+    for time, name in ((segment, "segment.ms"), (lag, "max.compaction.lag.ms")):
+        if time is None:
+            return Lifetime(None, None, name)
+    once = (segment or 0) + (lag or 0)
+    if deletes is None:
+        return Lifetime(once, None, "delete.retention.ms")
+    return Lifetime(once, 2 * once + deletes)
 
 
-def _deleted(settings: Mapping[str, str], segment: int) -> Lifetime:
-    retention = _number(settings, "retention.ms")
-    kept = segment + retention
-    if retention < 0 or kept >= _NEVER_MS:
-        return Lifetime(None, None, "retention.ms")
-    return _of(kept, kept)
+def _deleted(settings: Mapping[str, str]) -> Lifetime:
+    segment, retention = _times(settings, "segment.ms", "retention.ms")
+    if segment is None or retention is None:
+        return Lifetime(None, None, "retention.ms" if retention is None else "segment.ms")
+    return Lifetime(segment + retention, segment + retention)
 
 
-def _of(value_ms: int, key_ms: int) -> Lifetime:
-    return Lifetime(value_ms, key_ms)
-
-
-def _number(settings: Mapping[str, str], name: str) -> int:
-    return int(settings.get(name, _NEVER_MS))
+def _times(settings: Mapping[str, str], *names: str) -> list[int | None]:
+    """Return what settings say, None for one that means for ever or is not told."""
+    found = (int(settings.get(name, -1)) for name in names)
+    return [each if 0 <= each < _NEVER_MS else None for each in found]

@@ -122,7 +122,7 @@ class Erasure:
         report.require(deployment.where)
         if report.behind is None:
             raise InputError(
-                "by this report nothing was sent: that run was ended before",
+                "by this report it is not known that anything was sent: that run ended before",
                 hint="erase once more, with another --report. Nothing was changed",
             )
         sought = Sought(report.ids, report.salt if report.hashed else "")

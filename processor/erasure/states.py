@@ -38,6 +38,16 @@ _BY_ITSELF: Final = frozenset({"output", "claims", "input"})
 """Where the commands, and what comes of them, name the ids for a time, whatever was there."""
 
 
+_LATE: Final = (
+    "does the partition get records at all, and does the broker's log cleaner run? `topics check` "
+    "compares the settings"
+)
+_LATE_IN_REDIS: Final = (
+    "where it stays once the commands are applied it came with an update at the same time: erase "
+    "it once more"
+)
+
+
 def replay_place(name: str) -> str:
     """Return what a replay is called among the places."""
     return f"{_REPLAY}{name}"
@@ -58,7 +68,7 @@ def _state(place: str, found: Found, lifetime: Lifetime | None, from_ms: int) ->
     if not found.records and place not in _BY_ITSELF:
         return PlaceState(place, "gone", 0)
     if place == REDIS:
-        return PlaceState(place, "gone by", found.records, from_ms, from_ms)
+        return PlaceState(place, "gone by", found.records, from_ms, from_ms, _LATE_IN_REDIS)
     if lifetime is None:
         name = place.removeprefix(_REPLAY)
         drop = f"`session-processor replay drop {name}`: a replay keeps all until then"
@@ -118,15 +128,8 @@ def _verdict(told: PlaceState, found: Found, now_ms: int) -> Verdict:
         found.keys, keys_by, state, now_ms
     ):
         verdict = "should be gone"
-        advice = _LATE.get(place, _LATE_TOPIC)
+        advice = _LATE_IN_REDIS if place == REDIS else _LATE
     return Verdict(place, verdict, found.records, values_by, keys_by, found.at, advice)  # type: ignore[arg-type]
-
-
-_LATE_TOPIC: Final = (
-    "does the partition get records at all, and does the broker's log cleaner run? `topics check` "
-    "compares the settings"
-)
-_LATE: Final = {REDIS: "`sessions erase` once more; a lost Redis is rebuilt without it"}
 
 
 def _is_late(count: int, by: int | None, state: str, now_ms: int) -> bool:

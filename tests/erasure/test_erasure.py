@@ -388,7 +388,7 @@ def test_without_a_service_the_report_is_gone_on_with_later(scene: Scene) -> Non
     after, told = scene.verify(sent)
     assert after.applied_at
     assert told["output"] == "gone by"
-    with pytest.raises(InputError, match="nothing was sent"):
+    with pytest.raises(InputError, match="not known that anything was sent"):
         scene.verify(plan.report)
 
 

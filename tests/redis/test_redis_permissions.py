@@ -16,6 +16,7 @@ from processor.ports.sessions import Stamp, Want, Write
 from processor.reader import SessionReader
 from processor.redis.claims import RedisClaims
 from processor.redis.connection import Server
+from processor.redis.copies import RedisCopies
 from processor.redis.directory import RedisDirectory
 from processor.redis.keys import Keys
 from processor.redis.removal import remove
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.servers
 
 SERVICE, READER = rule("processor"), rule("session-reader")
 CLUSTER = besides("a Redis Cluster")
+SEARCH = besides("`sessions erase`")
 READER_OF_CLUSTER = besides("a reader with `redis.RedisCluster`")
 PASSWORD = "planted"  # noqa: S105
 LIMIT = 1_000_000
@@ -121,6 +123,25 @@ def prefix(valkey_backend: ValkeyBackend) -> str:
     """A prefix with a session in it, and a schema."""
     use_all(valkey_backend.connect(), valkey_backend.keys)
     return valkey_backend.keys.meta().removesuffix(":meta")
+
+
+def search_as(allowed: Rule, valkey: LocalValkey, prefix: str) -> None:
+    with user(allowed.under(prefix), valkey) as who:
+        server = Server.from_url(valkey.url.replace("redis://", f"redis://{who}@"), timeout=2)
+        try:
+            copies = RedisCopies(server, Keys(prefix))
+            assert [*copies.sessions(1)] == [(b"1:a", b"B")]
+            assert dict(copies.claims()) == {"1:p": "1:a", "1:q": "1:b"}
+        finally:
+            server.close()
+
+
+def test_a_search_needs_what_is_documented_besides(
+    valkey_backend: ValkeyBackend, prefix: str
+) -> None:
+    search_as(SERVICE.plus(*SEARCH), valkey_backend.valkey, prefix)
+    with pytest.raises(Forbidden, match="'hscan'"):
+        search_as(SERVICE, valkey_backend.valkey, prefix)
 
 
 def read_as(allowed: Rule, valkey: LocalValkey, prefix: str) -> str | None:

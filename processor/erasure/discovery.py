@@ -118,7 +118,7 @@ class Discovery:
     def _by_snapshots(self) -> None:
         sought = Sought.plain(self._asked)
         for record in self._log.records(Topic.SESSIONS):
-            if record.value is not None:
+            if record.value is not None and sought.may_be_in(record.value):
                 named = self._log.values.of_snapshot(record.value)
                 if named.is_sought(sought) and is_key(key := key_of(record)):
                     self._keys.add(key)

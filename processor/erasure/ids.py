@@ -10,6 +10,8 @@ from processor.errors import InputError
 _KEY: Final = re.compile(r"[1-9][0-9]{0,9}:.+", re.DOTALL)
 _LARGEST_INT: Final = 2**31 - 1
 _HASH_BYTES: Final = 16
+_FEW: Final = 16
+"""To look for each of more texts takes longer than to read a value."""
 
 
 class Ids(NamedTuple):
@@ -103,10 +105,11 @@ class Sought:
         """Whether it is such an identifier."""
         return self._as_kept(text) in self._ids.identifiers
 
-    @property
-    def in_values(self) -> bool:
-        """Whether a session's value must be read to tell."""
-        return bool(self._ids.profiles or self._ids.identifiers)
+    def may_be_in(self, value: bytes) -> bool:
+        """Whether a value must be read to tell: Avro has a text's bytes as they are."""
+        if not self._ids.profiles and not self._ids.identifiers:
+            return False
+        return bool(self._salt) or len(self._texts) > _FEW or self.stands_in(value)
 
     def stands_in(self, value: bytes) -> bool:
         """Whether bytes that cannot be read hold one; never where only hashes are known."""

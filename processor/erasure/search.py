@@ -127,7 +127,7 @@ class Search:
 
     def _snapshot(self, partition: int, key: str, snapshot: bytes) -> Hit | None:
         is_key = self._sought.session(key)
-        if not is_key and not self._sought.in_values:
+        if not is_key and not self._sought.may_be_in(snapshot):
             return None
         named = self._values.of_snapshot(snapshot)
         if not is_key and not named.is_sought(self._sought):
@@ -148,13 +148,13 @@ class Search:
 
     def _unpublished(self, record: Record, offset: int) -> Hit | None:
         """Return what a record is that was sent, to this input offset. A command begins nothing."""
+        is_key = self._sought.session(key_of(record))
         named = self._values.of_input(record)
         if named is None:
             text = (record.key or b"") + b" " + (record.value or b"")
             names_one = self._sought.stands_in(text)
         else:
             names_one = named.is_sought(self._sought)
-        is_key = self._sought.session(key_of(record))
         if not names_one and not is_key:
             return None
         begins = named is None or not named.is_command

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.servers
 
 SERVICE, READER = rule("processor"), rule("session-reader")
 CLUSTER = besides("a Redis Cluster")
-SEARCH = besides("`sessions erase`")
+SEARCH = besides("the search of `sessions erase`")
 READER_OF_CLUSTER = besides("a reader with `redis.RedisCluster`")
 PASSWORD = "planted"  # noqa: S105
 LIMIT = 1_000_000

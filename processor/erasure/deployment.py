@@ -40,9 +40,9 @@ class Deployment(NamedTuple):
         return range(self.coordination.partitions(Topic.UPDATES))
 
     def ends(self) -> dict[int, int]:
-        """Return where the input ends for now, by partition."""
+        """Return up to where the input can be read now, by partition."""
         asked = self.coordination
-        return {each: asked.extent(Topic.UPDATES, each).end for each in self.partitions}
+        return {each: asked.extent(Topic.UPDATES, each).stable_end for each in self.partitions}
 
     def search(self, sought: Sought, since: Since, passed: Passed) -> dict[str, Found]:
         """Search every place."""

@@ -8,11 +8,15 @@ from processor.core.session import profile_key, session_key
 from processor.core.update import SessionUpdate
 from processor.erasure.ids import Ids, Sought, application_of, is_key
 from processor.erasure.reading import Values, key_of
+from processor.errors import Unavailable
+from processor.ports.clock import Clock
 from processor.ports.log import Coordination, Record, Scan, Topic
 from processor.stages.decode import Decode
 
 Passed = Callable[[int], object]
 """Told how many offsets were passed."""
+_OPEN_S: Final = 30.0
+"""How long a transaction may stay open; a dead owner's ends within half of that."""
 _FIRST: Final = 0
 """Where a session is ended that has no record: only its claims are, which are of no partition."""
 
@@ -23,16 +27,39 @@ class Reading(NamedTuple):
     coordination: Coordination
     scan: Scan
     values: Values
-    passed: Passed = lambda _: None
+    clock: Clock
+    passed: Passed
 
-    def records(self, topic: Topic, starts: Mapping[int, int] | None = None) -> Iterator[Record]:
-        """Yield a topic's records up to the ends that it has for now, by partition and offset."""
+    def records(self, topic: Topic) -> Iterator[Record]:
+        """Yield a topic's records up to the ends that it has for now, by partition and offset.
+
+        Transactions that are open are waited out: their offsets may be committed already. Raises
+        Unavailable where one stays open.
+        """
         for partition in range(self.coordination.partitions(topic)):
-            extent = self.coordination.extent(topic, partition)
-            start = max(extent.start, (starts or {}).get(partition, extent.start))
-            for chunk in self.scan.read(topic, partition, start, extent.stable_end):
+            start, _, end = self.coordination.extent(topic, partition)
+            moved = self.clock.monotonic()
+            for chunk in self.scan.read(topic, partition, start, end):
                 yield from chunk
-            self.passed(max(0, extent.stable_end - start))
+                if chunk:
+                    moved = self.clock.monotonic()
+                elif self.clock.monotonic() - moved > _OPEN_S:
+                    raise Unavailable(
+                        f"a transaction has been open in the {topic.value}, partition {partition}, "
+                        f"for {_OPEN_S:.0f} s: what it holds cannot be told",
+                        hint='docs/operations.md, "A partition is stalled", says how to end it. '
+                        "Nothing was changed",
+                    )
+            self.passed(end - start)
+
+    def waiting(self, starts: Mapping[int, int]) -> Iterator[Record]:
+        """Yield the input's records from these offsets on, else from its start, that are stable."""
+        for partition in range(self.coordination.partitions(Topic.UPDATES)):
+            start, end, _ = self.coordination.extent(Topic.UPDATES, partition)
+            start = max(start, starts.get(partition, start))
+            for chunk in self.scan.read(Topic.UPDATES, partition, start, end):
+                yield from chunk
+            self.passed(max(0, end - start))
 
 
 class Target(NamedTuple):
@@ -162,7 +189,7 @@ class Discovery:
 
     def _updates(self, waiting: Mapping[int, int]) -> Iterator[tuple[int, SessionUpdate]]:
         decode = Decode(self._log.values.updates, self._log.values.commands)
-        for record in self._log.records(Topic.UPDATES, waiting):
+        for record in self._log.waiting(waiting):
             update = decode.read(record)
             if isinstance(update, SessionUpdate):
                 yield record.partition, update

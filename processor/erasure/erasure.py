@@ -68,7 +68,13 @@ class Erasure:
         deployment = self._deployment
         require_commands_known(deployment.coordination, deployment.partitions)
         ends = deployment.ends()
-        log = Reading(deployment.coordination, deployment.scan, deployment.values, self._passed)
+        log = Reading(
+            deployment.coordination,
+            deployment.scan,
+            deployment.values,
+            self._clock,
+            self._passed,
+        )
         discovered = Discovery(asked, log, self._fresh)()
         ids = asked.with_sessions(discovered.sessions)
         found = deployment.search(Sought(ids), Since(), self._passed)

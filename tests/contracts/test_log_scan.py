@@ -43,19 +43,6 @@ def test_a_scan_leaves_out_what_only_lets_segments_roll(log: LogBackend) -> None
     assert scanned(log, Topic.CLAIMS, 1) == []
 
 
-def test_an_uncommitted_scan_yields_what_was_aborted_and_what_is_open(log: LogBackend) -> None:
-    membership = member(join(log))
-    publication = log.publication()
-    publication.begin()
-    publication.send([a_snapshot(0, b"aborted")])
-    publication.flush()
-    publication.abort()
-    log.die([a_snapshot(0, b"open")], {0: Committed(1, "")}, membership)
-    end = log.coordination().extent(Topic.SESSIONS, 0).end
-    chunks = log.scan(uncommitted=True).read(Topic.SESSIONS, 0, 0, end)
-    assert [record.value for chunk in chunks for record in chunk] == [b"aborted", b"open"]
-
-
 def test_a_scan_ends_at_its_end_though_no_record_is_there(log: LogBackend) -> None:
     log.feed([a_letter(0, b"%d" % n) for n in range(3)], marked=True)
     assert log.coordination().extent(Topic.DEAD_LETTERS, 0).end == 4
@@ -123,3 +110,16 @@ def test_a_scan_waits_out_an_open_transaction(log: LogBackend) -> None:
     eventually("the id fenced", lambda: coordination.fence(identity))
     rest = [record for chunk in chunks for record in chunk]
     assert [each.value for each in first + rest] == [b"before", b"after"]
+
+
+def test_an_uncommitted_scan_yields_what_was_aborted_and_what_is_open(log: LogBackend) -> None:
+    membership = member(join(log))
+    publication = log.publication()
+    publication.begin()
+    publication.send([a_snapshot(0, b"aborted")])
+    publication.flush()
+    publication.abort()
+    log.die([a_snapshot(0, b"open")], {0: Committed(1, "")}, membership)
+    end = log.coordination().extent(Topic.SESSIONS, 0).end
+    chunks = log.scan(uncommitted=True).read(Topic.SESSIONS, 0, 0, end)
+    assert [record.value for chunk in chunks for record in chunk] == [b"aborted", b"open"]

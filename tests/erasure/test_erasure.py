@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from avro_bytes import COMMANDS, SCHEMAS, SNAPSHOTS
-from fakes.broker import Entry
+from fakes.broker import Entry, Transaction
 from fakes.clock import FakeClock
 from fakes.commands import FakeCommands
 from fakes.log import FakeCoordination, FakeScan
@@ -280,6 +280,19 @@ def test_an_aborted_snapshot_is_found(scene: Scene) -> None:
     assert scene.look(profiles=["1:ann"]).found["output"].records == 5
 
 
+def test_an_open_transaction_is_waited_out_and_one_that_stays_is_told(scene: Scene) -> None:
+    broker = scene.world.broker
+    key, place = b"1:late", partition_of(b"1:late")
+    value = scene.world.records(Topic.SESSIONS, partition_of(b"1:of-ann"))[-1].value
+    transaction = broker.open["stranger"] = Transaction()
+    broker.append(Outgoing(Topic.SESSIONS, place, 1, key, value, ()), transaction)
+    with pytest.raises(Unavailable, match="open in the sessions, partition"):
+        scene.look(profiles=["1:ann"])
+    scene.world.clock.after(5, lambda: broker.end("stranger", commit=True))
+    keys = {each.key for each in scene.look(profiles=["1:ann"]).discovered.targets}
+    assert keys == {"1:of-ann", "1:of-ann-too", "1:late"}
+
+
 def test_sessions_that_began_again_are_told(scene: Scene) -> None:
     report = scene.erase(sessions=["1:of-bob"], profiles=["1:ann"])
     scene.wait(30)
@@ -371,7 +384,7 @@ def test_a_replay_keeps_all_until_it_is_dropped(scene: Scene) -> None:
 
 def test_a_record_of_the_future_holds_up_what_is_behind_it(scene: Scene) -> None:
     ahead = scene.world.clock.now_ms() + 100 * DAY
-    scene.world.broker.append(Outgoing(Topic.SESSIONS, 0, ahead, b"0:", None, ()))
+    scene.world.broker.append(Outgoing(Topic.SESSIONS, 0, ahead, b"1:else", None, ()))
     (output, *_) = scene.look(profiles=["1:ann"]).report.places
     assert output.keys_by == ahead + 25 * DAY
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import uuid4
 
 import typer
@@ -22,6 +22,9 @@ from processor.ports.clock import SYSTEM_CLOCK
 if TYPE_CHECKING:
     from processor.erasure.erasure import Erasure, Plan
     from processor.erasure.report import PlaceState, Report
+
+_SHOWN: Final = 20
+"""How many sessions are told to people."""
 
 
 @takes_blocks
@@ -123,6 +126,8 @@ def _fresh() -> str:
 
 
 def _tell_plan(plan: "Plan", *, as_json: bool) -> None:
+    targets = plan.discovered.targets
+    shown = targets if as_json else targets[:_SHOWN]
     emit(
         (
             {
@@ -131,10 +136,12 @@ def _tell_plan(plan: "Plan", *, as_json: bool) -> None:
                 "forgets": len(each.forget),
                 "releases": len(each.release),
             }
-            for each in plan.discovered.targets
+            for each in shown
         ),
         as_json=as_json,
     )
+    if len(shown) < len(targets):
+        note(f"and {len(targets) - len(shown):,} sessions more: --json tells all")
     if not as_json:
         emit((_row(each._asdict()) for each in plan.report.places), as_json=False)
     for each in erasing.told(plan.discovered.unknown):

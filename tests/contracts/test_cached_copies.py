@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from processor.ports.claims import Place
 from processor.ports.sessions import CacheUnavailable, Write
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def test_every_generation_is_read_and_every_claim(backend: Backend) -> None:
     assert generation
     claims.fill(generation, {"1:ann": "1:a", "1:bob": "1:b", "1:\u00fc": ""})
     claims.finish(generation)
-    claims.give_up(generation, "1:a", (3, 5), {"1:ann": None})
+    place = Place(3, 5, claims.own(3, 0))
+    claims.give_up(generation, "1:a", place, {"1:ann": None})
     assert sorted(copies.claims()) == [
         ("1:ann", ""),
         ("1:ann", ""),

@@ -29,6 +29,9 @@ from processor.local.cluster import LocalCluster
 from processor.local.kafka import LocalKafka
 from processor.local.valkey import LocalValkey
 
+# Some tests import these; for others they are plugins, which must not be imported before.
+pytest.register_assert_rewrite("fakes.backends", "fakes.log_backends")
+
 # How long an example takes hangs on what else the machine does.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fast", settings.get_profile("any"), max_examples=20)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from processor.avro.codec import CommandCodec, SnapshotCodec, UpdateCodec
 from processor.avro.framing import DecodeError, framed
-from processor.core.session import profile_key
+from processor.core.session import profile_key, session_key
 from processor.erasure.ids import Sought
 from processor.ports.log import Record
 
@@ -13,6 +13,8 @@ from processor.ports.log import Record
 class Named(NamedTuple):
     """What a value names."""
 
+    session: str
+    """Its key by the value, which a rejected record's own key may contradict."""
     profiles: Sequence[str]
     """The keys of their claims."""
     identifiers: Sequence[str]
@@ -21,7 +23,7 @@ class Named(NamedTuple):
     is_command: bool = False
 
     def is_sought(self, sought: Sought) -> bool:
-        """Whether any of it is."""
+        """Whether a profile or an identifier is."""
         return any(map(sought.profile, self.profiles)) or any(
             map(sought.identifier, self.identifiers)
         )
@@ -38,22 +40,29 @@ class Values(NamedTuple):
         """Return what a snapshot names. Raises FailClosed where it cannot be read."""
         session = self.snapshots.read(value)
         profile = profile_key(session.application_id, session.profile_id)
-        profiles = (profile,) if session.profile_id else ()
-        return Named(profiles, session.identifiers, session.input_offset)
+        return Named(
+            session_key(session.application_id, session.integration_id),
+            (profile,) if session.profile_id else (),
+            session.identifiers,
+            session.input_offset,
+        )
 
     def of_input(self, record: Record) -> Named | None:
         """Return what an update or a command names, valid or not; None where it cannot be read."""
-        if record.value is None:
-            return Named((), ())
         try:
-            if self.commands.is_command(record.value):
-                profiles = self.commands.read(record.value, 0).profiles
-                return Named(profiles, (), is_command=True)
-            update = self.updates.read(framed(record.value, record.headers), 0)
+            if self.commands.is_command(record.value or b""):
+                command = self.commands.read(record.value or b"", 0)
+                key = session_key(command.application_id, command.integration_id)
+                return Named(key, command.profiles, (), is_command=True)
+            update = self.updates.read(framed(record.value or b"", record.headers), 0)
         except DecodeError:
             return None
         profile = profile_key(update.application_id, update.profile_id or "")
-        return Named((profile,) if update.profile_id else (), update.identifiers or ())
+        return Named(
+            session_key(update.application_id, update.integration_id),
+            (profile,) if update.profile_id else (),
+            update.identifiers or (),
+        )
 
 
 def key_of(record: Record) -> str:

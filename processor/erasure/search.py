@@ -17,6 +17,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
 }
 """The places that are topics, by what they are called here."""
 _EXAMPLES: Final = 3
+_MESSAGE_HEADER: Final = "__streams.errors.message"
 _OFFSET_HEADER: Final = "__streams.errors.offset"
 
 
@@ -151,9 +152,11 @@ class Search:
         is_key = self._sought.session(key_of(record))
         named = self._values.of_input(record)
         if named is None:
-            text = (record.key or b"") + b" " + (record.value or b"")
+            told = dict(record.headers).get(_MESSAGE_HEADER)
+            text = b" ".join(each for each in (record.key, record.value, told) if each)
             names_one = self._sought.stands_in(text)
         else:
+            is_key = is_key or self._sought.session(named.session)
             names_one = named.is_sought(self._sought)
         if not names_one and not is_key:
             return None

@@ -242,7 +242,10 @@ def test_what_is_gone_in_time_is_verified_and_its_ids_are_hashed(scene: Scene) -
     assert again == after
 
 
-@pytest.mark.parametrize("place", ["output", "key", "claims", "dead letters", "redis"])
+LETTERS = ["dead letters", "a wrong key", "its message alone"]
+
+
+@pytest.mark.parametrize("place", ["output", "key", "claims", *LETTERS, "redis"])
 def test_a_planted_leftover_is_found(scene: Scene, place: str) -> None:
     scene.lifetimes["input"] = Lifetime(7 * DAY, 7 * DAY)
     value = scene.world.records(Topic.SESSIONS, partition_of(b"1:of-ann"))[-1].value
@@ -256,6 +259,17 @@ def test_a_planted_leftover_is_found(scene: Scene, place: str) -> None:
         "key": Outgoing(Topic.SESSIONS, 0, 1, key, None, ()),
         "claims": Outgoing(Topic.CLAIMS, 0, 1, b"1:dora", key, ()),
         "dead letters": Outgoing(Topic.DEAD_LETTERS, 0, 1, b"1:x", b"?card of ann", ()),
+        "a wrong key": Outgoing(
+            Topic.DEAD_LETTERS, 0, 1, b"1:x", encoded(update(7, "of-ann-too")), ()
+        ),
+        "its message alone": Outgoing(
+            Topic.DEAD_LETTERS,
+            0,
+            1,
+            None,
+            None,
+            [("__streams.errors.message", b"the key is b'1:of-ann', not 1:x")],
+        ),
     }
     if place == "redis":  # in a generation that was never finished
         cache = FakeSessionCache(scene.world.server, scene.world.keys)
@@ -264,7 +278,8 @@ def test_a_planted_leftover_is_found(scene: Scene, place: str) -> None:
     else:
         broker.append(plants[place])
     after, told = scene.verify(report)
-    assert told.pop({"key": "output"}.get(place, place)) == "should be gone"
+    where = {"key": "output", **dict.fromkeys(LETTERS, "dead letters")}
+    assert told.pop(where.get(place, place)) == "should be gone"
     assert set(told.values()) == {"gone"}
     assert not after.hashed
 

@@ -151,7 +151,10 @@ class KafkaLog:
         self._publications: list[Publication] = []
         self._commands: list[Commands] = []
         self._dead: list[Producer] = []
-        made = [NewTopic(name, PARTITIONS, 1) for name in self.cluster.topics.values()]
+        # Records are years old: a broker that has run for half a minute would delete them.
+        kept = {"retention.ms": "-1"}
+        topics = self.cluster.topics.values()
+        made = [NewTopic(name, PARTITIONS, 1, config=kept) for name in topics]
         for future in self._admin.create_topics(made).values():
             future.result()
         self._await_leaders()

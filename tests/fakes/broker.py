@@ -26,6 +26,8 @@ class Transaction:
         self.first: dict[Place, int] = {}
         self.offsets: dict[int, Committed] = {}
         self.committed = False
+        self.since = 0.0
+        """When it was begun, where somebody asks."""
 
 
 class Entry(NamedTuple):

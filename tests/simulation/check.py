@@ -152,6 +152,8 @@ class Check:
         """Of a transaction: how many input records, and how many erases that name profiles."""
         self.broker: FakeBroker
         self.claims: dict[str, bytes] = {}
+        self._ended_at: dict[str, float] = {}
+        """When a claim was ended last, by profile."""
         self.commits = 0
         """Transactions that processed records."""
         self.promotes: dict[int, Promoting] = {}
@@ -179,6 +181,9 @@ class Check:
             raise Violation(f"segments are to roll where nothing has ended: {rolled}")
         if self._erases and self._taken > 1:
             raise Violation(f"an erase shares a transaction, up to {transaction.offsets}")
+        # Who looked at a claim before another erase ended it, had nothing to end: it came first.
+        since = transaction.since
+        due = {p: due[p] for p in due if p in ended or self._ended_at.get(p, -1) < since}
         if due != ended:
             raise Violation(f"claims were ended: {ended}; due is {due}")
         for profile, after in ended.items():
@@ -231,6 +236,7 @@ class Check:
         return found, ended
 
     def _ends_claim(self, profile: str, after: bytes | None) -> None:
+        self._ended_at[profile] = self.broker.clock.monotonic()
         if after is None:
             self.claims.pop(profile, None)
         else:

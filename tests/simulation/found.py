@@ -204,7 +204,16 @@ CLAIMED_AGAIN: Final = Plan(
 """An erase ends a session, which begins again and claims a profile that the erase has named. In a
 replay the claim is there before the erase, which must leave it alone."""
 
+FENCED: Final = _SIMPLE._replace(
+    history=266,
+    max_batch=3,
+    feeds=((0, 6),),
+    faults=(Happens(30, "stop", 1, 12.0, 0, "claims.take"),),
+)
+"""A process is stopped before it takes a claim; its successor takes it, and an erase ends it."""
+
 FOUND: Final = {
+    "a former owner that claims": FENCED,
     "a claim of a session that began again": CLAIMED_AGAIN,
     "a command that a repair passes": COMMANDED,
     "a virgin partition": VIRGIN,

@@ -38,6 +38,7 @@ class _Open(dict[str, Transaction]):
 
     def __setitem__(self, identity: str, transaction: Transaction) -> None:
         super().__setitem__(identity, transaction)
+        transaction.since = self._broker.scheduler.now
         self._broker.scheduler.after(
             TRANSACTION_TIMEOUT_S, lambda: self._broker.time_out(identity, transaction)
         )

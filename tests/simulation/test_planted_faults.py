@@ -29,7 +29,7 @@ from processor.runtime.pipeline import Pipeline
 from processor.stages import fold
 from processor.stages.load import Load
 from simulation import faults
-from simulation.found import CLAIMED, COMPACTED, VIRGIN
+from simulation.found import CLAIMED, COMPACTED, FENCED, VIRGIN
 from simulation.plan import draw
 from simulation.ports import Call
 from simulation.repairs import RepairCommand
@@ -262,3 +262,10 @@ def test_an_expiry_that_meets_another_life(monkeypatch: Patch) -> None:
 def test_a_repair_that_does_not_look_at_the_letters(monkeypatch: Patch) -> None:
     monkeypatch.setattr(Evidence, "highest", property(lambda self: self.snapshots))
     found("is answered already", first=340)
+
+
+def test_a_former_owner_that_claims(monkeypatch: Patch) -> None:
+    """Whoever is stopped before its call, or gave it up, claims for what its successor passed."""
+    monkeypatch.setattr(FakeClaims, "_raise_fenced", lambda *_: None)
+    with quiet():
+        assert "Redis lacks the claims" in (simulate(FENCED).violation or "")

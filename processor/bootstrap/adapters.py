@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from processor.avro.schemas import Schema
+from processor.avro.codec import CommandCodec
+from processor.avro.schemas import Schemas
 from processor.config import Settings
 from processor.errors import ConfigError
 from processor.kafka.clients import Cluster
+from processor.kafka.command_sender import CommandSender
 from processor.kafka.coordination import KafkaCoordination
 from processor.kafka.framing import HeadersPublication
 from processor.kafka.publication import KafkaPublication
-from processor.kafka.scan import KafkaScan
+from processor.kafka.scan import SWEEPING, KafkaScan
 from processor.kafka.subscription import KafkaSubscription
 from processor.kafka.topics import TopicFacts, require, servers
 from processor.partitions.takeover import First, Takeover
 from processor.ports.claims import Claims
 from processor.ports.clock import SYSTEM_CLOCK, Clock
+from processor.ports.commands import Commands
 from processor.ports.log import Coordination, Publication, Scan, Subscription, Topic
 from processor.ports.registry import Registry
 from processor.ports.sessions import Directory, SessionCache
@@ -72,6 +75,9 @@ class Adapters(NamedTuple):
     own: Own | None
     """What the registry has of the snapshots' schema."""
     clock: Clock
+    commands: Commands
+    sweep: Scan
+    """A scan for steps of the loop: it waits for no record, and has few at hand."""
 
 
 def cluster_of(settings: Settings) -> Cluster:
@@ -151,7 +157,7 @@ def takeover_of(log: Log, first: First, clock: Clock, *, mixed_framing: bool = F
 
 def connect(
     settings: Settings,
-    writer: Schema,
+    schemas: Schemas,
     subject_topic: str,
     *,
     closing: ExitStack,
@@ -160,7 +166,7 @@ def connect(
 ) -> Adapters:
     """Return all ports, once the servers answer and are found right; `closing` closes them.
 
-    `writer` is the snapshots' schema, which the registry has under the subject of `subject_topic`.
+    The registry has the snapshots' schema under the subject of `subject_topic`.
     Raises ConfigError and TopicError for servers that the service cannot run on.
     """
     from processor.redis.claims import RedisClaims
@@ -173,7 +179,7 @@ def connect(
     found: Own | None = None
     if registry is not None:
         closing.callback(registry.close)
-        found = wait_for(lambda: own(registry, subject_topic, writer))
+        found = wait_for(lambda: own(registry, subject_topic, schemas.snapshots.reader))
     readers = readers_of(settings)
     facts = wait_for(lambda: require(readers.cluster, settings.max_snapshot_bytes))
     stream = wait_for(lambda: stream_of(readers.coordination, settings))
@@ -185,7 +191,10 @@ def connect(
     closing.callback(_leave, log.subscription.close)
     closing.callback(log.publication.close)
     cache, claims = RedisSessionCache(server, keys), RedisClaims(server, keys)
-    return Adapters(log, cache, claims, directory, registry, found, SYSTEM_CLOCK)
+    commands = CommandSender(readers.cluster, CommandCodec(schemas.commands))
+    closing.callback(commands.close)
+    sweep = KafkaScan(readers.cluster, SWEEPING)
+    return Adapters(log, cache, claims, directory, registry, found, SYSTEM_CLOCK, commands, sweep)
 
 
 def remove_cache(settings: Settings, partitions: int) -> None:

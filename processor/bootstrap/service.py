@@ -15,6 +15,8 @@ from processor.bootstrap.codecs import Codecs, running_codecs
 from processor.bootstrap.runs import Run, live_run, replay_run
 from processor.bootstrap.wiring import Limits, wire
 from processor.config import Settings
+from processor.config.durations import duration_ms
+from processor.core.session import State
 from processor.dead_letters.limits import FloodLimits
 from processor.errors import ProcessorError
 from processor.partitions.takeover import Start
@@ -25,6 +27,7 @@ from processor.runtime.garbage import allocate_from_one_arena, collect_rarely
 from processor.runtime.shutdown import stopped_by_signals
 from processor.runtime.startup import Stopped, WaitForServers
 from processor.runtime.until_end import frozen_ends
+from processor.state.expiry import Keep
 from processor.telemetry.health import Health
 from processor.telemetry.http import open_endpoint
 from processor.telemetry.metrics import Metrics
@@ -53,7 +56,7 @@ class _Process:
         allocate_from_one_arena()
         adapters = connect(
             self._settings,
-            self._schemas.snapshots.reader,
+            self._schemas,
             subject_topic,
             closing=closing,
             stopped=self.stopping.is_set,
@@ -149,4 +152,14 @@ def limits_of(settings: Settings) -> Limits:
             settings.dead_letter_minimum,
             settings.max_consecutive_dead_letters,
         ),
+        keep=_keep(settings),
     )
+
+
+def _keep(settings: Settings) -> Keep:
+    given: dict[State, str | None] = {
+        "closed": settings.retain_closed,
+        "cancelled": settings.retain_cancelled,
+        "open": settings.retain_open,
+    }
+    return {state: duration_ms(text) for state, text in given.items() if text is not None}

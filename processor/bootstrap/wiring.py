@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from math import inf
 from threading import Event
+from types import MappingProxyType
 from typing import NamedTuple
 
 from processor.bootstrap.adapters import Adapters, takeover_of
@@ -26,6 +27,7 @@ from processor.runtime.open_transactions import OpenTransactions
 from processor.runtime.pacing import Pacing
 from processor.runtime.partition_watch import PartitionWatch
 from processor.runtime.pipeline import PART, Pipeline
+from processor.runtime.retention import Retention
 from processor.runtime.rolls import SegmentRolls
 from processor.runtime.runner import Runner
 from processor.runtime.stalls import BEHIND_OTHERS_S, StallWatch
@@ -37,6 +39,7 @@ from processor.stages.load import LOAD_LIMIT, Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
 from processor.state.claims import claims_stream, rebuild_claims
+from processor.state.expiry import Keep
 from processor.state.record_cache import RecordCache
 from processor.state.restore import Restore
 from processor.telemetry.metrics import Metrics
@@ -57,6 +60,8 @@ class Limits(NamedTuple):
     """Records that go through the stages at once."""
     min_commit_interval: float = 0.0
     flood: FloodLimits = FloodLimits()
+    keep: Keep = MappingProxyType({})
+    """For which no run has use that goes towards an end, as a replay does."""
 
 
 class Service(NamedTuple):
@@ -109,6 +114,13 @@ def wire(
         halts=halts,
         clock=clock,
         held_back=tuple if gate is None else lambda: gate.partitions,
+        retention=_retention(
+            adapters,
+            codecs,
+            limits.keep if run.ends is None else {},
+            pipeline=pipeline,
+            observer=observer,
+        ),
     )
     runner = Runner(
         subscription=log.subscription,
@@ -150,6 +162,32 @@ def _commit_idle(adapters: Adapters, limits: Limits, run: Run, pipeline: Pipelin
         rolls=SegmentRolls(adapters.clock, log.facts.roll_ms, log.facts.gone_ms, claims),
         interval=limits.min_commit_interval,
         ends=run.ends,
+    )
+
+
+def _retention(
+    adapters: Adapters,
+    codecs: Codecs,
+    keep: Keep,
+    *,
+    pipeline: Pipeline,
+    observer: Observer,
+) -> Retention | None:
+    if not keep:
+        return None
+    log = adapters.log
+    return Retention(
+        keep,
+        pipeline=pipeline,
+        subscription=log.subscription,
+        coordination=log.coordination,
+        scan=adapters.sweep,
+        commands=adapters.commands,
+        cache=adapters.cache,
+        session_of=codecs.snapshots.read,
+        partitions=log.stream.partitions,
+        clock=adapters.clock,
+        observer=observer,
     )
 
 

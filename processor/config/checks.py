@@ -5,8 +5,10 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from processor.config.durations import duration_ms
 from processor.redis.address import parsed
 
+_SECOND_MS: Final = 1_000
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -62,6 +64,13 @@ def registry(value: str | None) -> str | None:
                 "PROCESSOR_SCHEMA_REGISTRY_PASSWORD"
             )
     return ",".join(addresses)
+
+
+def duration(value: str | None) -> str | None:
+    """Refuse what is no duration of a second or more."""
+    if value is not None and duration_ms(value) < _SECOND_MS:
+        raise ValueError("it is below a second")
+    return value
 
 
 def lower(value: object) -> object:

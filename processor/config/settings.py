@@ -21,6 +21,7 @@ def env_name(field: str) -> str:
 
 _LOWER: Final = BeforeValidator(checks.lower)
 _Topic = Annotated[str, AfterValidator(checks.topic)]
+_Duration = Annotated[str | None, AfterValidator(checks.duration)]
 _Kafka = Annotated[
     dict[str, properties.Property],
     NoDecode,
@@ -128,6 +129,13 @@ class Settings(BaseSettings):
     max_consecutive_dead_letters: int | None = Field(default=None, ge=1, examples=["500"])
     """the most dead letters of a partition one after another before that partition halts (off by
     default)"""
+    retain_closed: _Duration = Field(default=None, examples=["90d"])
+    """for how long after its last snapshot a closed session is kept, as 90d; then it is ended (for
+    ever by default)"""
+    retain_cancelled: _Duration = Field(default=None, examples=["90d"])
+    """for how long a cancelled session is kept likewise (for ever by default)"""
+    retain_open: _Duration = Field(default=None, examples=["365d"])
+    """for how long an open session is kept likewise (for ever by default)"""
     cache_bytes: int = Field(default=48 * _MIB, ge=_MIB, examples=["67108864"])
     """the most bytes of sessions that the process itself caches"""
     log_format: Annotated[Literal["auto", "human", "json"], _LOWER] = Field(

@@ -133,11 +133,11 @@ def has_joined(membership: bytes) -> bool:
     return not membership.startswith(prefix) or generation >= 0
 
 
-def scanner(cluster: Cluster) -> dict[str, object]:
-    """Return the properties of a reader outside of the group."""
+def scanner(cluster: Cluster, kib_ahead: int = 16_384) -> dict[str, object]:
+    """Return the properties of a reader outside of the group, and how much it fetches ahead."""
     return {
-        "queued.max.messages.kbytes": 16_384,
-        "fetch.message.max.bytes": 4_194_304,
+        "queued.max.messages.kbytes": kib_ahead,
+        "fetch.message.max.bytes": kib_ahead * 1024 // 4,
         **_reader(cluster),
         # A compacted or expired start reads from what is left.
         "auto.offset.reset": "earliest",

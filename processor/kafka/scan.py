@@ -1,7 +1,7 @@
 """Reading a topic's partition from end to end: `Scan` on confluent-kafka."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
@@ -13,9 +13,20 @@ from processor.kafka.unreadable import find, is_lasting, is_unpackable
 from processor.ports.log import LogUnavailable, Record, Topic
 from processor.ports.segments import ROLLED, is_rolling
 
-_CHUNK: Final = 2_000
-_MOMENT: Final = 0.1
 _ANSWER_S: Final = 5.0
+
+
+class ScanPace(NamedTuple):
+    """How much comes at once, and how long is waited for it."""
+
+    records: int = 2_000
+    seconds: float = 0.1
+    kib_ahead: int = 16_384
+    """What the client fetches ahead, a fourth of it with one request."""
+
+
+SWEEPING: Final = ScanPace(records=250, seconds=0.0, kib_ahead=4_096)
+"""For who has other work to do: nothing is waited for."""
 
 
 class KafkaScan:
@@ -24,10 +35,17 @@ class KafkaScan:
     With `uncommitted` it reads what was aborted, or is not committed yet, too.
     """
 
-    def __init__(self, cluster: Cluster, *, uncommitted: bool = False) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        pace: ScanPace = ScanPace(),  # noqa: B008  frozen
+        *,
+        uncommitted: bool = False,
+    ) -> None:
         self._cluster = cluster
+        self._pace = pace
         isolation = {"isolation.level": "read_uncommitted"} if uncommitted else {}
-        self._properties = {**scanner(cluster), **isolation}
+        self._properties = {**scanner(cluster, pace.kib_ahead), **isolation}
 
     def read(
         self, topic: Topic, partition: int, start: int, end: int
@@ -52,9 +70,9 @@ class KafkaScan:
             while True:
                 with sorting(doing, *needs):
                     # One call for all would wait for a chunk to fill, at the end of each partition.
-                    messages = consumer.consume(1, _MOMENT)
+                    messages = consumer.consume(1, self._pace.seconds)
                     if messages:
-                        messages += consumer.consume(_CHUNK - 1, 0)
+                        messages += consumer.consume(self._pace.records - 1, 0)
                 unreadable = _cut(messages, doing, needs)
                 chunk = []
                 for message in messages:

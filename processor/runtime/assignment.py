@@ -15,6 +15,7 @@ from processor.runtime.garbage import return_free_memory
 from processor.runtime.idle import IdleCommit
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import Pipeline
+from processor.runtime.retention import Retention
 from processor.state.checkpoint import Owned
 from processor.telemetry.observer import Observer
 
@@ -42,6 +43,7 @@ class Assignment:
         halts: HaltedPartitions,
         clock: Clock,
         held_back: Callable[[], Collection[int]] = tuple,
+        retention: Retention | None = None,
     ) -> None:
         """Take the parts; `held_back` are owned partitions whose records wait for a schema."""
         self._subscription = subscription
@@ -55,6 +57,7 @@ class Assignment:
         self._halts = halts
         self._clock = clock
         self._held_back = held_back
+        self._retention = retention
         self._tasks: dict[int, Generator[bool, None, Owned]] = {}
         self._claims_task: Generator[bool, None, None] | None = None
 
@@ -67,6 +70,12 @@ class Assignment:
     def holds_claims(self) -> bool:
         """Whether the claims are being rebuilt, and all records are held back for that."""
         return self._claims_task is not None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a step is to follow soon, be it of a task or of a sweep."""
+        sweeping = self._retention is not None and self._retention.sweeping
+        return bool(self._tasks) or self.holds_claims or sweeping
 
     def flowing(self) -> dict[int, int]:
         """Return the next offset of each owned partition that is not halted or held back."""
@@ -115,10 +124,13 @@ class Assignment:
         not answer, which it raises; and when a partition is owned now: what the group has to say
         comes first then. The next call begins with those that were not reached.
 
-        Before, it commits what owned partitions have passed without a record.
+        Before, it commits what owned partitions have passed without a record, and has retention
+        take a step.
         """
         self._pass_records()
         progress = self._step_claims()
+        if self._retention is not None:
+            progress |= self._retention.step(dict if self.holds_claims else self.flowing)
         until = self._clock.monotonic() + _STEP_S
         for partition in list(self._tasks):
             self._tasks[partition] = self._tasks.pop(partition)

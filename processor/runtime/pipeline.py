@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from processor.core.command import OWNERLESS, SessionCommand
-from processor.core.outcome import Reason
+from processor.core.outcome import Ended, Reason
 from processor.partitions.commit import next_output, with_metadata
 from processor.ports.claims import Claims, ClaimsNotReady, ClaimsPending, Place
 from processor.ports.clock import Clock
@@ -259,6 +259,11 @@ class Pipeline:
             duplicates=batch.duplicates,
             rejected=rejected,
             commands=Counter((each.command.command, each.outcome.name) for each in batch.commands),
+            expired=Counter(
+                each.command.state or ""
+                for each in batch.commands
+                if each.command.command == "expire" and isinstance(each.outcome, Ended)
+            ),
             seconds=seconds,
             commit_seconds=commit_seconds,
         )

@@ -149,7 +149,7 @@ class Runner:
         """Return how long to wait for a record: not at all while there is other work."""
         if progress:
             return 0.0
-        coming = self._assignment.partitions or self._assignment.holds_claims
+        coming = self._assignment.at_work
         return TASK_WAIT_S if coming or not self._producing or self._until_end else IDLE_WAIT_S
 
     def _keeps_commit_interval(self) -> bool:

@@ -1,7 +1,7 @@
 """What is counted and measured; every method is called once a batch, or more seldom."""
 
 from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,6 +15,7 @@ from prometheus_client import (
 
 from processor import __version__
 from processor.core.outcome import ENDED, PASSED_OVER, Reason
+from processor.core.session import State
 
 PREFIX: Final = "session_processor"
 _RECORDS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 4000, 10_000)
@@ -56,12 +57,14 @@ class Metrics:
         duplicates: int,
         rejected: Mapping[Reason, int],
         commands: Mapping[tuple[str, str], int],
+        expired: Mapping[str, int],
         seconds: float,
         commit_seconds: float,
     ) -> None:
         """Count one committed batch: its records by outcome, and its time with the commit's.
 
-        `commands` are those that were not rejected, by command and outcome.
+        `commands` are those that were not rejected, by command and outcome; `expired` are the
+        sessions that an expire ended, by state.
         """
         refused = sum(rejected.values())
         self._accepted.inc(accepted)
@@ -73,6 +76,8 @@ class Metrics:
         self._commanded.inc(commanded)
         for (command, outcome), count in commands.items():
             self._commands.labels(command, outcome).inc(count)
+        for state, count in expired.items():
+            self._expired.labels(state).inc(count)
         self._batch_records.observe(accepted + duplicates + refused + commanded)
         self._batch_seconds.observe(seconds)
         self._commit_seconds.observe(commit_seconds)
@@ -138,6 +143,9 @@ class Metrics:
         for command in ("expire", "erase"):
             for outcome in (ENDED, PASSED_OVER):
                 self._commands.labels(command, outcome)
+        self._expired = self._counter("expired", "Sessions that an expire ended.", "state")
+        for state in get_args(State):
+            self._expired.labels(state)
         self._batch_records = self._histogram("batch_records", "Records a batch.", _RECORDS)
         self._batch_seconds = self._histogram("batch_seconds", "Time a batch.", _SECONDS)
         self._commit_seconds = self._histogram(

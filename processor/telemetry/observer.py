@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from processor.core.session import State
 from processor.ports.clock import Clock
 from processor.ports.log import Rebalance, Record, Subscription
 from processor.telemetry.health import STARTUP, Health
@@ -196,6 +197,22 @@ class Observer:
         now = self._clock.now_ms()
         for partition, timestamp in times.items():
             self._last_timestamps.setdefault(partition, now if timestamp is None else timestamp)
+
+    def swept(
+        self, partition: int, records: int, sent: Mapping[State, int], seconds: float
+    ) -> None:
+        """Tell of a partition's output that retention has read, and of what it sent commands to."""
+        _log.info(
+            "output swept for sessions that are due",
+            partition=partition,
+            records=records,
+            expired=dict(sorted(sent.items())),
+            seconds=round(seconds, 3),
+        )
+
+    def sweep_failed(self, why: str) -> None:
+        """Tell that retention left off; it begins anew."""
+        _log.warning("sweep left off, trying again later", why=why)
 
     def look(
         self, subscription: Subscription, running: Mapping[int, int], ends: Mapping[int, int]

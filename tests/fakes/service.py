@@ -14,6 +14,7 @@ from session_commands import commanded
 
 from fakes.broker import FakeBroker
 from fakes.clock import FakeClock
+from fakes.commands import FakeCommands
 from fakes.log import FakeCoordination, FakePublication, FakeScan, FakeSubscription
 from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
 from fakes.redis_server import FakeServer
@@ -232,6 +233,7 @@ class Service:
         self.coordination = FakeCoordination(broker)
         self.cache = FakeSessionCache(world.server, world.keys)
         self.claims = claims
+        self.commands = FakeCommands(broker)
         adapters = Adapters(
             Log(
                 STREAM,
@@ -249,6 +251,8 @@ class Service:
             registry,
             None,
             world.clock,
+            self.commands,
+            FakeScan(broker),
         )
         self._stopping = Until(world.clock)
         wired = wire(

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from avro_bytes import FAST, SCHEMAS
 from fakes.broker import Transaction
 from fakes.clock import FakeClock
+from fakes.commands import FakeCommands
 from fakes.log import FakeCoordination, FakeScan
 from fakes.redis import FakeDirectory, FakeSessionCache
 from fakes.service import FACTS
@@ -175,6 +176,8 @@ class Process(SimulatedTask):
             None,
             None,
             self.clock,
+            port("commands", FakeCommands(broker)),
+            port("scan", FakeScan(broker)),
         )
 
 

@@ -17,6 +17,7 @@ def test_a_batch_counts_by_outcome_and_reason() -> None:
         duplicates=2,
         rejected={Reason.UNDECODABLE: 1, Reason.TOO_LARGE: 3},
         commands={("erase", "ended"): 2},
+        expired={"closed": 4},
         seconds=0.02,
         commit_seconds=0.005,
     )
@@ -29,6 +30,8 @@ def test_a_batch_counts_by_outcome_and_reason() -> None:
     assert value(metrics, "records_total", outcome="command") == 2
     assert value(metrics, "commands_total", command="erase", outcome="ended") == 2
     assert value(metrics, "commands_total", command="expire", outcome="passed-over") == 0
+    assert value(metrics, "expired_total", state="closed") == 4
+    assert value(metrics, "expired_total", state="open") == 0
     assert value(metrics, "batch_seconds_sum") == 0.02
     assert value(metrics, "commit_seconds_count") == 1
 

@@ -2,26 +2,16 @@
 
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from processor.cli.common.documents import epoch_ms
+from processor.config.durations import duration_ms, is_duration
 from processor.errors import InputError
 from processor.partitions.takeover import Start
 
 FORMS: Final = "a time is ISO 8601 with a zone (2026-03-01T12:00:00Z), a duration ago (90m, 1d12h) \
 or milliseconds since 1970"
-
-_UNITS: Final = {
-    "w": timedelta(weeks=1),
-    "d": timedelta(days=1),
-    "h": timedelta(hours=1),
-    "m": timedelta(minutes=1),
-    "s": timedelta(seconds=1),
-    "ms": timedelta(milliseconds=1),
-}
-_PART = re.compile(r"([0-9]{1,9})(w|d|h|ms|m|s)")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def parse_time(text: str, now: int | None = None) -> int:
@@ -31,11 +21,8 @@ def parse_time(text: str, now: int | None = None) -> int:
     """
     if re.fullmatch(r"[0-9]{1,15}", text):
         return int(text)
-    if _DURATION.fullmatch(text):
-        ago = sum((int(n) * _UNITS[unit] for n, unit in _PART.findall(text)), timedelta())
-        moment = (time.time_ns() // 1_000_000 if now is None else now) - ago // timedelta(
-            milliseconds=1
-        )
+    if is_duration(text):
+        moment = (time.time_ns() // 1_000_000 if now is None else now) - duration_ms(text)
     else:
         moment = _from_iso(text)
     if moment < 0:
@@ -49,11 +36,6 @@ def time_of(option: str, text: str | None) -> int | None:
         return None if text is None else parse_time(text)
     except ValueError as error:
         raise InputError(f"{option}: {error}", hint=FORMS) from None
-
-
-def is_duration(text: str) -> bool:
-    """Whether the text is a duration ago, which is another time each time it is read."""
-    return _DURATION.fullmatch(text) is not None
 
 
 def parse_start(text: str) -> Start:

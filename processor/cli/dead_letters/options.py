@@ -9,7 +9,8 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from processor.cli.common.times import FORMS, is_duration, time_of
+from processor.cli.common.times import FORMS, time_of
+from processor.config.durations import is_duration
 from processor.core.outcome import Reason
 from processor.dead_letters.selection import Ranges, Selection, merged
 from processor.errors import InputError, NotFound

@@ -1,4 +1,4 @@
-"""`sessions`: look one up, watch them change, tell what one was, export or erase them."""
+"""`sessions`: look one up, watch them change, tell what one was, export, expire or erase them."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -21,7 +21,7 @@ from processor.cli.common.output import (
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import line, page, printable
 from processor.cli.common.topic_reader import TopicReader
-from processor.cli.sessions import erase, export, history
+from processor.cli.sessions import erase, expire, export, history
 from processor.cli.sessions.cached import look_up
 from processor.cli.sessions.key import require_key
 from processor.config import Settings
@@ -31,10 +31,11 @@ from processor.state.ends import NOBODY, end_of
 app = typer.Typer(
     name="sessions",
     no_args_is_help=True,
-    help="Sessions: look one up, watch them change, tell what one was, export or erase them.",
+    help="Sessions: look one up, watch them change, tell what one was, export, expire or erase them.",
 )
 app.command("history")(history.command)
 app.command("export")(export.command)
+app.command("expire")(expire.command)
 app.command("erase")(erase.command)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from processor.bootstrap.adapters import Adapters, takeover_of
 from processor.bootstrap.codecs import Codecs
+from processor.bootstrap.retaining import retention_of
 from processor.bootstrap.runs import Run
 from processor.dead_letters.limits import FloodLimits, HaltedPartitions
 from processor.partitions.acquire import acquire
@@ -27,7 +28,6 @@ from processor.runtime.open_transactions import OpenTransactions
 from processor.runtime.pacing import Pacing
 from processor.runtime.partition_watch import PartitionWatch
 from processor.runtime.pipeline import PART, Pipeline
-from processor.runtime.retention import Retention
 from processor.runtime.rolls import SegmentRolls
 from processor.runtime.runner import Runner
 from processor.runtime.stalls import BEHIND_OTHERS_S, StallWatch
@@ -38,6 +38,7 @@ from processor.stages.fold import FOLD_LIMIT, Fold
 from processor.stages.load import LOAD_LIMIT, Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
+from processor.state.checkpoint import Owned
 from processor.state.claims import claims_stream, rebuild_claims
 from processor.state.expiry import Keep
 from processor.state.record_cache import RecordCache
@@ -98,15 +99,7 @@ def wire(
         subscription=log.subscription,
         publication=log.publication,
         pipeline=pipeline,
-        take_over=partial(
-            acquire,
-            takeover=takeover,
-            prepare=run.prepare,
-            describe=identity.describe,
-            restore=restore,
-            identity=log.publication.identity,
-            claims=adapters.claims,
-        ),
+        take_over=_acquire(adapters, run, takeover, restore, identity),
         rebuild_claims=_rebuild_claims(adapters, run),
         commit_idle=_commit_idle(adapters, limits, run, pipeline),
         observer=observer,
@@ -114,7 +107,7 @@ def wire(
         halts=halts,
         clock=clock,
         held_back=tuple if gate is None else lambda: gate.partitions,
-        retention=_retention(
+        retention=retention_of(
             adapters,
             codecs,
             limits.keep if run.ends is None else {},
@@ -144,6 +137,20 @@ def wire(
     return Service(runner, pipeline, takeover, restore, halts, gate)
 
 
+def _acquire(
+    adapters: Adapters, run: Run, takeover: Takeover, restore: Restore, identity: IdentityWatch
+) -> Callable[[int], Generator[bool, None, Owned]]:
+    return partial(
+        acquire,
+        takeover=takeover,
+        prepare=run.prepare,
+        describe=identity.describe,
+        restore=restore,
+        identity=adapters.log.publication.identity,
+        claims=adapters.claims,
+    )
+
+
 def _rebuild_claims(adapters: Adapters, run: Run) -> Callable[[], Generator[bool, None, None]]:
     log = adapters.log
     return partial(
@@ -162,32 +169,6 @@ def _commit_idle(adapters: Adapters, limits: Limits, run: Run, pipeline: Pipelin
         rolls=SegmentRolls(adapters.clock, log.facts.roll_ms, log.facts.gone_ms, claims),
         interval=limits.min_commit_interval,
         ends=run.ends,
-    )
-
-
-def _retention(
-    adapters: Adapters,
-    codecs: Codecs,
-    keep: Keep,
-    *,
-    pipeline: Pipeline,
-    observer: Observer,
-) -> Retention | None:
-    if not keep:
-        return None
-    log = adapters.log
-    return Retention(
-        keep,
-        pipeline=pipeline,
-        subscription=log.subscription,
-        coordination=log.coordination,
-        scan=adapters.sweep,
-        commands=adapters.commands,
-        cache=adapters.cache,
-        session_of=codecs.snapshots.read,
-        partitions=log.stream.partitions,
-        clock=adapters.clock,
-        observer=observer,
     )
 
 

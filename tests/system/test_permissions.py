@@ -97,6 +97,7 @@ COMMANDS = [
     ("replay list",),
     ("sessions erase", "--session", "1:a", "--yes", "--wait", "0"),
     ("replay drop", "again", "--yes"),
+    ("sessions expire", "--state", "closed", "--older-than", "1d", "--yes"),
 ]
 
 

@@ -13,6 +13,7 @@ import pytest
 import redis
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from kafka_tool import kafka_tool
+from oracle import decode_session
 from system.deployment import Deployment
 from system.process import Process, eventually
 
@@ -165,6 +166,19 @@ def test_redis_was_lost(shell: Shell) -> None:
     client.delete(*lost)
     client.close()
     follow(shell, "Redis was lost")
+    settled(shell)
+
+
+def test_state_has_grown_too_large(shell: Shell) -> None:
+    follow(shell, "State has grown too large")
+    told = shell.answers[next(each for each in commands("State has grown too large"))].stderr
+    assert re.search(r"[1-9]\d* sessions older than 30d would be expired", told), told
+
+    def states() -> set[str]:
+        sessions = shell.deployment.redis_sessions().values()
+        return {decode_session(value)["state"] for of in sessions for value in of.values()}
+
+    eventually("only open sessions are left", lambda: states() == {"open"})
     settled(shell)
 
 

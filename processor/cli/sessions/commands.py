@@ -31,7 +31,7 @@ from processor.state.ends import NOBODY, end_of
 app = typer.Typer(
     name="sessions",
     no_args_is_help=True,
-    help="Sessions: look one up, watch them change, tell what one was, export, expire or erase them.",
+    help="Sessions: look one up, watch them change, tell what one was, export, expire, erase.",
 )
 app.command("history")(history.command)
 app.command("export")(export.command)

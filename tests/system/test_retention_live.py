@@ -1,0 +1,61 @@
+"""Retention on real servers, while the very sessions that are due are updated."""
+
+from collections import Counter
+from itertools import islice
+
+from oracle import decode_session
+from system.deployment import Deployment
+from system.process import Process, eventually
+
+from processor.demo.traffic import Mix, updates
+
+MIX = Mix(rejects=0.02, sessions_at_once=12)
+KEPT = "cancelled"
+
+
+def test_sessions_are_updated_at_the_very_moment_that_they_are_due(deployment: Deployment) -> None:
+    """Timestamps are those of the past, so that whatever stands is due at each sweep."""
+    processes = [sweeping(deployment), sweeping(deployment)]
+    for process in processes:
+        process.await_log("partition ready", times=2)
+    stream = updates(20_000, seed=19, mix=MIX, partition=deployment.partition)
+    told = Counter[str]()
+    for slices in range(200):
+        deployment.produce(islice(stream, 100))
+        if slices == 20:
+            told += outcomes(processes[0])
+            processes[0].terminate()
+        # One was updated between the look and the command.
+        if slices > 40 and (told + outcomes(processes[1]))["passed-over"]:
+            break
+    eventually("all that is due has ended", lambda: states(deployment) <= {KEPT})
+    told += outcomes(processes[1])
+    processes[1].terminate()
+    last = deployment.run("--until-end")
+    assert last.wait(60) == 0, last.log[-3000:]
+    results = deployment.assert_exact()
+    ends = [each for of in results.values() for each in of.snapshots if each.value is None]
+    assert len(ends) > 200
+    assert told["ended"] > 200
+    assert told["passed-over"] > 0
+    assert states(deployment) <= {KEPT}
+    assert "output swept" in processes[1].log
+
+
+def sweeping(deployment: Deployment) -> Process:
+    return deployment.run(max_batch="100", retain_open="1s", retain_closed="1s")
+
+
+def states(deployment: Deployment) -> set[str]:
+    sessions = deployment.redis_sessions().values()
+    return {decode_session(value)["state"] for of in sessions for value in of.values()}
+
+
+def outcomes(process: Process) -> Counter[str]:
+    _, text = process.get("/metrics")
+    told = Counter[str]()
+    for line in text.splitlines():
+        for outcome in ("ended", "passed-over"):
+            if line.startswith("session_processor_commands_total{") and f'"{outcome}"' in line:
+                told[outcome] += int(float(line.rpartition(" ")[2]))
+    return told

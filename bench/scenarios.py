@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.figures import Advance, Figures, Size
+from bench.generations import retention
 from bench.growth import size
 from bench.latency import latency
 from bench.restore import cold_start, restore
@@ -37,6 +38,7 @@ class Scenario(StrEnum):
     COLD_START = "cold-start"
     TAKEOVER = "takeover"
     SIZE = "size"
+    RETENTION = "retention"
 
 
 SCENARIOS: dict[Scenario, Callable[[Place, Size, Advance], Figures]] = {
@@ -50,6 +52,7 @@ SCENARIOS: dict[Scenario, Callable[[Place, Size, Advance], Figures]] = {
     Scenario.COLD_START: cold_start,
     Scenario.TAKEOVER: takeover,
     Scenario.SIZE: size,
+    Scenario.RETENTION: retention,
 }
 
 

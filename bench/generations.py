@@ -1,0 +1,140 @@
+"""What is left of generations of sessions that come and go, each of profiles of its own."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import redis
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not by name
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from bench.figures import Advance, Figures, Size
+from bench.folding import PATIENCE_S
+from bench.lean import lean_updates
+from bench.service import Place, Service
+from bench.traffic import fill
+from bench.waiting import wait
+from processor.avro.codec import UpdateCodec
+from processor.avro.schemas import load_schemas
+from processor.bootstrap.adapters import cluster_of
+from processor.demo.traffic import DemoUpdate
+from processor.kafka.topics import create
+
+GENERATIONS: Final = 10
+RETAINED: Final = "10s"
+_SHARE: Final = 50
+"""A generation has this part of the sessions that `--sessions` names."""
+_QUICKLY_CLEANED: Final = {
+    "segment.ms": "1000",
+    "min.cleanable.dirty.ratio": "0.01",
+    "min.compaction.lag.ms": "0",
+    "delete.retention.ms": "1000",
+}
+_SETTLED_S: Final = 5.0
+
+
+def retention(place: Place, size: Size, advance: Advance) -> Figures:
+    """Fold a generation, measure, wait until retention has ended it all, measure; ten times over.
+
+    Of Redis the figures are those of a whole generation, of the topics those of what is left once
+    it has ended and compaction has been there. Kafka cleans no segment that nothing follows, so the
+    last second of the output stays.
+    """
+    place = replace(place, settings_given={"PROCESSOR_RETAIN_OPEN": RETAINED})
+    limit = place.settings.max_snapshot_bytes
+    create(cluster_of(place.settings), limit, place.partitions, _QUICKLY_CLEANED)
+    _clean_often(place)
+    each = max(1_000, size.sessions // _SHARE)
+    figures: Figures = {}
+    with Service(place) as service, redis.Redis.from_url(place.redis_url) as client:
+        service.await_ready()
+        for number in range(1, GENERATIONS + 1):
+            made = _generation(range((number - 1) * each, number * each))
+            fill(place, made, lambda done: advance("filling", done, each))
+            begun = time.monotonic()
+            _await(service, lambda: _held(client, place, "sessions")[0] >= each, "is not folded")
+            sessions, sessions_mb = _held(client, place, "sessions")
+            folded = time.monotonic()
+            _await(service, lambda: _held(client, place, "sessions")[0] == 0, "does not end")
+            claims, claims_mb = _held(client, place, "holders")
+            figures |= {
+                f"sessions.generation_{number}": sessions,
+                f"redis_sessions_mb.generation_{number}": sessions_mb,
+                f"profiles.generation_{number}": claims,
+                f"redis_claims_mb.generation_{number}": claims_mb,
+                f"seconds_to_fold.generation_{number}": folded - begun,
+                f"seconds_to_end.generation_{number}": time.monotonic() - folded,
+                f"output_mb.generation_{number}": _cleaned(place, place.settings.sessions_topic),
+                f"claims_topic_mb.generation_{number}": _bytes(place, place.settings.claims_topic),
+            }
+    return figures
+
+
+def _await(service: Service, holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    if not wait(holds, PATIENCE_S, lambda: service.check(deadline)):
+        raise TimeoutError(f"a generation {what}")
+
+
+def _generation(sessions: range) -> Iterator[DemoUpdate]:
+    """Yield an update of three items a session, each with a profile of its own."""
+    codec = UpdateCodec(load_schemas().updates)
+    template = codec.read(next(iter(_carts())), 0)
+    for session in sessions:
+        name, now = f"g-{session:08d}", time.time_ns() // 1_000_000
+        update = template._replace(
+            event_id=f"e-{session:08d}",
+            event_time=now,
+            integration_id=name,
+            profile_id=f"q-{session:08d}",
+        )
+        yield DemoUpdate(f"1:{name}".encode(), codec.write(update), (), now, None)
+
+
+def _carts() -> Iterator[bytes]:
+    for update in lean_updates(1_000_000, seed=1):
+        if b"-0004-4000-8000-" in (update.value or b""):
+            yield update.value or b""
+
+
+def _held(client: redis.Redis, place: Place, kind: str) -> tuple[int, float]:
+    """Return the entries of Redis' hashes of sessions or of claims, and their MB."""
+    fields, size = 0, 0
+    for key in client.scan_iter(f"*{place.settings.redis_prefix}:*:{kind}:*", count=1_000):
+        fields += int(client.hlen(key)) - 1  # one is no session's: the checkpoint
+        size += int(client.memory_usage(key, samples=1_000) or 0)
+    return fields, size / 1e6
+
+
+def _cleaned(place: Place, topic: str) -> float:
+    """Return a topic's size once it has not shrunk for a while."""
+    least, since = _bytes(place, topic), time.monotonic()
+    while time.monotonic() - since < _SETTLED_S:
+        time.sleep(0.5)
+        now = _bytes(place, topic)
+        if now < least:
+            least, since = now, time.monotonic()
+    return least
+
+
+def _bytes(place: Place, topic: str) -> float:
+    """Return what a topic's logs take on disk, in MB."""
+    logs: Iterator[Path] = place.directory.glob(f"kafka/**/{topic}-[0-9]*/*.log")
+    return sum(each.stat().st_size for each in logs if each.exists()) / 1e6
+
+
+def _clean_often(place: Place) -> None:
+    admin = AdminClient({"bootstrap.servers": place.bootstrap})
+    backoff = ConfigEntry(
+        "log.cleaner.backoff.ms", "500", incremental_operation=AlterConfigOpType.SET
+    )
+    resource = ConfigResource(ResourceType.BROKER, "1", incremental_configs=[backoff])
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(30)

@@ -19,12 +19,15 @@ from bench.figures import Figures, Size
 from bench.machine import machine
 from bench.peers.table import markdown
 from bench.peers.turns import compared
-from bench.plot import draw, points
+from bench.plot import draw, draw_generations, generations, points
 from bench.scenarios import RATES, Scenario, measured
 from bench.stages import CLOCKED
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-PLOT = PAGE.parent / "performance" / "size.svg"
+PLOTS = {
+    Scenario.SIZE: (draw, PAGE.parent / "performance" / "size.svg"),
+    Scenario.RETENTION: (draw_generations, PAGE.parent / "performance" / "retention.svg"),
+}
 
 
 def main(
@@ -54,9 +57,10 @@ def write(figures: Mapping[str, Figures], compared_with: Mapping[str, Any] | Non
     for name, text in sections(figures, compared_with).items():
         page = replaced(page, name, text)
     PAGE.write_text(page)
-    if Scenario.SIZE in figures:
-        PLOT.parent.mkdir(exist_ok=True)
-        draw(figures[Scenario.SIZE], PLOT)
+    for scenario, (plot, target) in PLOTS.items():
+        if scenario in figures:
+            target.parent.mkdir(exist_ok=True)
+            plot(figures[scenario], target)
 
 
 def replaced(page: str, name: str, text: str) -> str:
@@ -80,9 +84,10 @@ def sections(
         found["stages"] = _stages(figures[Scenario.STAGES])
     if Scenario.SIZE in figures:
         found["size"] = _growth(figures[Scenario.SIZE])
-    rest = {
-        name: each for name, each in figures.items() if name not in {Scenario.STAGES, Scenario.SIZE}
-    }
+    if Scenario.RETENTION in figures:
+        found["retention"] = _generations(figures[Scenario.RETENTION])
+    apart = {Scenario.STAGES, Scenario.SIZE, Scenario.RETENTION}
+    rest = {name: each for name, each in figures.items() if name not in apart}
     if rest:
         found["scenarios"] = _scenarios(rest)
     return found
@@ -114,6 +119,20 @@ def _growth(figures: Figures) -> str:
             for name in ("cpu_us_per_event", "events_per_second", "peak_rss_mb", "redis_mb")
         ]
         lines.append(f"| {sessions:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _generations(figures: Figures) -> str:
+    lines = [
+        "| generation | sessions | Redis, MB | output, MB | profiles | Redis, MB | topic, MB |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for number in generations(figures, "sessions"):
+        names = "sessions", "redis_sessions_mb", "output_mb", "profiles", "redis_claims_mb"
+        cells = [
+            _number(figures[f"{name}.generation_{number}"]) for name in (*names, "claims_topic_mb")
+        ]
+        lines.append(f"| {number} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -80,6 +80,13 @@ def test_sections_have_their_markers_and_nothing_else_is_changed() -> None:
             f"{name}.1000_sessions": 1.0
             for name in ("cpu_us_per_event", "events_per_second", "peak_rss_mb", "redis_mb")
         },
+        Scenario.RETENTION: {
+            f"{name}.generation_1": 2.0
+            for name in (
+                *("sessions", "redis_sessions_mb", "output_mb"),
+                *("profiles", "redis_claims_mb", "claims_topic_mb"),
+            )
+        },
     }
     page = TEXT
     written = sections(figures, {"peers": {}, "not_measured": {"streams": "no mvn"}})
@@ -91,6 +98,7 @@ def test_sections_have_their_markers_and_nothing_else_is_changed() -> None:
     assert bare[0] == bare[1]
     assert "not measured: no mvn" in page
     assert "| 1,000 | 1.0 |" in page
+    assert "| 1 | 2.0 | 2.0 |" in page
 
 
 def test_a_page_without_markers_is_refused() -> None:

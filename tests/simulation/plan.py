@@ -142,6 +142,8 @@ class Plan(NamedTuple):
     """At which step how many of the input's feeds are written."""
     faults: tuple[Happens, ...]
     actors: tuple[Acts, ...] = ()
+    retains: bool = False
+    """Whether the services end sessions by themselves, but for cancelled ones."""
 
 
 def draw(seed: int) -> Plan:
@@ -175,6 +177,7 @@ def draw(seed: int) -> Plan:
         feeds=((0, chance.randint(0, 6)), *sorted(feeds)),
         faults=tuple(sorted(faults)),
         actors=_actors(seed, horizon, repair=any(each.fault in EVIDENCE for each in faults)),
+        retains=Random(f"retention {seed}").random() < 0.2,
     )
 
 

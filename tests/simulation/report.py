@@ -37,6 +37,8 @@ def plan_in_words(plan: Plan) -> list[str]:
     head = (
         f"seed {plan.seed}: {plan.processes} processes, {plan.partitions} partitions, input "
         f"{plan.history}, switching {plan.switching}, {plan.latency} s a call"
+        + ", retention"
+        * plan.retains
     )
     feeds = [f"  step {step}: {count} feeds" for step, count in plan.feeds if count]
     acts = [f"  {acts}" for acts in plan.actors]

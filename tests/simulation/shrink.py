@@ -44,6 +44,8 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         yield plan._replace(feeds=feeds)
     for actors in _fewer_acts(plan.actors):
         yield plan._replace(actors=actors)
+    if plan.retains:
+        yield plan._replace(retains=False)
     if plan.processes > 1:
         yield plan._replace(processes=plan.processes - 1)
     for step in sorted({each.step for each in plan.faults}):

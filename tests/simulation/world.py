@@ -24,6 +24,7 @@ from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Topic
 from processor.redis.keys import Keys
 from processor.state.checkpoint import Stream
+from processor.state.expiry import Keep
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import Metrics
 from processor.telemetry.observer import Observer
@@ -46,6 +47,8 @@ CODECS = running_codecs(SCHEMAS, FAST, None, None, SYSTEM_CLOCK)
 START_S = START // 1000
 ROLL_MS = 20_000
 """How old a segment becomes: simulations last for a minute or so."""
+KEEP: Keep = dict.fromkeys(("open", "closed"), -(10**12))
+"""Less than no time: whatever stands is due, at every sweep, also what is ahead of the clock."""
 METRICS = Metrics("simulation")
 """Of all simulations: nobody reads them, and to make them takes longer than a few commits."""
 
@@ -139,7 +142,8 @@ class Process(SimulatedTask):
         world = self.world
         adapters = self._adapters(Around(world.scheduler, self, world.away, world.trace))
         plan = world.plan
-        limits = Limits(plan.max_batch, SNAPSHOT_LIMIT, plan.cache_bytes, part=plan.part)
+        keep = KEEP if plan.retains else {}
+        limits = Limits(plan.max_batch, SNAPSHOT_LIMIT, plan.cache_bytes, part=plan.part, keep=keep)
         self.service = wire(
             adapters,
             CODECS,

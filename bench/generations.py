@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 )
 
 from bench.figures import Advance, Figures, Size
-from bench.folding import PATIENCE_S
+from bench.folding import PATIENCE_S, folded
 from bench.lean import lean_updates
 from bench.service import Place, Service
 from bench.traffic import fill
@@ -28,7 +28,7 @@ from processor.demo.traffic import DemoUpdate
 from processor.kafka.topics import create
 
 GENERATIONS: Final = 10
-RETAINED: Final = "10s"
+RETAINED: Final = "1s"
 _SHARE: Final = 50
 """A generation has this part of the sessions that `--sessions` names."""
 _QUICKLY_CLEANED: Final = {
@@ -41,46 +41,48 @@ _SETTLED_S: Final = 5.0
 
 
 def retention(place: Place, size: Size, advance: Advance) -> Figures:
-    """Fold a generation, measure, wait until retention has ended it all, measure; ten times over.
+    """Fold a generation, measure, let retention end it all, measure; ten times over.
 
-    Of Redis the figures are those of a whole generation, of the topics those of what is left once
-    it has ended and compaction has been there. Kafka cleans no segment that nothing follows, so the
-    last second of the output stays.
+    It is folded without retention; a process that has it ends the generation then. Of Redis the
+    figures are those of a whole generation, of the topics those of what is left once it has ended
+    and compaction has been there. Kafka cleans no segment that nothing follows, so the last second
+    of the output stays.
     """
-    place = replace(place, settings_given={"PROCESSOR_RETAIN_OPEN": RETAINED})
+    retaining = replace(place, settings_given={"PROCESSOR_RETAIN_OPEN": RETAINED})
     limit = place.settings.max_snapshot_bytes
     create(cluster_of(place.settings), limit, place.partitions, _QUICKLY_CLEANED)
     _clean_often(place)
     each = max(1_000, size.sessions // _SHARE)
     figures: Figures = {}
-    with Service(place) as service, redis.Redis.from_url(place.redis_url) as client:
-        service.await_ready()
+    with redis.Redis.from_url(place.redis_url) as client:
         for number in range(1, GENERATIONS + 1):
             made = _generation(range((number - 1) * each, number * each))
             fill(place, made, lambda done: advance("filling", done, each))
-            begun = time.monotonic()
-            _await(service, lambda: _held(client, place, "sessions")[0] >= each, "is not folded")
+            folded(place, each, advance)
             sessions, sessions_mb = _held(client, place, "sessions")
-            folded = time.monotonic()
-            _await(service, lambda: _held(client, place, "sessions")[0] == 0, "does not end")
             claims, claims_mb = _held(client, place, "holders")
+            seconds = _ended(retaining, lambda: _held(client, place, "sessions")[0] == 0)
             figures |= {
                 f"sessions.generation_{number}": sessions,
                 f"redis_sessions_mb.generation_{number}": sessions_mb,
                 f"profiles.generation_{number}": claims,
                 f"redis_claims_mb.generation_{number}": claims_mb,
-                f"seconds_to_fold.generation_{number}": folded - begun,
-                f"seconds_to_end.generation_{number}": time.monotonic() - folded,
+                f"expired_per_second.generation_{number}": each / seconds,
                 f"output_mb.generation_{number}": _cleaned(place, place.settings.sessions_topic),
                 f"claims_topic_mb.generation_{number}": _bytes(place, place.settings.claims_topic),
             }
     return figures
 
 
-def _await(service: Service, holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    if not wait(holds, PATIENCE_S, lambda: service.check(deadline)):
-        raise TimeoutError(f"a generation {what}")
+def _ended(retaining: Place, all_gone: Callable[[], bool]) -> float:
+    """Have a process with retention end all sessions; return the seconds from its readiness on."""
+    with Service(retaining) as service:
+        service.await_ready()
+        since = time.monotonic()
+        deadline = since + PATIENCE_S
+        if not wait(all_gone, PATIENCE_S, lambda: service.check(deadline)):
+            raise TimeoutError("a generation does not end")
+        return time.monotonic() - since
 
 
 def _generation(sessions: range) -> Iterator[DemoUpdate]:

@@ -27,10 +27,10 @@ def size(place: Place, size: Size, advance: Advance) -> Figures:
     figures: Figures = {}
     before = 0
     for number, sessions in enumerate(steps):
-        made = _stamped(range(before, sessions), number)
+        made = stamped(range(before, sessions), number)
         put(place, made, sessions - before, advance)
         picked = (random.randrange(sessions) for _ in range(size.updates))
-        put(place, _stamped(picked, 0x1000 + number), size.updates, advance)
+        put(place, stamped(picked, 0x1000 + number), size.updates, advance)
         samples = folded(place, sessions - before + size.updates, advance)
         # A process counts from 0; what a first fifth of the picked ones costs is left out.
         found = steady(samples, sessions - before + size.updates / 5)
@@ -41,7 +41,7 @@ def size(place: Place, size: Size, advance: Advance) -> Figures:
     return figures
 
 
-def _stamped(sessions: Iterator[int] | range, series: int) -> Iterator[DemoUpdate]:
+def stamped(sessions: Iterator[int] | range, series: int) -> Iterator[DemoUpdate]:
     """Yield an update of three items a session: one template with other ids, so that it is fast."""
     template = next(each for each in lean_updates(1_000_000, seed=1) if _items(each))
     own = (template.key or b"").partition(b":")[2]

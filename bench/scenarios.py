@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bench.expiring import expire
 from bench.figures import Advance, Figures, Size
 from bench.generations import retention
 from bench.growth import size
@@ -39,6 +40,7 @@ class Scenario(StrEnum):
     TAKEOVER = "takeover"
     SIZE = "size"
     RETENTION = "retention"
+    EXPIRE = "expire"
 
 
 SCENARIOS: dict[Scenario, Callable[[Place, Size, Advance], Figures]] = {
@@ -53,6 +55,7 @@ SCENARIOS: dict[Scenario, Callable[[Place, Size, Advance], Figures]] = {
     Scenario.TAKEOVER: takeover,
     Scenario.SIZE: size,
     Scenario.RETENTION: retention,
+    Scenario.EXPIRE: expire,
 }
 
 

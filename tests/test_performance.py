@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.figures import Figures, percentiles, steady
-from bench.growth import _stamped
+from bench.growth import stamped
 from bench.peers.check import difference
 from bench.peers.roster import PEERS
 from bench.peers.table import markdown
@@ -136,7 +136,7 @@ def test_the_quick_updates_are_valid_and_distinct() -> None:
     from processor.ports.log import Record
 
     found = []
-    for offset, update in enumerate(_stamped(range(5, 8), 0x1001)):
+    for offset, update in enumerate(stamped(range(5, 8), 0x1001)):
         record = Record(0, offset, update.timestamp, update.key, update.value, ())
         decoded = decode.read(record)
         assert isinstance(decoded, SessionUpdate)

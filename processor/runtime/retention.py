@@ -16,7 +16,7 @@ from processor.runtime.pipeline import Pipeline
 from processor.state.expiry import Keep, Stale, expire, stale
 from processor.telemetry.observer import Observer
 
-LOT: Final = 1_000
+LOT: Final = 2_000
 """Sessions that are due, and sent together; the next are sent once these are folded."""
 FAR_BEHIND: Final = 100_000
 """Records between a partition's position and its end, beyond which it is left alone."""
@@ -130,7 +130,6 @@ class Retention:
         read = 0
         for records in self._scan.read(Topic.SESSIONS, partition, 0, end):
             for key, due in stale(records, self._keep, now, self._session_of).items():
-                lot.pop(key, None)
                 if due is not None:
                     lot[key] = hash(due[0].value), due[1]
             read += len(records)

@@ -130,7 +130,8 @@ def _generations(figures: Figures) -> str:
     for number in generations(figures, "sessions"):
         names = "sessions", "redis_sessions_mb", "output_mb", "profiles", "redis_claims_mb"
         cells = [
-            _number(figures[f"{name}.generation_{number}"]) for name in (*names, "claims_topic_mb")
+            _number(figures[f"{name}.generation_{number}"]).removesuffix(".0")
+            for name in (*names, "claims_topic_mb")
         ]
         lines.append(f"| {number} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
+from fakes.clock import FakeClock
 from fakes.service import LIMITS, PARTITIONS, Service, World, partition_of
 from golden import encoded, update
 from structlog.testing import capture_logs
@@ -24,9 +25,7 @@ _numbers = count(1)
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(retention, "LONGEST_INTERVAL_S", 60.0)
-    made = World()
-    made.clock.now = TODAY * 86_400.0
-    return made
+    return World(FakeClock(day_ms=TODAY * DAY_MS))
 
 
 def feed(world: World, session: str, day: int, state: str | None = None) -> None:

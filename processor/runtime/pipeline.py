@@ -23,7 +23,7 @@ from processor.stages.load import Load
 from processor.stages.publish import Publish
 from processor.stages.store import Store
 from processor.state.checkpoint import Owned, Position, Stream
-from processor.state.claims import as_of, inherited_by
+from processor.state.claims import inherited_by, left_to_end
 from processor.state.record_cache import RecordCache
 from processor.state.restore import Restore
 from processor.telemetry.metrics import Metrics
@@ -188,7 +188,7 @@ class Pipeline:
             raise ClaimsNotReady("the claims were replaced while the batch was folded")
         batch.generation = generation
         if isinstance(updates[0], SessionCommand):
-            holders = as_of(records[0].offset, (records[0].key or b"").decode(), holders)
+            holders = left_to_end((records[0].key or b"").decode(), holders)
         while True:
             folded = self._fold(records, updates, loaded.sessions, holders)
             if folded.ended_claims:

@@ -60,8 +60,6 @@ class Folded(NamedTuple):
     commands: Sequence[CommandRecord]
     claims: Mapping[str, str]
     """The claims that the snapshots rest on and that no earlier commit holds, by profile."""
-    claimed_at: Mapping[str, int]
-    """The input offset of the update that each of these claims is of."""
     ended_claims: Mapping[str, str | None]
     """The claims that a command ends, by profile: None removes one, "" leaves it ownerless."""
     taken: int

@@ -68,7 +68,6 @@ class Fold:
         letters: list[RejectedRecord] = []
         commands: list[CommandRecord] = []
         claims: dict[str, str] = {}
-        claimed_at: dict[str, int] = {}
         ended_claims: dict[str, str | None] = {}
         duplicates = size = taken = 0
         for record, update in zip(records, updates, strict=True):
@@ -98,7 +97,6 @@ class Fold:
                     known[key] = outcome.value
                     if outcome.claims and profile is not None:
                         held[profile] = claims[profile] = key.decode()
-                        claimed_at[profile] = record.offset
                     snapshots.append(outcome)
                     size += len(outcome.value or b"")
                 else:
@@ -109,9 +107,7 @@ class Fold:
                         letters.append(RejectedRecord(record, outcome))
             if size > self.limit:
                 break
-        return Folded(
-            snapshots, letters, duplicates, commands, claims, claimed_at, ended_claims, taken, size
-        )
+        return Folded(snapshots, letters, duplicates, commands, claims, ended_claims, taken, size)
 
     def _outcome(
         self,

@@ -1,12 +1,12 @@
 """Publish: what a folded part says, into the open transaction."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 from processor.ports.clock import Clock
 from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
 from processor.stages.batch import Folded, RejectedRecord
-from processor.state.ends import INPUT_OFFSET
 
 ERROR_HEADERS: Final = tuple(
     "__streams.errors." + name
@@ -62,11 +62,9 @@ class Publish:
             for record, value, _, headers in part.snapshots
         ]
         records.extend(self._dead_letter(letter) for letter in part.letters)
-        for profile, session in part.claims.items():
-            offset = INPUT_OFFSET, str(part.claimed_at[profile]).encode()
-            records.append(_claim(profile, session.encode(), (*_CLAIM, offset)))
-        for profile, holder in part.ended_claims.items():
-            records.append(_claim(profile, None if holder is None else holder.encode(), _CLAIM))
+        for key, holder in chain(part.claims.items(), part.ended_claims.items()):
+            value = None if holder is None else holder.encode()
+            records.append(Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, key.encode(), value, _CLAIM))
         return records
 
     def _dead_letter(self, letter: RejectedRecord) -> Outgoing:
@@ -107,10 +105,6 @@ class Publish:
         if record.timestamp != NO_TIMESTAMP:
             headers.append((TIMESTAMP_HEADER, str(record.timestamp).encode()))
         return headers
-
-
-def _claim(profile: str, holder: bytes | None, headers: Headers) -> Outgoing:
-    return Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, profile.encode(), holder, headers)
 
 
 def _foreign(headers: Headers) -> Iterable[tuple[str, bytes | None]]:

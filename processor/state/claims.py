@@ -9,7 +9,6 @@ from typing import NamedTuple
 from processor.ports.claims import Claims
 from processor.ports.log import Coordination, Record, Scan, Topic
 from processor.state.checkpoint import Stream
-from processor.state.ends import INPUT_OFFSET
 
 
 class ClaimsSource(NamedTuple):
@@ -55,22 +54,21 @@ def rebuild_claims(
 
 
 def inherited_by(profile: str) -> str:
-    """Return the name beside a profile's under which it is told when its live claim was taken."""
+    """Return the name beside a profile's under which the holder of its live claim is told."""
     return f"inherited:{profile}"
 
 
-def as_of(offset: int, session: str, holders: Mapping[str, str]) -> dict[str, str]:
-    """Return the holders as of a session's record, without the claims that it takes later.
+def left_to_end(session: str, holders: Mapping[str, str]) -> dict[str, str]:
+    """Return the holders without the live claims that a replay's session has from its beginning.
 
-    In a replay they are there from the beginning, so that all is decided as live has decided it.
-    What ends the session before, does not end them.
+    An erase ends none of these: live has folded it before, and the claim stands, so that a later
+    life of the session has taken it.
     """
-    later = set()
-    for profile, holder in holders.items():
-        taken_at, _, taken_by = holders.get(inherited_by(profile), "").partition(" ")
-        if holder == taken_by == session and int(taken_at) > offset:
-            later.add(profile)
-    return {profile: holder for profile, holder in holders.items() if profile not in later}
+    return {
+        profile: holder
+        for profile, holder in holders.items()
+        if not holder == holders.get(inherited_by(profile)) == session
+    }
 
 
 def _fill_claims(
@@ -96,6 +94,4 @@ def _own(record: Record) -> dict[str, str | None]:
 def _inherited(record: Record) -> dict[str, str | None]:
     told = _own(record)
     ((profile, holder),) = told.items()
-    taken_at = dict(record.headers).get(INPUT_OFFSET)
-    known = None if taken_at is None else f"{taken_at.decode()} {holder}"
-    return {**told, inherited_by(profile): known}
+    return {**told, inherited_by(profile): holder}

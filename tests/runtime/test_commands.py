@@ -2,7 +2,8 @@
 
 import pytest
 from avro_bytes import SCHEMAS
-from fakes.service import LIMITS, STREAM, Service, World, partition_of
+from fakes.log import FakeCoordination, FakeScan
+from fakes.service import LIMITS, STREAM, Replay, Service, World, partition_of
 from golden import encoded, update
 from oracle import decode_session
 from session_commands import erase, expire
@@ -12,6 +13,8 @@ from processor.bootstrap.wiring import Limits
 from processor.dead_letters.limits import FloodLimits
 from processor.demo.traffic import DemoUpdate
 from processor.ports.log import BatchAborted, Record, Topic
+from processor.replay.live_state import LiveState
+from processor.replay.plan import Plan, Range
 from processor.state.checkpoint import CommitMetadata
 
 KEY, OTHER = b"1:cart-17", b"1:cart-18"
@@ -208,14 +211,34 @@ def test_a_replay_counts_on_no_command_that_was_rejected(world: World) -> None:
     assert not counts(KEY, None)
 
 
-def test_a_claim_says_which_update_took_it(world: World) -> None:
-    world.feed_commanded(400, 1)
-    world.service(limits=LIMITS._replace(part=7)).run_until_processed()
-    claims = [each for p in range(STREAM.partitions) for each in world.records(Topic.CLAIMS, p)]
-    taken = [each for each in claims if each.value]
-    assert len(taken) > 5
-    for claim in taken:
-        updates = world.records(Topic.UPDATES, partition_of(claim.value))
-        offset = int(dict(claim.headers)["session-processor.input-offset"] or b"")
-        (update_record,) = [each for each in updates if each.offset == offset]
-        assert update_record.key == claim.value
+@pytest.mark.parametrize("max_batch", [1, 50])
+def test_a_replay_ends_no_claim_that_stands_in_live(world: World, max_batch: int) -> None:
+    """The erase came in another partition than the session's, at a later offset than its claim."""
+    third = next(p for p in range(STREAM.partitions) if p not in {MINE, THEIRS})
+    late = next(key for n in range(99) if partition_of(key := b"1:late-%d" % n) == third)
+    live = world.service()
+
+    def fold(key: bytes, value: bytes, partition: int) -> None:
+        world.feed([DemoUpdate(key, value, (), 1_000, partition)])
+        live.run_until_processed()
+
+    fold(KEY, encoded(update(1, profileId="ada")), MINE)
+    fold(KEY, expire(KEY, 0), MINE)
+    for number in range(5):
+        fold(OTHER, encoded(update(10 + number, OTHER.decode()[2:])), THEIRS)
+    fold(KEY, erase(KEY, forget=("ada",)), THEIRS)
+    fold(KEY, encoded(update(2, profileId="ada")), MINE)
+    fold(late, encoded(update(3, late.decode()[2:], profileId="ada")), third)
+    again = World()
+    for partition, log in enumerate(world.broker.logs[Topic.UPDATES]):
+        again.broker.logs[Topic.UPDATES][partition].entries[:] = log.entries
+    state = LiveState(STREAM, FakeCoordination(world.broker), FakeScan(world.broker))
+    found, outputs = state.look()
+    ranges = {each: Range(0, standing.committed or 0) for each, standing in found.items()}
+    ends = {each: output.end for each, output in outputs.items()}
+    plan = Plan("again", 0, STREAM, ranges, ends, state.claims_ends())
+    replay = again.service(LIMITS._replace(max_batch=max_batch), replay=Replay(plan, world.broker))
+    replay.run_until(lambda: False)
+    for partition in (MINE, third):
+        told = [each[3:5] for each in again.records(Topic.SESSIONS, partition)]
+        assert told == [each[3:5] for each in world.records(Topic.SESSIONS, partition)]

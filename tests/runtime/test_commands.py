@@ -1,5 +1,7 @@
 """Commands end sessions: through the whole service, beside the oracle."""
 
+from itertools import permutations
+
 import pytest
 from avro_bytes import SCHEMAS
 from fakes.log import FakeCoordination, FakeScan
@@ -211,24 +213,31 @@ def test_a_replay_counts_on_no_command_that_was_rejected(world: World) -> None:
     assert not counts(KEY, None)
 
 
-@pytest.mark.parametrize("max_batch", [1, 50])
-def test_a_replay_ends_no_claim_that_stands_in_live(world: World, max_batch: int) -> None:
+@pytest.mark.parametrize("places", [*permutations(range(3))], ids=str)
+def test_a_replay_ends_no_claim_that_stands_in_live(
+    world: World, places: tuple[int, int, int]
+) -> None:
     """The erase came in another partition than the session's, at a later offset than its claim."""
-    third = next(p for p in range(STREAM.partitions) if p not in {MINE, THEIRS})
-    late = next(key for n in range(99) if partition_of(key := b"1:late-%d" % n) == third)
+    mine, theirs, third = (
+        next(key for n in range(99) if partition_of(key := b"1:cart-%d" % n) == place)
+        for place in places
+    )
     live = world.service()
 
     def fold(key: bytes, value: bytes, partition: int) -> None:
         world.feed([DemoUpdate(key, value, (), 1_000, partition)])
         live.run_until_processed()
 
-    fold(KEY, encoded(update(1, profileId="ada")), MINE)
-    fold(KEY, expire(KEY, 0), MINE)
+    def first(key: bytes, number: int) -> bytes:
+        return encoded(update(number, key.decode()[2:], profileId="ada"))
+
+    fold(mine, first(mine, 1), places[0])
+    fold(mine, expire(mine, 0), places[0])
     for number in range(5):
-        fold(OTHER, encoded(update(10 + number, OTHER.decode()[2:])), THEIRS)
-    fold(KEY, erase(KEY, forget=("ada",)), THEIRS)
-    fold(KEY, encoded(update(2, profileId="ada")), MINE)
-    fold(late, encoded(update(3, late.decode()[2:], profileId="ada")), third)
+        fold(theirs, encoded(update(10 + number, theirs.decode()[2:])), places[1])
+    fold(mine, erase(mine, forget=("ada",)), places[1])
+    fold(mine, first(mine, 2), places[0])
+    fold(third, first(third, 3), places[2])
     again = World()
     for partition, log in enumerate(world.broker.logs[Topic.UPDATES]):
         again.broker.logs[Topic.UPDATES][partition].entries[:] = log.entries
@@ -237,8 +246,7 @@ def test_a_replay_ends_no_claim_that_stands_in_live(world: World, max_batch: int
     ranges = {each: Range(0, standing.committed or 0) for each, standing in found.items()}
     ends = {each: output.end for each, output in outputs.items()}
     plan = Plan("again", 0, STREAM, ranges, ends, state.claims_ends())
-    replay = again.service(LIMITS._replace(max_batch=max_batch), replay=Replay(plan, world.broker))
-    replay.run_until(lambda: False)
-    for partition in (MINE, third):
-        told = [each[3:5] for each in again.records(Topic.SESSIONS, partition)]
-        assert told == [each[3:5] for each in world.records(Topic.SESSIONS, partition)]
+    again.service(replay=Replay(plan, world.broker)).run_until(lambda: False)
+    for place in places:
+        told = [each[3:5] for each in again.records(Topic.SESSIONS, place)]
+        assert told == [each[3:5] for each in world.records(Topic.SESSIONS, place)]

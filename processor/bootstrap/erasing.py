@@ -7,7 +7,6 @@ from processor.bootstrap.adapters import readers_of
 from processor.bootstrap.codecs import codecs_of
 from processor.config import Settings
 from processor.erasure.deployment import Deployment
-from processor.erasure.lifetimes import Lifetime, lifetime
 from processor.erasure.reading import Values
 from processor.erasure.report import Where
 from processor.erasure.search import TOPICS, Kept
@@ -15,6 +14,7 @@ from processor.kafka.command_sender import CommandSender
 from processor.kafka.replays import KafkaReplays
 from processor.kafka.scan import KafkaScan
 from processor.kafka.topics import states
+from processor.ports.lifetimes import Lifetime, lifetime
 from processor.replay.names import replayed
 
 

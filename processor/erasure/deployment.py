@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from processor.erasure.ids import Sought
-from processor.erasure.lifetimes import Lifetime
 from processor.erasure.reading import Values
 from processor.erasure.report import Where
 from processor.erasure.search import TOPICS, Found, Kept, Search, Since
 from processor.erasure.states import REDIS, replay_place
 from processor.errors import TopicError
 from processor.ports.commands import Commands
+from processor.ports.lifetimes import Lifetime
 from processor.ports.log import Coordination, Scan, Topic
 
 Passed = Callable[[int], object]

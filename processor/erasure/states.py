@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from processor.erasure.lifetimes import Lifetime
 from processor.erasure.report import PlaceState, Report
 from processor.erasure.search import Found
+from processor.ports.lifetimes import Lifetime
 
 REDIS: Final = "redis"
 _REPLAY: Final = "replay "

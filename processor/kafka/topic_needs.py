@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from processor.ports.lifetimes import lifetime
 from processor.ports.log import Topic
 
 Severity = Literal["error", "warning"]
@@ -16,7 +17,6 @@ DAY_MS: Final = 24 * 3600 * 1000
 WEEK_MS: Final = 7 * DAY_MS
 LETTERS_MS: Final = 14 * DAY_MS
 """How long a new topic keeps dead letters: a week, and another one to mend what caused them."""
-_YEAR_MS: Final = 365 * DAY_MS
 COMPACTED_MS: Final = WEEK_MS + DAY_MS
 """After how long at the most a new output is compacted: a day after its snapshots may go."""
 ROOM_FOR_A_KEY: Final = 16 * 1024
@@ -100,16 +100,12 @@ def settings_for(
 
 
 def gone_after(settings: Mapping[str, str]) -> int:
-    """Return after how many milliseconds a compacted topic has nothing left of an end.
+    """Return after how many milliseconds a topic has nothing left of an end.
 
-    Its segment is followed and compacted, twice, and the tombstone stays between for a time. A
-    topic that is compacted by no date is taken for one as it is created.
+    A topic that never gets so far is taken for one as it is created.
     """
-    segment, lag = settings.get("segment.ms"), settings.get("max.compaction.lag.ms")
-    tombstone = int(settings.get("delete.retention.ms", DAY_MS))
-    if segment is None or lag is None or int(lag) > _YEAR_MS:
-        return GONE_MS
-    return 2 * (int(segment) + int(lag)) + tombstone
+    gone_ms = lifetime(settings).key_ms
+    return GONE_MS if gone_ms is None else gone_ms
 
 
 _CLEAN_ELECTIONS: Final = exactly(

@@ -23,11 +23,11 @@ from processor.demo.traffic import DemoUpdate
 from processor.erasure.deployment import Deployment
 from processor.erasure.erasure import Erasure, Plan
 from processor.erasure.ids import Ids, asked_ids
-from processor.erasure.lifetimes import Lifetime
 from processor.erasure.reading import Values
 from processor.erasure.report import Report, Where
 from processor.erasure.search import Kept
 from processor.errors import FailClosed, InputError, NotFound, Unavailable
+from processor.ports.lifetimes import Lifetime
 from processor.ports.log import Outgoing, Topic
 from processor.ports.sessions import Write
 

@@ -65,6 +65,8 @@ def test_what_is_created_passes_the_check(cluster: Cluster) -> None:
     facts = require(cluster, LIMIT)
     assert KafkaCoordination(cluster).tombstones_kept_ms() == 7 * 86_400_000
     assert facts.limits.largest == 8 * 1024 * 1024
+    assert facts.roll_ms == DAY_MS
+    assert facts.gone_ms == 25 * DAY_MS
 
 
 def test_what_exists_is_not_changed(cluster: Cluster) -> None:

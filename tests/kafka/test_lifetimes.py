@@ -2,7 +2,8 @@
 
 import pytest
 
-from processor.erasure.lifetimes import Lifetime, lifetime
+from processor.kafka.topic_needs import GONE_MS, gone_after
+from processor.ports.lifetimes import Lifetime, lifetime
 
 DAY = 86_400_000
 LONGEST = str(2**63 - 1)
@@ -42,3 +43,16 @@ DELETE = {"cleanup.policy": "delete", "segment.ms": str(DAY), "retention.ms": st
 )
 def test_the_latest_time_is_told(settings: dict[str, str], wanted: Lifetime) -> None:
     assert lifetime(settings) == wanted
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        (COMPACT, 25 * DAY),
+        (COMPACT | {"max.compaction.lag.ms": str(500 * DAY)}, 2 * 501 * DAY + 7 * DAY),
+        (COMPACT | {"max.compaction.lag.ms": LONGEST}, GONE_MS),
+        ({}, GONE_MS),
+    ],
+)
+def test_an_end_is_gone_when_its_key_is(settings: dict[str, str], wanted: int) -> None:
+    assert gone_after(settings) == wanted

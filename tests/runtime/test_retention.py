@@ -1,11 +1,12 @@
 """Retention: what nobody updates any more is ended by the owner, and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.service import LIMITS, PARTITIONS, Service, World, partition_of
+from fakes.redis import FakeClaims
+from fakes.service import LIMITS, PARTITIONS, STREAM, Service, World, partition_of
 from golden import encoded, update
 from structlog.testing import capture_logs
 
@@ -13,8 +14,10 @@ from processor.core.command import SessionCommand
 from processor.dead_letters.limits import FloodLimits
 from processor.demo.traffic import DemoUpdate
 from processor.ports.log import Committed, Topic
+from processor.ports.sessions import Want
 from processor.runtime import retention
 from processor.runtime.retention import interval
+from processor.state.claims import claims_stream
 
 DAY_MS = 86_400_000
 TODAY = 100
@@ -272,10 +275,94 @@ def test_nothing_is_sent_while_a_partition_has_a_former_version(
 
 def test_a_run_towards_an_end_expires_nothing(world: World) -> None:
     feed_many(world)
+    process(world)
+    for number in range(200):
+        feed(world, f"late-{number}", TODAY)
     sizes = [len(each.entries) for each in world.broker.logs[Topic.UPDATES]]
-    service = world.service(KEEPING, until_end=True)
+    service = world.service(KEEPING._replace(max_batch=1), until_end=True)
     service.run_until(lambda: False)
     assert sizes == [len(each.entries) for each in world.broker.logs[Topic.UPDATES]]
+
+
+def test_a_partition_that_moves_while_a_lot_is_compared(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_LOAD_BYTES", 0)  # one session at a time
+    staying = feed_many(world)
+    process(world)
+    services = [world.service(KEEPING)]
+    first = services[0]
+    load = first.cache.load
+
+    def moving(wants: Mapping[int, Want], limit: int) -> dict[int, list[bytes | None]]:
+        if limit == 0 and len(services) == 1 and PARTITIONS - 1 in wants:
+            services.append(world.service(KEEPING))
+        return load(wants, limit)
+
+    monkeypatch.setattr(first.cache, "load", moving)
+    first.run_until(lambda: len(services) > 1)
+    until = world.clock.now + 2 * interval(KEEPING.keep)
+    with capture_logs() as logs:
+        while world.clock.now < until or not all(each.at_rest() for each in services):
+            for each in services:
+                each.turn()
+    assert any("partition 3 is behind" in each.get("why", "") for each in logs)
+    assert PARTITIONS - 1 in services[1].pipeline.owned
+    assert left(world) == staying
+    world.assert_exact()
+
+
+def test_one_that_is_held_back_in_its_sweep_keeps_no_other_from_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "FAR_BEHIND", 3)
+    staying = feed_many(world)
+    process(world)
+    service = world.service(KEEPING)
+    ends = service.subscription.ends
+    asked = list[int]()
+    late = {0}
+
+    def behind(partitions: Sequence[int]) -> dict[int, int]:
+        """Have it seem to be behind once its sweep has begun."""
+        asked.extend(partitions)
+        far = late if asked.count(0) > 1 else set[int]()
+        return {each: end + 1_000 * (each in far) for each, end in ends(partitions).items()}
+
+    monkeypatch.setattr(service.subscription, "ends", behind)
+    end = world.broker.extent(Topic.UPDATES, 0).end
+    with capture_logs() as logs:
+        until = world.clock.now + interval(KEEPING.keep)
+        service.run_until(lambda: world.clock.now > until and service.at_rest())
+    assert world.broker.extent(Topic.UPDATES, 0).end == end
+    assert any("partition 0 is behind" in each.get("why", "") for each in logs)
+    assert {key for each in range(1, PARTITIONS) for key in world.stored(each)} == {
+        key for key in staying if partition_of(key) != 0
+    }
+    late.clear()
+    run(world, service)
+    assert left(world) == staying
+    world.assert_exact()
+
+
+def test_while_the_claims_are_rebuilt_nothing_is_sent(world: World) -> None:
+    for state in (None, "closed"):
+        feed(world, "old", TODAY - 29, state)
+    service = world.service(KEEPING)
+    service.run_until_processed()
+    other = FakeClaims(world.server, world.keys)
+    world.server.unlink(world.keys.claims())
+    generation = other.begin(claims_stream(STREAM)) or ""
+    feed(world, "new", TODAY)
+    service.run_until(lambda: not service.health.ready().good)
+    sizes = [len(each.entries) for each in world.broker.logs[Topic.UPDATES]]
+    world.clock.now += DAY_MS / 1000
+    until = world.clock.now + 2 * interval(KEEPING.keep)
+    service.run_until(lambda: world.clock.now > until, turns=60_000)
+    assert sizes == [len(each.entries) for each in world.broker.logs[Topic.UPDATES]]
+    other.finish(generation)
+    run(world, service)
+    assert left(world) == {b"1:new"}
 
 
 @pytest.mark.parametrize("away", ["redis", "output", "input"])

@@ -67,5 +67,5 @@ class IncompatibleSchema(ProcessorError, exit_code=13):  # noqa: N818  a finding
     """A schema and one that values were written with do not go together; says where."""
 
 
-class KeptByTopics(ProcessorError, exit_code=14):  # noqa: N818  a finding
-    """What is to be erased stays somewhere without an end, by the settings that there are."""
+class KeptWithoutEnd(ProcessorError, exit_code=14):  # noqa: N818  a finding
+    """What is to be erased stays without an end: in a topic by its settings, or in a replay."""

@@ -16,7 +16,7 @@ from processor.cli.common.output import Json, emit, emit_one, note, progress_bar
 from processor.cli.common.reach import answering
 from processor.cli.sessions import erasing
 from processor.config import Settings
-from processor.errors import InputError, KeptByTopics
+from processor.errors import InputError, KeptWithoutEnd
 from processor.ports.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
@@ -162,10 +162,10 @@ def _conclude(places: "Sequence[PlaceState]", *, sent: bool, as_json: bool) -> N
 
 
 def _conclude_kept(kept: Sequence[str]) -> None:
-    """Raise KeptByTopics where anything is kept."""
+    """Raise KeptWithoutEnd where anything is kept."""
     if kept:
-        raise KeptByTopics(
-            f"kept without an end, by the settings that there are: {', '.join(kept)}",
+        raise KeptWithoutEnd(
+            f"kept without an end: {', '.join(kept)}",
             hint="the column what_to_do says what ends it; all else is as told",
         )
 

@@ -1,5 +1,6 @@
 """A customer session, as it is published after each accepted update."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict
 
@@ -14,6 +15,9 @@ SUCCESSORS: Final[Mapping[State, frozenset[State]]] = {
     "cancelled": frozenset(),
 }
 
+MAX_INT: Final = 2**31 - 1
+"""The largest `int` of Avro."""
+_KEY: Final = re.compile(r"([1-9][0-9]{0,9}):.+", re.DOTALL)
 _NO_ENTRIES: Final[Mapping[str, Any]] = {}
 
 
@@ -85,3 +89,9 @@ def session_key(application_id: int, integration_id: str) -> str:
 def profile_key(application_id: int, profile_id: str) -> str:
     """Return the key of a profile's claim: `{applicationId}:{profileId}`."""
     return f"{application_id}:{profile_id}"
+
+
+def is_key(text: str) -> bool:
+    """Whether a session or a profile can have such a key."""
+    form = _KEY.fullmatch(text)
+    return form is not None and int(form[1]) <= MAX_INT

@@ -6,10 +6,9 @@ from typing import Final, Protocol
 
 from processor.core.json_text import MAX_DEPTH, is_json_text
 from processor.core.money import cart_sum, without_negative_zero
-from processor.core.session import CartItem
+from processor.core.session import MAX_INT, CartItem
 from processor.core.update import SessionUpdate
 
-MAX_INT: Final = 2**31 - 1
 MAX_EVENT_TIME: Final = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z in milliseconds since 1970."""
 

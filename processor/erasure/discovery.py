@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from processor.core.session import profile_key, session_key
+from processor.core.session import is_key, profile_key, session_key
 from processor.core.update import SessionUpdate
-from processor.erasure.ids import Ids, Sought, application_of, is_key
+from processor.erasure.ids import Ids, Sought, application_of
 from processor.erasure.reading import Values, key_of
 from processor.errors import Unavailable
 from processor.ports.clock import Clock

@@ -1,14 +1,12 @@
 """The ids that an erasure is about, as they are or hashed."""
 
-import re
 from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from typing import Final, NamedTuple, Self
 
+from processor.core.session import is_key
 from processor.errors import InputError
 
-_KEY: Final = re.compile(r"[1-9][0-9]{0,9}:.+", re.DOTALL)
-_LARGEST_INT: Final = 2**31 - 1
 _HASH_BYTES: Final = 16
 _FEW: Final = 16
 """To look for each of more texts takes longer than to read a value."""
@@ -49,11 +47,6 @@ def asked_ids(sessions: Iterable[str], profiles: Iterable[str], identifiers: Ite
             if each.encode(errors="ignore").decode() != each:
                 raise InputError("an id is not UTF-8", hint="nothing was changed")
     return asked
-
-
-def is_key(text: str) -> bool:
-    """Whether a session or a profile can have such a key."""
-    return bool(_KEY.fullmatch(text)) and application_of(text) <= _LARGEST_INT
 
 
 def _key(kind: str, text: str) -> str:

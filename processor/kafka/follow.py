@@ -10,7 +10,6 @@ from processor.kafka.faults import sort, sorting
 from processor.kafka.framing import reads
 from processor.kafka.unreadable import is_lasting
 from processor.ports.log import LogUnavailable, Record, Topic
-from processor.ports.segments import ROLLED, is_rolling
 
 _CHUNK: Final = 500
 _MOMENT: Final = 0.2
@@ -25,7 +24,6 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
     name = cluster.topics[topic]
     doing = f"following {name}"
     made = reads(topic)
-    rolled = topic in ROLLED
     needs = cluster.to_read(topic)
     consumer = Consumer(scanner(cluster))
     try:
@@ -40,9 +38,7 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
             for message in messages:
                 error = message.error()
                 if error is None:
-                    record = made(message)
-                    if not (rolled and is_rolling(record)):
-                        records.append(record)
+                    records.append(made(message))
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's form
                     fault = sort(error, doing, needs)
                     if is_lasting(error) or not isinstance(fault, LogUnavailable):

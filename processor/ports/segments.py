@@ -10,6 +10,7 @@ from typing import Final
 from processor.ports.log import NO_TIMESTAMP, Outgoing, Record, Topic
 
 NOBODY: Final = b"0:"
+"""Such a record's key, and how keys begin that are no session's."""
 ROLLED: Final = frozenset({Topic.SESSIONS, Topic.CLAIMS})
 """The topics that have such tombstones."""
 

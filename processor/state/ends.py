@@ -11,9 +11,6 @@ INPUT_OFFSET: Final = _PREFIX + "input-offset"
 EVENT_ID: Final = _PREFIX + "event-id"
 VERSION: Final = _PREFIX + "version"
 
-NOBODY: Final = b"0:"
-"""How keys begin that are no session's: applications are counted from 1."""
-
 
 class End(NamedTuple):
     """What a tombstone says of itself."""

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from processor.cli.main import main
 from processor.cli.sessions.commands import _tell_deleted
 from processor.ports.log import Headers, Record
 from processor.state.ends import End
@@ -29,3 +30,11 @@ def test_an_end_is_told(
         "deleted": True,
         **dict(zip(names, programs, strict=True)),
     }
+
+
+@pytest.mark.parametrize("key", ["", "cart-17", "0:", "0:a", "1:", "2147483648:a"])
+def test_for_what_no_session_has_for_a_key_nobody_waits(
+    key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sessions", "watch", "--key", key]) == 8
+    assert "no session's key" in capsys.readouterr().err

@@ -31,9 +31,9 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import get_type_hints
 
 from processor.cli.common.documents import epoch_ms
-from processor.core.session import CartItem, State
+from processor.core.session import MAX_INT, CartItem, State
 from processor.core.update import SessionUpdate
-from processor.core.validate import MAX_EVENT_TIME, MAX_INT, validate
+from processor.core.validate import MAX_EVENT_TIME, validate
 
 _PUNCTUATION = re.compile(r"[ \t\n\r]*[\[{,:]?[ \t\n\r]*")
 _LONGEST_LONG: Final = 20

@@ -26,7 +26,8 @@ from processor.cli.sessions.cached import look_up
 from processor.cli.sessions.key import require_key
 from processor.config import Settings
 from processor.ports.log import Record, Topic
-from processor.state.ends import NOBODY, end_of
+from processor.ports.segments import NOBODY
+from processor.state.ends import end_of
 
 app = typer.Typer(
     name="sessions",
@@ -93,6 +94,8 @@ def watch(
 
     Example: session-processor sessions watch --key 1:cart-17 --from-beginning
     """
+    if key is not None:
+        require_key(key)
     settings = settings_from(ctx)
     codec = codecs_of(settings).snapshots
     wanted = None if key is None else key.encode("utf-8", "surrogateescape")

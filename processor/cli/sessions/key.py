@@ -1,12 +1,7 @@
 """A session's name on the command line."""
 
-import re
-from typing import Final
-
+from processor.core.session import is_key
 from processor.errors import InputError
-
-_FORM: Final = re.compile(r"([1-9][0-9]{0,9}):.+", re.DOTALL)
-_MOST: Final = 2**31 - 1
 
 
 def require_key(text: str) -> str:
@@ -14,8 +9,7 @@ def require_key(text: str) -> str:
 
     Raises InputError.
     """
-    form = _FORM.fullmatch(text)
-    if form is not None and int(form[1]) <= _MOST:
+    if is_key(text):
         return text
     hint = "it has the form 1:cart-17, an application from 1 on and the session's id"
     if text.startswith("0:"):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
+from processor.core.validate import MAX_EVENT_TIME
 from processor.erasure.ids import Ids
 from processor.errors import InputError
 
@@ -133,7 +134,9 @@ def _by_partition(found: Mapping[str, int]) -> dict[int, int]:
 def _iso(moment: int | None) -> str | None:
     if moment is None:
         return None
-    return (_EPOCH + moment * _MILLISECOND).isoformat(timespec="milliseconds")
+    # A record's timestamp may be later than any date.
+    date = _EPOCH + min(moment, MAX_EVENT_TIME) * _MILLISECOND
+    return date.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _ms(text: str | None) -> int | None:

@@ -11,18 +11,24 @@ from processor.errors import InputError
 
 
 @contextmanager
-def new_file(file: str) -> Iterator[BinaryIO]:
-    """Give a file to write; it has its name only if all went well. Raises InputError."""
+def new_file(file: str | Path, *, mode: int = 0o666, replace: bool = False) -> Iterator[BinaryIO]:
+    """Give a file to write; it has its name only if all went well. Raises InputError.
+
+    `mode` is what the umask leaves something of; with `replace` it may stand for another file.
+    """
     target = Path(file)
-    _refuse_existing(target)
+    if not replace:
+        _refuse_existing(target)
     unfinished = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
     try:
-        with unfinished.open("xb") as writing:
+        opened = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(opened, "wb") as writing:
             yield writing
             writing.flush()
             os.fsync(writing.fileno())
-        _refuse_existing(target)
-        unfinished.rename(target)
+        if not replace:
+            _refuse_existing(target)
+        unfinished.replace(target)
     except OSError as error:
         raise InputError(
             f"{file} cannot be written: {error.strerror}", hint="name a file that can be made"

@@ -51,6 +51,14 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
+def separate(where: str) -> str:
+    """Return what is to be said of a key that several partitions have."""
+    return (
+        f"{where}: its updates came over several, so these are separate sessions; "
+        "`session-processor topics check` tells partitioners"
+    )
+
+
 def _rows(fields: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
     yield "session", printable(f"{fields['applicationId']}:{fields['integrationId']}")
     yield "state", state(fields)

@@ -19,7 +19,7 @@ from processor.cli.common.output import (
     while_read,
 )
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import line, page, printable
+from processor.cli.common.session_view import line, page, printable, separate
 from processor.cli.common.topic_reader import TopicReader
 from processor.cli.sessions import erase, expire, export, history
 from processor.cli.sessions.cached import look_up
@@ -58,11 +58,7 @@ def get(
     require_key(key)
     places = look_up(settings_from(ctx), key)
     if len(places) > 1:
-        note(
-            f"{key} is in partitions {', '.join(map(str, places))}: its updates came over several, "
-            "so these are separate sessions; `session-processor topics check` tells partitioners",
-            as_json=as_json,
-        )
+        note(separate(f"{key} is in partitions {', '.join(map(str, places))}"), as_json=as_json)
     for fields in places.values():
         if as_json:
             print_text(json_document(fields))

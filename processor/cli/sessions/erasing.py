@@ -1,14 +1,13 @@
 """What `sessions erase` is asked for, and the file of its report."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
-from uuid import uuid4
 
 import typer
 
+from processor.cli.common.new_file import new_file
 from processor.erasure.ids import Ids, asked_ids
 from processor.erasure.report import Report
 from processor.errors import InputError, NotFound
@@ -88,45 +87,21 @@ def read_report(path: Path) -> Report:
 
 
 def new_report(path: Path, report: Report) -> None:
-    """Write the report to a new file that its owner alone may read. Raises InputError."""
+    """Write the report to a new file, before anything is sent. Raises InputError."""
     try:
-        _write(path, report, os.O_EXCL)
-    except FileExistsError:
-        raise InputError(
-            f"{path} exists", hint="name a new file with --report. Nothing was sent"
-        ) from None
+        _write(path, report, replace=False)
+    except InputError as error:
+        raise InputError(error.message, hint=f"{error.hint}. Nothing was sent") from None
 
 
 def save_report(path: Path, report: Report) -> None:
     """Replace the report, whole or not at all. Raises InputError."""
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-    try:
-        _write(unfinished, report, os.O_EXCL)
-        try:
-            unfinished.replace(path)
-        except OSError as error:
-            raise _unwritable(path, error) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    _write(path, report, replace=True)
 
 
-def _write(path: Path, report: Report, flag: int) -> None:
-    try:
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | flag, _OWNER_ONLY)
-        with os.fdopen(opened, "wb") as file:
-            file.write(report.encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(
-        f"{path} cannot be written: {error.strerror}", hint="name a file that can be made"
-    )
+def _write(path: Path, report: Report, *, replace: bool) -> None:
+    with new_file(path, mode=_OWNER_ONLY, replace=replace) as file:
+        file.write(report.encode())
 
 
 def _read(path: Path) -> bytes:

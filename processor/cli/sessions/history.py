@@ -19,7 +19,7 @@ from processor.cli.common.output import (
     while_read,
 )
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import printable
+from processor.cli.common.session_view import printable, separate
 from processor.cli.common.times import FORMS, time_of
 from processor.cli.common.topic_reader import TopicReader
 from processor.cli.sessions.history_view import as_of_lines, doubt, step_json, step_lines, when
@@ -187,10 +187,7 @@ class _History:
             print_json({"kind": "read", "whole": whole, "from": began})
             return
         if places > 1:
-            note(
-                f"it is in {places} partitions: its updates came over several, so these are "
-                "separate sessions; `session-processor topics check` tells partitioners"
-            )
+            note(separate(f"it is in {places} partitions"))
         if not whole:
             note(
                 "read from the time on at which the session was created: an earlier life of the "

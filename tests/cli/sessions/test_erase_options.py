@@ -73,8 +73,9 @@ def test_a_report_is_its_owners_alone_and_replaces_no_other(tmp_path: Path) -> N
     path = tmp_path / "report.json"
     new_report(path, REPORT)
     assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(InputError, match="exists"):
+    with pytest.raises(InputError, match="exists") as raised:
         new_report(path, REPORT)
+    assert "Nothing was sent" in raised.value.hint
     path.chmod(0o640)
     save_report(path, REPORT._replace(commands=3))
     assert path.stat().st_mode & 0o777 == 0o600
@@ -84,6 +85,13 @@ def test_a_report_is_its_owners_alone_and_replaces_no_other(tmp_path: Path) -> N
         read_report(tmp_path / "none")
     with pytest.raises(InputError, match="cannot be written"):
         new_report(tmp_path / "none" / "report.json", REPORT)
+
+
+def test_a_report_has_times_as_the_rest_does_and_none_beyond_the_last_date() -> None:
+    text = REPORT._replace(verified_at=2**62).encode()
+    assert b'"asked_at": "1970-01-01T00:00:00.001Z"' in text
+    assert b'"verified_at": "9999-12-31T23:59:59.999Z"' in text
+    assert Report.decode(text).asked_at == 1
 
 
 def test_a_report_is_verified_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,12 +10,11 @@ from processor.erasure.report import Where
 from processor.erasure.search import TOPICS, Found, Kept, Search, Since
 from processor.erasure.states import REDIS, replay_place
 from processor.errors import TopicError
+from processor.ports.chunks import Passed
 from processor.ports.commands import Commands
 from processor.ports.lifetimes import Lifetime
 from processor.ports.log import Coordination, Scan, Topic
 
-Passed = Callable[[int], object]
-"""Told how many offsets were passed."""
 _REPLAYED: Final = (Topic.SESSIONS, Topic.DEAD_LETTERS, Topic.CLAIMS)
 
 

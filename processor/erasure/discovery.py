@@ -9,12 +9,11 @@ from processor.core.update import SessionUpdate
 from processor.erasure.ids import Ids, Sought, application_of
 from processor.erasure.reading import Values, key_of
 from processor.errors import Unavailable
+from processor.ports.chunks import Passed
 from processor.ports.clock import Clock
 from processor.ports.log import Coordination, Record, Scan, Topic
 from processor.stages.decode import Decode
 
-Passed = Callable[[int], object]
-"""Told how many offsets were passed."""
 _OPEN_S: Final = 30.0
 """How long a transaction may stay open; a dead owner's ends within half of that."""
 _FIRST: Final = 0
@@ -143,7 +142,7 @@ class Discovery:
         self._ownerless = {profile for profile, holder in holders.items() if not holder}
 
     def _by_snapshots(self) -> None:
-        sought = Sought.plain(self._asked)
+        sought = Sought(self._asked)
         for record in self._log.records(Topic.SESSIONS):
             if record.value is not None and sought.may_be_in(record.value):
                 named = self._log.values.of_snapshot(record.value)

@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from processor.core.command import SessionCommand
-from processor.erasure.deployment import Deployment, Passed
+from processor.erasure.deployment import Deployment
 from processor.erasure.discovery import Discovered, Discovery, Reading
 from processor.erasure.ids import Ids, Sought
 from processor.erasure.report import PlaceState, Report
 from processor.erasure.search import Found, Since
 from processor.erasure.sending import await_passed, commands_of, left_to_pass, not_passed, send
-from processor.erasure.states import REDIS, Verdict, is_done, states, verdicts
+from processor.erasure.states import REDIS, is_done, states, verdicts
 from processor.errors import InputError, NotFound
 from processor.partitions.commands_ready import require_commands_known
+from processor.ports.chunks import Passed
 from processor.ports.clock import Clock
 
 _CACHE_S: Final = 30.0
@@ -118,7 +119,7 @@ class Erasure:
             cached = self._cached(report)
         return self._finished(report, {**found, REDIS: cached})
 
-    def verify(self, report: Report) -> tuple[Report, list[Verdict]]:
+    def verify(self, report: Report) -> tuple[Report, list[PlaceState]]:
         """Search for what was erased; return the report as it is from now on, and what was found.
 
         Raises InputError for the report of another deployment, or of commands that were never sent,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from hashlib import blake2b
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from processor.core.session import is_key
 from processor.errors import InputError
@@ -80,11 +80,6 @@ class Sought:
             *ids.identifiers,
         }
         self._texts: Collection[bytes] = () if salt else [each.encode() for each in texts]
-
-    @classmethod
-    def plain(cls, ids: Ids) -> Self:
-        """Look for ids as they are."""
-        return cls(ids)
 
     def session(self, key: str) -> bool:
         """Whether it is the key of such a session."""

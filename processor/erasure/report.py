@@ -16,7 +16,8 @@ _PLACE_TIMES: Final = ("values_by", "keys_by")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-State = Literal["gone", "gone by", "kept", "not ours"]
+State = Literal["gone", "gone by", "kept", "not ours", "should be gone", "began again"]
+"""The last two are what a search can find that comes after the erasure."""
 
 
 class PlaceState(NamedTuple):
@@ -30,7 +31,14 @@ class PlaceState(NamedTuple):
     """When no value is there any more; None: gone, or never by the settings that there are."""
     keys_by: int | None = None
     """The same of keys without a value."""
+    at: Sequence[str] = ()
+    """Where some of it stands, `partition:offset`."""
     what_to_do: str = ""
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it is not as it should be."""
+        return self.state in {"should be gone", "began again"}
 
 
 class Where(NamedTuple):
@@ -103,10 +111,7 @@ class Report(NamedTuple):
                     "behind": fields["behind"] and _by_partition(fields["behind"]),
                     "read_to": _by_partition(fields["read_to"]),
                     **{name: _ms(fields[name]) for name in _TIMES},
-                    "places": tuple(
-                        PlaceState(**{**each, **{name: _ms(each[name]) for name in _PLACE_TIMES}})
-                        for each in fields["places"]
-                    ),
+                    "places": tuple(_place_of(each) for each in fields["places"]),
                 }
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -125,6 +130,11 @@ class Report(NamedTuple):
                     hint="give the settings of the deployment that it was made of. Nothing was "
                     "changed",
                 )
+
+
+def _place_of(fields: Mapping[str, Any]) -> PlaceState:
+    times = {name: _ms(fields[name]) for name in _PLACE_TIMES}
+    return PlaceState(**{**fields, **times, "at": tuple(fields["at"])})
 
 
 def _by_partition(found: Mapping[str, int]) -> dict[int, int]:

@@ -6,8 +6,10 @@ from typing import Final, NamedTuple
 
 from processor.erasure.ids import Sought
 from processor.erasure.reading import Values, key_of
+from processor.ports.chunks import Passed
 from processor.ports.copies import CachedCopies
 from processor.ports.log import Coordination, Record, Scan, Topic
+from processor.stages.publish import ERROR_HEADERS
 
 TOPICS: Final[Mapping[str, Topic]] = {
     "output": Topic.SESSIONS,
@@ -17,8 +19,8 @@ TOPICS: Final[Mapping[str, Topic]] = {
 }
 """The places that are topics, by what they are called here."""
 _EXAMPLES: Final = 3
-_MESSAGE_HEADER: Final = "__streams.errors.message"
-_OFFSET_HEADER: Final = "__streams.errors.offset"
+_MESSAGE_HEADER: Final = ERROR_HEADERS[1]
+_OFFSET_HEADER: Final = ERROR_HEADERS[5]
 
 
 class Hit(NamedTuple):
@@ -76,7 +78,7 @@ class Search:
         sought: Sought,
         values: Values,
         since: Since,
-        passed: Callable[[int], object] = lambda _: None,
+        passed: Passed = lambda _: None,
     ) -> None:
         self._sought = sought
         self._values = values

@@ -1,7 +1,7 @@
 """By when it is gone from each place, and whether it is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from processor.erasure.report import PlaceState, Report
 from processor.erasure.search import Found
@@ -67,69 +67,50 @@ def states(
 def _state(place: str, found: Found, lifetime: Lifetime | None, from_ms: int) -> PlaceState:
     if not found.records and place not in _BY_ITSELF:
         return PlaceState(place, "gone", 0)
+    seen = PlaceState(place, "kept", found.records, at=found.at)
     if place == REDIS:
-        return PlaceState(place, "gone by", found.records, from_ms, from_ms, _LATE_IN_REDIS)
+        return seen._replace(
+            state="gone by", values_by=from_ms, keys_by=from_ms, what_to_do=_LATE_IN_REDIS
+        )
     if lifetime is None:
         name = place.removeprefix(_REPLAY)
         drop = f"`session-processor replay drop {name}`: a replay keeps all until then"
-        return PlaceState(place, "kept", found.records, what_to_do=drop)
+        return seen._replace(what_to_do=drop)
     start = max(from_ms, found.newest)
-    values_by = None if lifetime.value_ms is None else start + lifetime.value_ms
+    if lifetime.value_ms is not None:
+        seen = seen._replace(values_by=start + lifetime.value_ms)
     if lifetime.key_ms is None:
         advice = f"set {lifetime.setting} of the topic: by what it is now, this never ends"
-        return PlaceState(place, "kept", found.records, values_by, None, advice)
-    return PlaceState(place, "gone by", found.records, values_by, start + lifetime.key_ms)
+        return seen._replace(what_to_do=advice)
+    return seen._replace(state="gone by", keys_by=start + lifetime.key_ms)
 
 
-class Verdict(NamedTuple):
-    """What `--verify` says of a place."""
-
-    place: str
-    verdict: Literal["gone", "gone by", "kept", "not ours", "should be gone", "began again"]
-    records: int
-    values_by: int | None
-    keys_by: int | None
-    at: tuple[str, ...]
-    what_to_do: str
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether it is not as it should be."""
-        return self.verdict in {"should be gone", "began again"}
-
-
-def verdicts(report: Report, found: Mapping[str, Found], now_ms: int) -> list[Verdict]:
+def verdicts(report: Report, found: Mapping[str, Found], now_ms: int) -> list[PlaceState]:
     """Return what is to be said of each place: what was searched, then what is not ours."""
     told = {each.place: each for each in report.places}
     searched = [
         _verdict(told.get(place) or PlaceState(place, "gone", 0), each, now_ms)
         for place, each in found.items()
     ]
-    others = [
-        Verdict(each.place, "not ours", 0, None, None, (), each.what_to_do)
-        for each in report.places
-        if each.state == "not ours"
-    ]
-    return [*searched, *others]
+    return [*searched, *(each for each in report.places if each.state == "not ours")]
 
 
-def _verdict(told: PlaceState, found: Found, now_ms: int) -> Verdict:
-    place, state, _, values_by, keys_by, advice = told
-    verdict: str = state
+def _verdict(told: PlaceState, found: Found, now_ms: int) -> PlaceState:
+    if not found.records:
+        return PlaceState(told.place, "gone", 0)
+    seen = told._replace(records=found.records, at=found.at)
     if found.again:
-        verdict = "began again"
         advice = "it was sent again after the erasure: erase it once more"
-    elif not found.records:
-        return Verdict(place, "gone", 0, None, None, (), "")
-    elif place.startswith(_REPLAY):
-        verdict = "kept"
-        advice = advice or _state(place, found, None, 0).what_to_do
-    elif _is_late(found.values, values_by, state, now_ms) or _is_late(
-        found.keys, keys_by, state, now_ms
+        return seen._replace(state="began again", what_to_do=advice)
+    if told.place.startswith(_REPLAY):
+        advice = told.what_to_do or _state(told.place, found, None, 0).what_to_do
+        return seen._replace(state="kept", what_to_do=advice)
+    if _is_late(found.values, told.values_by, told.state, now_ms) or _is_late(
+        found.keys, told.keys_by, told.state, now_ms
     ):
-        verdict = "should be gone"
-        advice = _LATE_IN_REDIS if place == REDIS else _LATE
-    return Verdict(place, verdict, found.records, values_by, keys_by, found.at, advice)  # type: ignore[arg-type]
+        advice = _LATE_IN_REDIS if told.place == REDIS else _LATE
+        return seen._replace(state="should be gone", what_to_do=advice)
+    return seen
 
 
 def _is_late(count: int, by: int | None, state: str, now_ms: int) -> bool:
@@ -138,6 +119,6 @@ def _is_late(count: int, by: int | None, state: str, now_ms: int) -> bool:
     return state == "gone" if by is None else now_ms > by
 
 
-def is_done(judged: Sequence[Verdict]) -> bool:
+def is_done(judged: Sequence[PlaceState]) -> bool:
     """Whether nothing is found any more in any place that can be searched."""
-    return all(each.verdict in {"gone", "not ours"} for each in judged)
+    return all(each.state in {"gone", "not ours"} for each in judged)

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from processor.ports.log import Record
 
+Passed = Callable[[int], object]
+"""Told how many offsets were passed."""
+
 
 def chunks_in(
-    chunks: Iterable[Sequence[Record]], start: int, end: int, passed: Callable[[int], object]
+    chunks: Iterable[Sequence[Record]], start: int, end: int, passed: Passed
 ) -> Iterator[Sequence[Record]]:
     """Yield those chunks of a partition that are not empty.
 

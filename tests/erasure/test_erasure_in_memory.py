@@ -103,7 +103,7 @@ class Scene:
     def verify(self, report: Report) -> tuple[Report, dict[str, Any]]:
         """Return the report after it, and what is said of each place that can be searched."""
         after, judged = self.erasure().verify(Report.decode(report.encode()))
-        told = {each.place: each.verdict for each in judged if each.verdict != "not ours"}
+        told = {each.place: each.state for each in judged if each.state != "not ours"}
         return after, told
 
     def wait(self, days: float) -> None:

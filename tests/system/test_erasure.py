@@ -205,9 +205,9 @@ def test_a_hundred_of_a_thousand_profiles_are_erased(cleaned: Cleaned, tmp_path:
     cleaned.produce_to(names.sessions, IDLE, key, snapshot)
     again = cleaned.command("sessions", "erase", "--verify", str(report), "--json")
     assert again.returncode == 1, again.stdout + again.stderr
-    verdicts = {each["place"]: each for each in map(json.loads, again.stdout.splitlines())}
-    assert verdicts["output"]["verdict"] == "should be gone"
-    assert verdicts["output"]["at"][0].startswith(f"{IDLE}:")
+    places = {each["place"]: each for each in map(json.loads, again.stdout.splitlines())}
+    assert places["output"]["state"] == "should be gone"
+    assert places["output"]["at"][0].startswith(f"{IDLE}:")
     process.terminate()
     told_to_all = process.log + done.stderr + verified.stderr + again.stdout
     assert not PERSONAL.search(told_to_all.encode()), "no log line names anybody"

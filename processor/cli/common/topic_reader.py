@@ -1,15 +1,12 @@
 """One topic of the settings, read by a command up to the ends that it has for now."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from processor.config import Settings
 from processor.errors import NotFound
-from processor.ports.chunks import chunks_in
+from processor.ports.chunks import Passed, chunks_in
 from processor.ports.log import Record, Topic
-
-Passed = Callable[[int], object]
-"""Told how many offsets were passed."""
 
 
 class TopicReader:

@@ -104,7 +104,7 @@ def _verify(settings: Settings, path: Path, *, as_json: bool) -> None:
         note("nothing of it is found any more; the ids in the report are hashed", as_json=as_json)
     if any(each.is_wrong for each in judged):
         raise typer.Exit(1)
-    _conclude_kept([each.place for each in judged if each.verdict == "kept"])
+    _conclude_kept([each.place for each in judged if each.state == "kept"])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Final
 
 from processor.core.session import Session
+from processor.ports.chunks import Passed
 from processor.ports.log import Coordination, Record, Scan, Topic
 
 WINDOW: Final = 20_000
@@ -52,7 +53,7 @@ class Search:
         self.began: dict[int, int] = {}
         """Where each partition was read from, once `records` has been asked for."""
 
-    def look(self, extents: Mapping[int, tuple[int, int]], passed: Callable[[int], object]) -> bool:
+    def look(self, extents: Mapping[int, tuple[int, int]], passed: Passed) -> bool:
         """Read backwards, all partitions alike, until a snapshot is met or all is read.
 
         `passed` is told how many offsets were read. Returns whether there is any record.

@@ -7,7 +7,7 @@ from processor.bootstrap.adapters import readers_of
 from processor.bootstrap.codecs import codecs_of
 from processor.config import Settings
 from processor.erasure.deployment import Deployment
-from processor.erasure.reading import Values
+from processor.erasure.named_ids import Values
 from processor.erasure.report import Where
 from processor.erasure.search import TOPICS, Kept
 from processor.kafka.command_sender import CommandSender

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from processor.erasure.ids import Sought
-from processor.erasure.reading import Values
+from processor.erasure.named_ids import Values
 from processor.erasure.report import Where
 from processor.erasure.search import TOPICS, Found, Kept, Search, Since
 from processor.erasure.states import REDIS, replay_place

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from processor.core.session import is_key, profile_key, session_key
 from processor.core.update import SessionUpdate
 from processor.erasure.ids import Ids, Sought, application_of
-from processor.erasure.reading import Values, key_of
+from processor.erasure.named_ids import Values, key_of
 from processor.errors import Unavailable
 from processor.ports.chunks import Passed
 from processor.ports.clock import Clock

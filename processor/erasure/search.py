@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from processor.erasure.ids import Sought
-from processor.erasure.reading import Values, key_of
+from processor.erasure.named_ids import Values, key_of
 from processor.ports.chunks import Passed
 from processor.ports.copies import CachedCopies
 from processor.ports.log import Coordination, Record, Scan, Topic

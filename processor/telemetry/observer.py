@@ -206,7 +206,7 @@ class Observer:
             "output swept for sessions that are due",
             partition=partition,
             records=records,
-            expired=dict(sorted(sent.items())),
+            sent=dict(sorted(sent.items())),
             seconds=round(seconds, 3),
         )
 

@@ -10,8 +10,8 @@ from fakes.log_backends import FakeLog
 from log_calls import NOON
 from values import a_session
 
-from processor.cli.sessions import search
-from processor.cli.sessions.search import Search
+from processor.cli.sessions import record_search
+from processor.cli.sessions.record_search import RecordSearch
 from processor.ports.log import Outgoing, Record, Scan, Topic
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class World:
                 ]
             )
         self.scan = Counted(log.scan())
-        self.search = Search(self.scan, log.coordination(), session_of, KEY)
+        self.search = RecordSearch(self.scan, log.coordination(), session_of, KEY)
         self.passed = 0
         self.found = self.search.look({0: (0, RECORDS), 1: (0, RECORDS)}, self._pass)
 
@@ -90,7 +90,7 @@ class World:
 
 @pytest.fixture(autouse=True)
 def window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "WINDOW", 10)
+    monkeypatch.setattr(record_search, "WINDOW", 10)
 
 
 def test_a_whole_life_is_read_from_its_creation_on() -> None:

@@ -23,7 +23,7 @@ from processor.demo.traffic import DemoUpdate
 from processor.erasure.deployment import Deployment
 from processor.erasure.erasure import Erasure, Plan
 from processor.erasure.ids import Ids, asked_ids
-from processor.erasure.reading import Values
+from processor.erasure.named_ids import Values
 from processor.erasure.report import Report, Where
 from processor.erasure.search import Kept
 from processor.errors import FailClosed, InputError, NotFound, Unavailable

@@ -88,7 +88,7 @@ def test_what_is_due_by_its_state_is_ended_and_nothing_else(world: World) -> Non
     assert service.counted("commands_total", {"command": "expire", "outcome": "passed-over"}) == 0
     swept = [each for each in logs if each["event"].startswith("output swept")]
     assert {"closed": 1, "open": 1}.items() <= {
-        state: many for each in swept for state, many in each["expired"].items()
+        state: many for each in swept for state, many in each["sent"].items()
     }.items()
     assert "1:closed" not in str(swept)
     world.assert_exact()

@@ -14,7 +14,7 @@ from processor.cli.common.documents import iso_time
 from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit, emit_one, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
-from processor.cli.sessions import erasing
+from processor.cli.sessions import erase_options
 from processor.config import Settings
 from processor.errors import InputError, KeptWithoutEnd
 from processor.ports.clock import SYSTEM_CLOCK
@@ -31,7 +31,7 @@ _SHOWN: Final = 20
 def command(
     ctx: typer.Context,
     *,
-    asked: erasing.AskedOptions,
+    asked: erase_options.AskedOptions,
     yes: Annotated[bool, typer.Option("--yes", help="Send the commands.")] = False,
     report: Annotated[
         Path | None,
@@ -83,22 +83,22 @@ def _carry_out(
     erasure: "Erasure", plan: "Plan", path: Path, wait: float, *, as_json: bool
 ) -> "Report":
     """Send, wait until it is done, and return the report, which is in the file at each step."""
-    erasing.new_report(path, plan.report)
+    erase_options.new_report(path, plan.report)
     sent = erasure.send(plan)
-    erasing.save_report(path, sent)
+    erase_options.save_report(path, sent)
     note(f"sent {sent.commands} commands; the report is {path}", as_json=as_json)
     done = erasure.finish(sent, plan.found, wait)
-    erasing.save_report(path, done)
+    erase_options.save_report(path, done)
     emit_one({"report": str(path), "commands": done.commands}, as_json=as_json)
     return done
 
 
 def _verify(settings: Settings, path: Path, *, as_json: bool) -> None:
-    report = erasing.read_report(path)
+    report = erase_options.read_report(path)
     with _erasure(settings, as_json=as_json) as erasure:
         after, judged = erasure.verify(report)
     if after != report:
-        erasing.save_report(path, after)
+        erase_options.save_report(path, after)
     emit((_row(each._asdict()) for each in judged), as_json=as_json)
     if after.hashed:
         note("nothing of it is found any more; the ids in the report are hashed", as_json=as_json)
@@ -144,7 +144,7 @@ def _tell_plan(plan: "Plan", *, as_json: bool) -> None:
         note(f"and {len(targets) - len(shown):,} sessions more: --json tells all")
     if not as_json:
         emit((_row(each._asdict()) for each in plan.report.places), as_json=False)
-    for each in erasing.told(plan.discovered.unknown):
+    for each in erase_options.told(plan.discovered.unknown):
         note(f"no session, claim or waiting update is known of: {each}", as_json=as_json)
 
 

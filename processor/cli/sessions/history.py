@@ -25,7 +25,7 @@ from processor.cli.common.topic_reader import TopicReader
 from processor.cli.sessions.history_view import as_of_lines, doubt, step_json, step_lines, when
 from processor.cli.sessions.key import require_key
 from processor.cli.sessions.lives import Lives, Step
-from processor.cli.sessions.search import Search
+from processor.cli.sessions.record_search import RecordSearch
 from processor.config import Settings
 from processor.core.session import Session
 from processor.errors import FailClosed, InputError, NotFound
@@ -113,7 +113,7 @@ class _History:
         self._session_of = _reading(settings)
         topic = TopicReader(settings, Topic.SESSIONS)
         self._extents = topic.extents()
-        self._search = Search(
+        self._search = RecordSearch(
             topic.scan, topic.coordination, self._session_of, key.encode("utf-8", "surrogateescape")
         )
         with progress_bar(as_json=as_json) as bar:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from processor.cli.main import main
-from processor.cli.sessions.erasing import AskedOptions, new_report, read_report, save_report
+from processor.cli.sessions.erase_options import AskedOptions, new_report, read_report, save_report
 from processor.erasure.ids import Ids
 from processor.erasure.report import Report, Where
 from processor.errors import InputError, NotFound

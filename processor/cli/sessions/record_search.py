@@ -35,7 +35,7 @@ class _Span:
     """When the life of its newest snapshot began."""
 
 
-class Search:
+class RecordSearch:
     """Looks for one session in the partitions of the output."""
 
     def __init__(

@@ -53,7 +53,7 @@ class CommandSender:
                     return
 
     def unanswered(self) -> int:
-        """Return how many commands are under way."""
+        """Return how many commands are under way; the client counts its news, too."""
         if self._producer is None:
             return 0
         with self._sorting():

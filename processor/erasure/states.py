@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from processor.core.validate import MAX_EVENT_TIME
 from processor.erasure.report import PlaceState, Report
 from processor.erasure.search import Found
 from processor.ports.lifetimes import Lifetime
 
 REDIS: Final = "redis"
 _REPLAY: Final = "replay "
+_YEAR_MS: Final = 31_556_952_000
+"""The mean length of a year."""
 NOT_OURS: Final = (
     PlaceState(
         "redis persistence",
@@ -47,6 +50,11 @@ _LATE_IN_REDIS: Final = (
     "it once more"
 )
 
+_FUTURE: Final = (
+    "a record has a timestamp of the year {year}, and holds up what is behind it: "
+    'docs/operations.md, "Erasing a person", says what to do'
+)
+
 
 def replay_place(name: str) -> str:
     """Return what a replay is called among the places."""
@@ -77,6 +85,8 @@ def _state(place: str, found: Found, lifetime: Lifetime | None, from_ms: int) ->
         drop = f"`session-processor replay drop {name}`: a replay keeps all until then"
         return seen._replace(what_to_do=drop)
     start = max(from_ms, found.newest)
+    if start + max(lifetime.value_ms or 0, lifetime.key_ms or 0) > MAX_EVENT_TIME:
+        return seen._replace(what_to_do=_FUTURE.format(year=1970 + found.newest // _YEAR_MS))
     if lifetime.value_ms is not None:
         seen = seen._replace(values_by=start + lifetime.value_ms)
     if lifetime.key_ms is None:

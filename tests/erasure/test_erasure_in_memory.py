@@ -454,3 +454,20 @@ def test_a_report_tells_its_times_as_dates(scene: Scene) -> None:
     document = json.loads(scene.erase(profiles=["1:ann"]).encode())
     assert document["asked_at"].startswith("2023-11-14T22:13:20")
     assert document["places"][0]["keys_by"].startswith("2023-12-09T")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "year"), [(253_402_300_799_000, "9999"), (2**63 - 1, "292278994")]
+)
+def test_a_record_of_a_year_that_has_no_date_keeps_what_is_behind_it(
+    scene: Scene, ahead: int, year: str
+) -> None:
+    scene.exact = False
+    scene.lifetimes["input"] = Lifetime(7 * DAY, 7 * DAY)
+    scene.world.broker.append(Outgoing(Topic.UPDATES, 0, ahead, b"?", b"?", ()))
+    plan = scene.look(profiles=["1:ann"])
+    assert plan.kept == ["input"]
+    report = scene.erase(profiles=["1:ann"])
+    (place,) = (each for each in report.places if each.place == "input")
+    assert f"of the year {year}" in place.what_to_do
+    assert scene.verify(report)[1]["input"] == "kept"

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from processor.erasure.ids import Sought
 from processor.erasure.named_ids import Values, key_of
+from processor.errors import FailClosed
 from processor.ports.chunks import Passed
 from processor.ports.copies import CachedCopies
 from processor.ports.log import Coordination, Record, Scan, Topic
@@ -132,7 +133,10 @@ class Search:
         is_key = self._sought.session(key)
         if not is_key and not self._sought.may_be_in(snapshot):
             return None
-        named = self._values.of_snapshot(snapshot)
+        try:
+            named = self._values.of_snapshot(snapshot)
+        except FailClosed:
+            return Hit() if is_key or self._sought.stands_in(snapshot) else None
         if not is_key and not named.is_sought(self._sought):
             return None
         return Hit(again=self._came_after(partition, named.answers, is_key=is_key))

@@ -13,7 +13,7 @@ from processor.ports.log import Coordination, Scan, Subscription, Topic
 from processor.ports.servers import ServerUnavailable
 from processor.ports.sessions import CacheLost, SessionCache, Want
 from processor.runtime.pipeline import Pipeline
-from processor.state.expiry import Keep, Stale, expire, stale
+from processor.state.expiry import Keep, Stale, Unreadable, expire, stale
 from processor.telemetry.observer import Observer
 
 LOT: Final = 2_000
@@ -26,6 +26,8 @@ _RETRY_S: Final = 60.0
 _PATIENCE_S: Final = 30.0
 """For how long a partition may hold up the sweeps of the others."""
 _LOAD_BYTES: Final = 1024 * 1024
+_FAULTS: Final = (ServerUnavailable, CacheLost, ProcessorError)
+"""What ends the sweep of one partition until the next round."""
 SENDER: Final = "retention"
 """What the event ids of its commands begin with."""
 
@@ -101,7 +103,7 @@ class Retention:
             return next(self._round)
         except StopIteration:
             pass
-        except (ServerUnavailable, CacheLost, ProcessorError) as fault:
+        except _FAULTS as fault:
             self._observer.sweep_failed(str(fault))
             after = min(_RETRY_S, after)
         self._round = None
@@ -121,6 +123,8 @@ class Retention:
                     yield from self._sweep(partition)
                 except _LeftAlone:
                     self._observer.sweep_failed(f"partition {partition} is behind, or held back")
+                except _FAULTS as fault:  # the others are swept all the same
+                    self._observer.sweep_failed(f"partition {partition}: {fault}")
 
     def _sweep(self, partition: int) -> Generator[bool, None, None]:
         begun, now = self._clock.monotonic(), self._clock.now_ms()
@@ -128,8 +132,10 @@ class Retention:
         lot: _Lot = {}
         sent = Counter[State]()
         read = 0
+        unreadable = Unreadable()
         for records in self._scan.read(Topic.SESSIONS, partition, 0, end):
-            for key, due in stale(records, self._keep, now, self._session_of).items():
+            found = stale(records, self._keep, now, self._session_of, unreadable)
+            for key, due in found.items():
                 if due is not None:
                     lot[key] = hash(due[0].value), due[1]
             read += len(records)
@@ -141,6 +147,8 @@ class Retention:
                 lot = {}
         if lot:
             sent += yield from self._expire(partition, lot)
+        if unreadable.count:
+            self._observer.sweep_passed_over(partition, unreadable.count, unreadable.first)
         self._observer.swept(partition, read, sent, self._clock.monotonic() - begun)
 
     def _expire(self, partition: int, lot: _Lot) -> Generator[bool, None, Counter[State]]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from processor.core.command import SessionCommand
 from processor.core.session import Session, State
+from processor.errors import FailClosed
 from processor.ports.log import NO_TIMESTAMP, Record
 
 Keep = Mapping[State, int]
@@ -21,12 +22,31 @@ class Stale(NamedTuple):
     timestamp: int
 
 
+class Unreadable:
+    """Counts snapshots that cannot be read."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
+        """Where the first one stands, `partition:offset`, and why it cannot be read."""
+
+    def __call__(self, record: Record, why: FailClosed) -> None:
+        """Count one."""
+        self.count += 1
+        self.first = self.first or f"{record.partition}:{record.offset}: {why}"
+
+
 def stale(
-    records: Sequence[Record], keep: Keep, now_ms: int, session_of: Callable[[bytes], Session]
+    records: Sequence[Record],
+    keep: Keep,
+    now_ms: int,
+    session_of: Callable[[bytes], Session],
+    unreadable: Unreadable,
 ) -> dict[bytes, tuple[Record, Stale] | None]:
     """Return, by key, what is due of a chunk's last records; None: the key's is not.
 
-    Only what is older than the shortest time is read. Raises what `session_of` does.
+    Only what is older than the shortest time is read. Of what `session_of` raises FailClosed for,
+    `unreadable` takes note, and it is not due.
     """
     last = {record.key: record for record in records if record.key is not None}
     newest = now_ms - min(keep.values())
@@ -34,7 +54,11 @@ def stale(
     for key, record in last.items():
         found[key] = None
         if record.value is not None and NO_TIMESTAMP < record.timestamp <= newest:
-            session = session_of(record.value)
+            try:
+                session = session_of(record.value)
+            except FailClosed as why:
+                unreadable(record, why)
+                continue
             if now_ms - record.timestamp >= keep.get(session.state, now_ms + 1):
                 due = Stale(key, session.input_offset, session.state, record.timestamp)
                 found[key] = record, due

@@ -210,8 +210,17 @@ class Observer:
             seconds=round(seconds, 3),
         )
 
+    def sweep_passed_over(self, partition: int, unreadable: int, first: str) -> None:
+        """Tell of snapshots that retention cannot read, and of the first one's place."""
+        _log.warning(
+            "snapshots that cannot be read are kept for ever",
+            partition=partition,
+            records=unreadable,
+            first=first,
+        )
+
     def sweep_failed(self, why: str) -> None:
-        """Tell that retention left off; it begins anew."""
+        """Tell that retention left off a partition or a round; it begins anew."""
         _log.warning("sweep left off, trying again later", why=why)
 
     def look(

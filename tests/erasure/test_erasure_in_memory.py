@@ -471,3 +471,30 @@ def test_a_record_of_a_year_that_has_no_date_keeps_what_is_behind_it(
     (place,) = (each for each in report.places if each.place == "input")
     assert f"of the year {year}" in place.what_to_do
     assert scene.verify(report)[1]["input"] == "kept"
+
+
+def test_a_snapshot_that_cannot_be_read_holds_up_nobodys_erasure(scene: Scene) -> None:
+    scene.exact = False
+    of_another = Outgoing(Topic.SESSIONS, 0, 1, b"1:foreign", b"not avro", ())
+    scene.world.broker.append(of_another)
+    many = [f"1:ann{each or ''}" for each in range(17)]
+    assert [each.key for each in scene.look(profiles=many).discovered.targets] == [
+        "1:of-ann",
+        "1:of-ann-too",
+    ]
+    report = scene.erase(profiles=["1:ann"])
+    assert scene.verify(report.hash_ids())[1] == scene.verify(report)[1]
+
+
+def test_a_snapshot_that_cannot_be_read_and_may_be_theirs_is_no_silence(scene: Scene) -> None:
+    report = scene.erase(profiles=["1:ann"])
+    scene.exact = False
+    before = scene.erasure().verify(report)[1]
+    theirs = Outgoing(Topic.SESSIONS, 0, 1, b"1:foreign", b"not avro: ann", ())
+    scene.world.broker.append(theirs)
+    after = scene.erasure().verify(report)[1]
+    assert sum(each.records for each in after) == 1 + sum(each.records for each in before)
+    for asked in (["1:ann"], [f"1:ann{each or ''}" for each in range(17)]):
+        with pytest.raises(FailClosed, match="a snapshot cannot be read"):
+            scene.look(profiles=asked)
+    scene.erase(sessions=["1:foreign"])

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from processor.core.command import SessionCommand
 from processor.dead_letters.limits import FloodLimits
 from processor.demo.traffic import DemoUpdate
-from processor.ports.log import Committed, Topic
+from processor.ports.log import Committed, LogUnavailable, Outgoing, Topic
 from processor.ports.sessions import Want
 from processor.runtime import retention
 from processor.runtime.retention import interval
@@ -390,6 +390,48 @@ def test_a_server_that_goes_away_in_the_middle(
     world.server.restart()
     world.server.available = True
     world.broker.leaders_away.clear()
+    run(world, service)
+    assert left(world) == staying
+    world.assert_exact()
+
+
+def test_a_snapshot_that_cannot_be_read_holds_up_nothing(world: World) -> None:
+    staying = feed_many(world)
+    service = world.service()
+    service.run_until_processed()
+    foreign = Outgoing(Topic.SESSIONS, 0, DAY_MS, b"1:foreign", b"not avro", ())
+    world.broker.append(foreign)
+    more = {f"more-{number}" for number in range(20)}
+    for each in more:
+        feed(world, each, TODAY)
+    service.run_until_processed()
+    service.subscription.close()
+    service = world.service(KEEPING)
+    with capture_logs() as logs:
+        run(world, service)
+    assert left(world) == staying | {f"1:{each}".encode() for each in more}
+    assert {(each["partition"], each["records"]) for each in logs if "first" in each} == {(0, 1)}
+
+
+def test_the_fault_of_one_partition_is_its_own(world: World, meanwhile: Meanwhile) -> None:
+    staying = feed_many(world)
+    process(world)
+    service = world.service(KEEPING)
+    faulty = {0}
+
+    def fails(command: SessionCommand) -> None:
+        if partition_of(f"1:{command.integration_id}".encode()) in faulty:
+            raise LogUnavailable("it takes nothing")
+
+    meanwhile(service, fails)
+    with capture_logs() as logs:
+        run(world, service)
+    assert {key for key in left(world) if partition_of(key) != 0} == {
+        key for key in staying if partition_of(key) != 0
+    }
+    assert left(world) != staying
+    assert any(each.get("why") == "partition 0: it takes nothing" for each in logs)
+    faulty.clear()
     run(world, service)
     assert left(world) == staying
     world.assert_exact()

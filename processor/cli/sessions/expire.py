@@ -31,7 +31,7 @@ from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.commands import Commands
 from processor.ports.log import Record, Topic
 from processor.replay.spill import scratch
-from processor.state.expiry import Keep, Stale, expire, stale
+from processor.state.expiry import Keep, Stale, Unreadable, expire, stale
 
 _DUE: Final = (
     "CREATE TABLE due (key BLOB PRIMARY KEY, input_offset INTEGER, state TEXT, at INTEGER)"
@@ -93,6 +93,15 @@ class ExpireRequest(NamedTuple):
     send: bool
 
 
+class Expired(NamedTuple):
+    """What a run found."""
+
+    due: Counter[tuple[State, int]]
+    """By state, and by the days at which an age begins."""
+    unreadable: Unreadable
+    """Snapshots that stay, whatever they are."""
+
+
 def command(
     ctx: typer.Context,
     *,
@@ -146,7 +155,7 @@ def _keep(states: Iterable[str], older_than: str) -> Keep:
     return {each: older for each in known if each in states}
 
 
-def _expire(settings: Settings, asked: ExpireRequest, bar: Progress) -> Counter[tuple[State, int]]:
+def _expire(settings: Settings, asked: ExpireRequest, bar: Progress) -> Expired:
     from processor.bootstrap.adapters import cluster_of
     from processor.kafka.command_sender import CommandSender
 
@@ -157,6 +166,7 @@ def _expire(settings: Settings, asked: ExpireRequest, bar: Progress) -> Counter[
     extents = output.extents()
     reading = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
     found = Counter[tuple[State, int]]()
+    unreadable = Unreadable()
     sent = 0
     pace = RateLimit(asked.max_rate, SYSTEM_CLOCK)
     with closing(CommandSender(cluster_of(settings), codecs.commands)) as commands:
@@ -169,7 +179,7 @@ def _expire(settings: Settings, asked: ExpireRequest, bar: Progress) -> Counter[
                         end,
                         lambda passed: bar.advance(reading, passed),
                     )
-                    gather(due, chunks, asked, codecs.snapshots.read)
+                    gather(due, chunks, asked, codecs.snapshots.read, unreadable)
                     counts = due.by_age(asked.now_ms)
                     found += counts
                     if asked.send and counts:
@@ -181,7 +191,7 @@ def _expire(settings: Settings, asked: ExpireRequest, bar: Progress) -> Counter[
             if asked.send:
                 err().print(f"sent {sent:,} commands; the same command again goes on")
             raise
-    return found
+    return Expired(found, unreadable)
 
 
 def gather(
@@ -189,10 +199,11 @@ def gather(
     chunks: Iterable[Sequence[Record]],
     asked: ExpireRequest,
     session_of: Callable[[bytes], Session],
+    unreadable: Unreadable,
 ) -> None:
     """Take what is due of one partition's snapshots, which begin with its first."""
     for chunk in chunks:
-        found = stale(chunk, asked.keep, asked.now_ms, session_of)
+        found = stale(chunk, asked.keep, asked.now_ms, session_of, unreadable)
         due.add({key: each and each[1] for key, each in found.items()})
 
 
@@ -217,21 +228,30 @@ def _flushed(commands: Commands, pace: RateLimit, waiting: int) -> int:
     return waiting
 
 
-def _tell(
-    found: Counter[tuple[State, int]], asked: ExpireRequest, older_than: str, *, as_json: bool
-) -> None:
+def _tell(found: Expired, asked: ExpireRequest, older_than: str, *, as_json: bool) -> None:
     rows = [
         {"state": state, "age": _age(begin), "sessions": count}
-        for (state, begin), count in sorted(found.items())
+        for (state, begin), count in sorted(found.due.items())
     ]
-    total = found.total()
+    total = found.due.total()
     if as_json:
         sent = total if asked.send else 0
         print_json(
-            {"dryRun": not asked.send, "sessions": total, "sent": sent, "byStateAndAge": rows}
+            {
+                "dryRun": not asked.send,
+                "sessions": total,
+                "sent": sent,
+                "unreadable": found.unreadable.count,
+                "byStateAndAge": rows,
+            }
         )
         return
     emit(rows, as_json=False)
+    if found.unreadable.count:
+        note(
+            f"{found.unreadable.count:,} snapshots cannot be read, and stay; the first one is "
+            f"{found.unreadable.first}"
+        )
     told = f"{total:,} sessions older than {older_than}"
     if asked.send:
         note(f"{told}: as many commands were sent, and end those that nobody updated meanwhile")

@@ -18,7 +18,7 @@ from processor.core.session import State
 from processor.dead_letters.redrive import RateLimit
 from processor.demo.traffic import DemoUpdate, updates
 from processor.ports.log import Outgoing, Topic
-from processor.state.expiry import Stale
+from processor.state.expiry import Stale, Unreadable
 
 DAY = 86_400_000
 
@@ -40,10 +40,13 @@ def due() -> Iterator[DueSessions]:
 
 def gathered(
     world: World, due: DueSessions, states: tuple[State, ...], days: int, now: int
-) -> None:
+) -> Unreadable:
     asked = ExpireRequest(dict.fromkeys(states, days * DAY), now * DAY, None, send=True)
     end = world.broker.extent(Topic.SESSIONS, 0).end
-    gather(due, FakeScan(world.broker).read(Topic.SESSIONS, 0, 0, end), asked, SNAPSHOTS.read)
+    chunks = FakeScan(world.broker).read(Topic.SESSIONS, 0, 0, end)
+    unreadable = Unreadable()
+    gather(due, chunks, asked, SNAPSHOTS.read, unreadable)
+    return unreadable
 
 
 def test_the_last_snapshot_of_each_key_decides(world: World, due: DueSessions) -> None:
@@ -131,3 +134,16 @@ def test_sessions_are_expired_by_hand(deployment: Deployment) -> None:
     assert run.wait(60) == 0, run.log
     left = json.loads(deployment.command(*expire, "--json").stdout)
     assert left["sessions"] == 0
+
+
+def test_a_snapshot_that_cannot_be_read_is_counted_and_stays(
+    world: World, due: DueSessions
+) -> None:
+    feed(world, b"1:old", 1, update_of("old", 1))
+    world.service().run_until_processed()
+    world.broker.append(Outgoing(Topic.SESSIONS, 0, DAY, b"1:foreign", b"not avro", ()))
+    unreadable = gathered(world, due, ("open",), 30, now=50)
+    assert [each.key for each in due] == [b"1:old"]
+    place = world.broker.extent(Topic.SESSIONS, 0).end - 1
+    assert unreadable.count == 1
+    assert unreadable.first.startswith(f"0:{place}: a snapshot cannot be read")

@@ -1,9 +1,11 @@
 """How long a topic keeps what was replaced, ended or sent, by its settings.
 
-A compacted topic: a segment is closed `segment.ms` after its first record, once another record
-follows, and compacted `max.compaction.lag.ms` later at the latest (KIP-354). What a later record of
-its key replaced is gone then. A record without a value has that twice before it, once as what
-replaces and once as what is old, and `delete.retention.ms` between (KIP-534).
+A compacted topic: a segment is closed once a record follows `segment.ms` or
+`max.compaction.lag.ms` after its first one, whichever is less, and compacted after the latter
+(KIP-354). The service has a record follow within half of `segment.ms` and a bit, so that both times
+together are enough. What a later record of its key replaced is gone then. A record without a value
+has that twice before it, once as what replaces and once as what is old, and `delete.retention.ms`
+between (KIP-534).
 """
 
 from collections.abc import Mapping

@@ -19,13 +19,15 @@ from session_commands import erase
 
 from processor.demo.traffic import START, DemoUpdate
 from processor.ports.log import BatchAborted, ProducerLost, Topic
+from processor.ports.sessions import Stamp
 from processor.replay.plan import Plan, Range
-from processor.state.checkpoint import CommitMetadata
+from processor.runtime.rolls import SegmentRolls
+from processor.state.checkpoint import CommitMetadata, Owned, Position
 
 KEY = b"1:cart-17"
 MINE = partition_of(KEY)
 EVERY = range(PARTITIONS)
-TURN_S = 1.05 * DAY_MS / 1000
+TURN_S = 1.05 * DAY_MS / 2 / 1000
 
 
 def ended(world: World) -> int | None:
@@ -53,13 +55,15 @@ def feed(world: World, *values: bytes) -> None:
 def service(world: World) -> Service:
     """One whose session has ended, with its profile's claim, as a turn begins."""
     world.clock.now += TURN_S - world.clock.now_ms() / 1000 % TURN_S
-    feed(world, encoded(update(1, profileId="ada")), erase(KEY, forget=("ada",)))
     made = world.service()
+    made.run_until(lambda: made.owns(EVERY))
+    pass_turn(made, 0)
+    feed(world, encoded(update(1, profileId="ada")), erase(KEY, forget=("ada",)))
     made.run_until_processed()
     return made
 
 
-def test_until_all_of_an_end_is_gone_each_day_has_a_tombstone(
+def test_until_all_of_an_end_is_gone_each_turn_has_a_tombstone(
     world: World, service: Service
 ) -> None:
     assert ended(world) == pytest.approx(world.clock.now_ms(), abs=10_000)
@@ -112,8 +116,11 @@ def test_the_next_owner_goes_on_with_it(world: World, service: Service) -> None:
     service.subscription.close()
     other = world.service()
     other.run_until(lambda: other.owns(EVERY))
+    pass_turn(other, 0)
+    assert rolled(world, Topic.SESSIONS)[MINE] == 1, "the former one may have missed its turn"
     pass_turn(other)
-    assert rolled(world, Topic.SESSIONS)[MINE] == 1
+    assert rolled(world, Topic.SESSIONS)[MINE] == 2
+    assert rolled(world, Topic.CLAIMS) == [2] * PARTITIONS
 
 
 def test_a_run_to_its_end_and_a_replay_have_none(world: World) -> None:
@@ -136,3 +143,46 @@ def test_a_run_to_its_end_and_a_replay_have_none(world: World) -> None:
         where.service(limits, until_end=run is None, replay=run).run_until(lambda: False)
         assert ended(where) is not None
         assert rolled(where, Topic.SESSIONS) == rolled(where, Topic.CLAIMS) == [0] * PARTITIONS
+
+
+def owning(now_ms: int, *partitions: int) -> dict[int, Owned]:
+    """Return partitions in which something ends now."""
+    position = Position(1, 1, 0, ended=now_ms)
+    return {each: Owned(position, Stamp("g", b""), "t") for each in partitions}
+
+
+def test_a_segment_is_closed_before_the_claims_values_are_to_be_gone() -> None:
+    """Wherever in a turn its first record comes: 48 hours by the topics' settings."""
+    hour = DAY_MS // 24
+    for begins in range(0, 26 * hour, hour // 2):
+        clock = FakeClock(day_ms=100 * DAY_MS + begins)
+        start = clock.now_ms()
+        rolls = SegmentRolls(clock, DAY_MS, 25 * DAY_MS, lambda: 1)
+        owned = owning(start, 0)
+        while clock.now_ms() - start <= 48 * hour:
+            clock.now += 60
+            if rolls.due(owned):
+                rolls.done()
+                if clock.now_ms() - start >= DAY_MS:
+                    break
+        assert DAY_MS <= clock.now_ms() - start < 37 * hour
+
+
+def test_no_turn_is_lost_that_begins_while_a_partition_is_restored() -> None:
+    clock = FakeClock(day_ms=100 * DAY_MS)
+    rolls = SegmentRolls(clock, DAY_MS, 25 * DAY_MS, lambda: 1)
+    assert rolls.due({}) == []
+    clock.now += TURN_S
+    assert rolls.due({}) == []
+    clock.now += 60
+    ended_lately = owning(clock.now_ms(), 0)
+    assert len(rolls.due(ended_lately)) == 2
+    rolls.done()
+    both = ended_lately | owning(clock.now_ms(), 1)
+    (late,) = rolls.due(both)
+    assert (late.topic, late.partition) == (Topic.SESSIONS, 1)
+    assert rolls.due(both) == [late], "until it is done"
+    rolls.done()
+    assert rolls.due(both) == []
+    assert rolls.due({}) == []
+    assert len(rolls.due(both)) == 2, "whoever owned them meanwhile may have missed the turn"

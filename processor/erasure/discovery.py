@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from processor.core.session import is_key, profile_key, session_key
+from processor.core.command import SessionCommand
+from processor.core.outcome import Rejected
+from processor.core.session import INITIAL, is_key, profile_key, session_key
 from processor.core.update import SessionUpdate
 from processor.erasure.ids import Ids, Sought, application_of
 from processor.erasure.named_ids import Values, key_of
@@ -14,6 +16,8 @@ from processor.ports.clock import Clock
 from processor.ports.log import Coordination, Record, Scan, Topic
 from processor.stages.decode import Decode
 
+_Place = tuple[int, str]
+"""A partition and a session's key."""
 _OPEN_S: Final = 30.0
 """How long a transaction may stay open; a dead owner's ends within half of that."""
 _FIRST: Final = 0
@@ -90,7 +94,8 @@ class Discovery:
     """Finds the sessions that were asked for by name, by profile or by identifier.
 
     A session is a profile's where the claims say so, where any of its snapshots names it that the
-    output still has, or where an update does that is yet to be processed. To be used once.
+    output still has, or where an update does that is yet to be processed, unless the session is
+    closed or cancelled: then that is rejected. To be used once.
     """
 
     def __init__(self, asked: Ids, log: Reading, fresh: Callable[[], str]) -> None:
@@ -105,6 +110,8 @@ class Discovery:
         self._profiles = defaultdict[str, set[str]](set)
         """By session, the profiles that it may hold when the command is folded."""
         self._ownerless: set[str] = set()
+        self._named = defaultdict[_Place, set[str]](set)
+        """What waiting updates name of the question, where they are not rejected: by session."""
 
     def __call__(self) -> Discovered:
         """Read claims, what is yet to be processed, and the output. Raises what these do."""
@@ -143,7 +150,11 @@ class Discovery:
 
     def _by_snapshots(self) -> None:
         sought = Sought(self._asked)
+        last: dict[_Place, bytes | None] = {}
         for record in self._log.records(Topic.SESSIONS):
+            key = key_of(record)
+            if (record.partition, key) in self._named:
+                last[record.partition, key] = record.value
             if record.value is not None and sought.may_be_in(record.value):
                 try:
                     named = self._log.values.of_snapshot(record.value)
@@ -151,17 +162,28 @@ class Discovery:
                     if sought.stands_in(record.value):  # it may be a session of theirs
                         raise
                     continue
-                if named.is_sought(sought) and is_key(key := key_of(record)):
+                if named.is_sought(sought) and is_key(key):
                     self._keys.add(key)
                     self._met.update(named.profiles, named.identifiers)
+        for place, ids in self._named.items():
+            snapshot = last.get(place)
+            if snapshot is None or self._log.values.snapshots.read(snapshot).state == INITIAL:
+                self._keys.add(place[1])
+                self._met |= ids
 
     def _by_updates(self, waiting: Mapping[int, int]) -> None:
-        for _, update in self._updates(waiting):
-            profile = profile_key(update.application_id, update.profile_id or "")
-            identifiers = self._asked.identifiers.intersection(update.identifiers or ())
+        ended = set[_Place]()
+        for partition, each in self._sound(waiting):
+            key = session_key(each.application_id, each.integration_id)
+            if isinstance(each, SessionCommand):
+                ended.add((partition, key))
+                continue
+            profile = profile_key(each.application_id, each.profile_id or "")
+            identifiers = self._asked.identifiers.intersection(each.identifiers or ())
             if profile in self._asked.profiles or identifiers:
-                self._keys.add(session_key(update.application_id, update.integration_id))
-                self._met.update([profile], identifiers)
+                if (partition, key) in ended:  # it begins a session
+                    self._keys.add(key)
+                self._named[partition, key].update([profile], identifiers)
 
     def _places(self) -> None:
         """Find the partitions in which the output has the sessions."""
@@ -183,20 +205,22 @@ class Discovery:
 
     def _waiting(self, waiting: Mapping[int, int]) -> None:
         """Find where updates to the sessions wait, and the profiles that these will claim."""
-        for partition, update in self._updates(waiting):
+        for partition, update in self._sound(waiting):
             key = session_key(update.application_id, update.integration_id)
-            if key in self._keys:
+            if key in self._keys and isinstance(update, SessionUpdate):
                 self._partitions[key].add(partition)
                 if update.profile_id:
                     profile = profile_key(update.application_id, update.profile_id)
                     self._profiles[key].add(profile)
 
-    def _updates(self, waiting: Mapping[int, int]) -> Iterator[tuple[int, SessionUpdate]]:
+    def _sound(
+        self, waiting: Mapping[int, int]
+    ) -> Iterator[tuple[int, SessionUpdate | SessionCommand]]:
         decode = Decode(self._log.values.updates, self._log.values.commands)
         for record in self._log.waiting(waiting):
-            update = decode.read(record)
-            if isinstance(update, SessionUpdate):
-                yield record.partition, update
+            read = decode.read(record)
+            if not isinstance(read, Rejected):
+                yield record.partition, read
 
     def _discovered(self) -> Discovered:
         forgotten = self._asked.profiles

@@ -498,3 +498,29 @@ def test_a_snapshot_that_cannot_be_read_and_may_be_theirs_is_no_silence(scene: S
         with pytest.raises(FailClosed, match="a snapshot cannot be read"):
             scene.look(profiles=asked)
     scene.erase(sessions=["1:foreign"])
+
+
+def test_a_waiting_update_that_will_be_rejected_names_nobody(scene: Scene) -> None:
+    scene.feed("of-carla", {"profileId": "carla"}, {"state": "closed"})
+    scene.process()
+    scene.feed("of-carla", {"profileId": "dora", "identifiers": ["card-9"]})
+    scene.feed("of-bob", {"profileId": "dora"})
+    plan = scene.look(profiles=["1:dora"], identifiers=["card-9"])
+    assert [each.key for each in plan.discovered.targets] == ["1:of-bob"]
+    assert plan.discovered.unknown == Ids(identifiers=frozenset({"card-9"}))
+    assert plan.found["input"].records == 4, "of-bob has three, and the one to be rejected"
+    scene.erase(profiles=["1:dora"])
+    assert scene.output("of-carla")[-1]
+    assert scene.look(profiles=["1:dora"]).found["dead letters"].records == 1
+
+
+def test_a_waiting_update_behind_an_end_names_somebody(scene: Scene) -> None:
+    key = b"1:of-carla"
+    scene.feed("of-carla", {"profileId": "carla"}, {"state": "closed"})
+    scene.process()
+    scene.world.feed([DemoUpdate(key, erase_command(key), (), 1, partition_of(key))])
+    scene.feed("of-carla", {"profileId": "dora"})
+    (target,) = scene.look(profiles=["1:dora"]).discovered.targets
+    assert target.key == "1:of-carla"
+    scene.erase(profiles=["1:dora"])
+    assert scene.claims()["1:dora"] is None

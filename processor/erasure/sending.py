@@ -14,6 +14,8 @@ from processor.ports.log import Coordination, LogUnavailable, NotStable
 
 _FLUSH_S: Final = 60.0
 _AGAIN_S: Final = 0.2
+_MAX_BYTES: Final = 64 * 1024
+"""Of profiles in each list of a command: a topic may take no records above a megabyte."""
 
 
 def commands_of(
@@ -21,8 +23,8 @@ def commands_of(
 ) -> Iterator[tuple[int, SessionCommand]]:
     """Yield each command with its input partition.
 
-    A session with more profiles than a command may name has several: the first one ends it, the
-    others find its claims. `fresh` returns a name that no command ever had.
+    A session with more profiles than a command may name, or with long ones, has several: the first
+    one ends it, the others find its claims. `fresh` returns a name that no command ever had.
     """
     for target in targets:
         application = application_of(target.key)
@@ -92,8 +94,17 @@ def not_passed(left: Sequence[int], how: str) -> Unavailable:
 
 
 def _parts(profiles: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(profiles), MAX_PROFILES):
-        yield [_id_of(each) for each in profiles[start : start + MAX_PROFILES]]
+    part: list[str] = []
+    size = 0
+    for each in map(_id_of, profiles):
+        bytes_of = len(each.encode())
+        if part and (len(part) == MAX_PROFILES or size + bytes_of > _MAX_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(each)
+        size += bytes_of
+    if part:
+        yield part
 
 
 def _id_of(key: str) -> str:

@@ -21,11 +21,13 @@ from session_commands import erase as erase_command
 from processor.avro.codec import UpdateCodec
 from processor.demo.traffic import DemoUpdate
 from processor.erasure.deployment import Deployment
+from processor.erasure.discovery import Target
 from processor.erasure.erasure import Erasure, Plan
 from processor.erasure.ids import Ids, asked_ids
 from processor.erasure.named_ids import Values
 from processor.erasure.report import Report, Where
 from processor.erasure.search import Kept
+from processor.erasure.sending import commands_of
 from processor.errors import FailClosed, InputError, NotFound, Unavailable
 from processor.ports.lifetimes import Lifetime
 from processor.ports.log import Outgoing, Topic
@@ -524,3 +526,15 @@ def test_a_waiting_update_behind_an_end_names_somebody(scene: Scene) -> None:
     assert target.key == "1:of-carla"
     scene.erase(profiles=["1:dora"])
     assert scene.claims()["1:dora"] is None
+
+
+def test_long_profiles_take_several_commands() -> None:
+    """A topic that takes records of a megabyte takes each."""
+    long = tuple(f"1:{n:03}-{'x' * 20_000}" for n in range(8))
+    target = Target("1:of-many", (0,), ("1:ann", "1:" + "y" * 70_000, "1:dora"), long)
+    told = [each for _, each in commands_of([target], 1, lambda: "fresh")]
+    assert [len(each.release or ()) for each in told] == [3, 3, 2]
+    assert [len(each.forget or ()) for each in told] == [1, 1, 1]
+    assert [profile for each in told for profile in each.release or ()] == [
+        profile.removeprefix("1:") for profile in long
+    ]

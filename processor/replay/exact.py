@@ -79,6 +79,8 @@ class ExactStart:
         all is told."""
         self.key: bytes | None = None
         """The key that moved it last: a snapshot of it is absent."""
+        self._command: int | None = None
+        """The command that moved it last, by its input offset; None: a record is absent."""
         self.foreign: int | None = None
         """The output offset of a tombstone that is not the processor's: nothing is exact then."""
 
@@ -94,6 +96,11 @@ class ExactStart:
             return (
                 f"the tombstone at offset {self.foreign} of the output is not the processor's, "
                 "and does not say what it ended"
+            )
+        if self._command is not None:
+            return (
+                f"a command at offset {self._command} of the input names {self.key!r}, of which "
+                "the output has no record from before it: compaction may have removed one"
             )
         named = f"a record of {self.key!r}" if self.key else "a record"
         return f"compaction has removed {named} that the state needs"
@@ -139,9 +146,9 @@ class ExactStart:
         command = self._lacking.last()
         if command is not None:
             # It may have ended what compaction has removed since, with its end.
-            at, self.key = command
-            self.earliest = at + 1
+            self._command, self.key = command
+            self.earliest = self._command + 1
         for left, right, key in self._lacking.gaps():
             if left < self.earliest <= right:
                 self.earliest = right + 1
-                self.key = key
+                self._command, self.key = None, key

@@ -110,8 +110,8 @@ class Seed:
             exact.finish()
         if not exact.exact:
             raise FailClosed(
-                f"the replay's partition {partition} cannot begin at {exact.wished}: since the "
-                f"replay was begun, {exact.why}",
+                f"the replay's partition {partition} cannot begin at {exact.wished}, as it "
+                f"could when it was asked for: {exact.why}",
                 hint="drop the replay and begin another: `replay plan` tells the earliest start",
             )
         # What was copied of a former input may have any input offset.

@@ -149,3 +149,12 @@ def test_a_tombstone_of_somebody_else_makes_nothing_exact() -> None:
     exact.finish()
     assert not exact.exact
     assert "offset 7 of the output" in exact.why
+
+
+def test_a_command_that_nothing_explains_is_told_as_what_is_known() -> None:
+    told = found(Log([], [(b"a", 5)]), 3).why
+    assert told.startswith("a command at offset 5 of the input names b'a', of which the output has")
+    later = output((b"b", 2, 1, 0), (b"b", 9, 3, 0))
+    exact = found(later._replace(commands=[(b"a", 5)]), 3)
+    assert exact.earliest == 10
+    assert exact.why == "compaction has removed a record of b'b' that the state needs"

@@ -331,7 +331,8 @@ class Replay:
         assert self.plan is not None
         self.world.tell(f"the replay ends by itself: {message}")
         logs, ranges = self.world.broker.logs[Topic.UPDATES], self.plan.ranges
-        if "compaction has removed" in message and (self._lost() or self._unexplained(ranges)):
+        lacking = "compaction has removed" in message or "compaction may have removed" in message
+        if lacking and (self._lost() or self._unexplained(ranges)):
             self.done = True
             return
         if not any(

@@ -57,6 +57,13 @@ class Published:
         return decode_session(value)
 
 
+def write_nobodys(deployment: Deployment) -> None:
+    """Write what lets a segment roll, as an owner does in time."""
+    owner = Producer({"bootstrap.servers": deployment.bootstrap})
+    owner.produce(deployment.names.sessions, None, key=b"0:", partition=1)
+    assert owner.flush(10) == 0
+
+
 @pytest.fixture(scope="module")
 def published(
     kafka: KafkaAddress, valkey: RedisAddress, tmp_path_factory: pytest.TempPathFactory
@@ -68,9 +75,7 @@ def published(
         deployment.produce(commanded(stream, seed=91, share=0.04))
         process = deployment.run("--until-end")
         assert process.wait(60) == 0, process.log[-3000:]
-        owner = Producer({"bootstrap.servers": kafka.bootstrap_servers})
-        owner.produce(deployment.names.sessions, None, key=b"0:", partition=1)
-        assert owner.flush(10) == 0
+        write_nobodys(deployment)
         yield Published(deployment)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from oracle import FRAME, decode_session
-from readers.conftest import Published
+from readers.conftest import Published, write_nobodys
 from readers.test_examples import assert_reads, assert_tells_all, copied, needs, run
 from servers import KafkaAddress, Names, RedisAddress
 from session_commands import commanded
@@ -40,6 +40,7 @@ def by_id(
         deployment.produce(commanded(stream, seed=92))
         process = deployment.run("--until-end")
         assert process.wait(60) == 0, process.log[-3000:]
+        write_nobodys(deployment)
         yield ById(deployment)
 
 

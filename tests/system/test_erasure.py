@@ -182,7 +182,7 @@ def test_a_hundred_of_a_thousand_profiles_are_erased(cleaned: Cleaned, tmp_path:
         "sessions", "erase", "--from-file", str(asked), "--yes", "--report", str(report)
     )
     assert done.returncode == 14, done.stderr + done.stdout + process.log[-2000:]
-    assert done.stderr.count("there are: input\n") == 1
+    assert done.stderr.count("error: kept without an end: input\n") == 1
     # No sooner: what is not processed must not expire.
     cleaned.alter(names.updates, retention_ms="1000")
     assert report.stat().st_mode & 0o777 == 0o600

@@ -98,6 +98,7 @@ class _Committed:
         self.node = Node({key: decode_session(value) for key, value in sessions.items()})
         self.values |= {each[:2] for _, each in self.snapshots}
         self.offset, self.output, self.was_repaired = offset, len(log.entries), True
+        self.rolled = 0
 
     def promoted(self) -> None:
         """Go on from what a promote has published."""
@@ -160,8 +161,13 @@ class Check:
         """What a promote has still to publish, by partition."""
 
     def next_output(self, partition: int) -> int:
-        """Return the output offset after the last committed snapshot, 0 without one."""
+        """Return the output offset after the last committed record, 0 without one."""
         return self._partitions[partition].next_output()
+
+    def last_snapshot(self, partition: int) -> int:
+        """Return the output offset of the last committed snapshot or end, -1 without one."""
+        snapshots = self._partitions[partition].snapshots
+        return snapshots[-1][0] if snapshots else -1
 
     # The log
 
@@ -395,6 +401,8 @@ class Check:
             state = self._partitions[partition]
             former, updates = state.offset or 0, self.broker.logs[Topic.UPDATES][partition]
             known = state.latest(state.next_output())
+            # Where only what lets a segment roll was cut off, the repair cannot know that it was.
+            was_cut = len(self.broker.logs[Topic.SESSIONS][partition].entries) < state.next_output()
             state.repaired(offset, self.broker.logs[Topic.SESSIONS][partition])
             left = state.latest(state.next_output())
             due = max(former, updates.start)
@@ -403,7 +411,7 @@ class Check:
             elif known != left:
                 answered = [*map(input_offset, left.values())]
                 due = max(max(answered, default=-1) + 1, updates.start)
-            elif not exact and offset < due:
+            elif (was_cut or not exact) and offset < due:
                 self._read_again(partition, offset, former)
                 continue
             if offset != due:

@@ -178,11 +178,11 @@ def _offset_gone_back(world: World, _process: Process, happens: Happens) -> None
     partition = _with_history(world, happens)
     if partition is not None:
         broker = world.broker
-        start, output = broker.extent(Topic.UPDATES, partition).start, world.check.next_output
+        start, last = broker.extent(Topic.UPDATES, partition).start, world.check.last_snapshot
         older = [
             each
             for each in broker.former[partition]
-            if each.offset >= start and _output(each) < output(partition)
+            if each.offset >= start and _output(each) <= last(partition)
         ]
         if older:
             broker.committed[partition] = older[happens.amount % len(older)]

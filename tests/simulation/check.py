@@ -1,9 +1,8 @@
 """What must hold after every commit and every write to Redis, by the oracle."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from fakes.broker import FakeBroker, Partition, Transaction
+from fakes.broker import FakeBroker, Transaction
 from fakes.redis_server import FakeServer, Fields
 from oracle import Entry, Snapshot, decode_session, is_command, is_nobodys, timed
 
@@ -12,7 +11,13 @@ from processor.redis.keys import CHECKPOINT, Keys
 from processor.stages.publish import ERROR_HEADERS
 from processor.state.checkpoint import Checkpoint, CommitMetadata, ForeignText
 from processor.state.ends import end_of
-from simulation.history import History, Node, Outcome, names_profiles
+from simulation.committed import (
+    Letter,
+    PartitionState,
+    Promoting,
+    difference,
+)
+from simulation.history import History, names_profiles
 from simulation.plan import WRONG_CLOCKS_S
 from simulation.scheduler import Violation
 
@@ -21,131 +26,13 @@ REMOVALS = b"removals"
 """The field beside the claims that notes which of them are to be removed."""
 _NO_PROFILES = {b"", REMOVALS}
 
-Letter = tuple[int, str, bytes | None, bytes | None]
-"""Input offset, reason, key, value."""
-
-
-class _Decision:
-    """Whether a session is a profile's first, and the input offsets of snapshots that say so."""
-
-    def __init__(self, profile: str, key: bytes, ended: bool) -> None:  # noqa: FBT001
-        self.profile = profile
-        self.key = key
-        self.ended = ended
-        """Whether an erase has ended the profile's claim since, or was about to."""
-        self.offsets: list[int] = []
-
-
-class _Committed:
-    """What is committed of one partition."""
-
-    def __init__(self, root: Node, entries: list[Entry]) -> None:
-        self.node = root
-        self.offset: int | None = None
-        self._shared: Iterator[Entry] | None = iter(entries)
-        """What of the input that simulations share is to come; None once this one has left it."""
-        self.output = 0
-        """Below which output offset nothing is looked at any more."""
-        self.rolled = 0
-        """The output offset after the last tombstone that only lets a segment roll."""
-        self.letters: list[Letter] = []
-        self.snapshots: list[tuple[int, Snapshot]] = []
-        """Snapshots and ends, each with its output offset."""
-        self.values: set[tuple[bytes, bytes | None]] = set()
-        self.commanded = self.ended = self.was_repaired = False
-        """Whether a command was passed, one ended something, and a repair set the offset."""
-        self.decisions: list[_Decision] = []
-        self._decided: dict[bytes, _Decision] = {}
-
-    def next_output(self) -> int:
-        last = self.snapshots[-1][0] + 1 if self.snapshots else 0
-        return max(self.output, self.rolled, last)
-
-    def step(self, entry: Entry, claims: Mapping[str, bytes]) -> Outcome:
-        """Return what becomes of the next record, and remember it."""
-        shared = None if self._shared is None else next(self._shared, None)
-        if shared is not None and (shared.offset, shared.value) != (entry.offset, entry.value):
-            shared = None
-        if shared is None and self._shared is not None:
-            self._shared, self.node = None, self.node.apart()
-        outcome = self.node.step(entry, claims)
-        self.node = outcome.after
-        return outcome
-
-    def decide(self, outcome: Outcome, offset: int, claims: Mapping[str, bytes]) -> None:
-        """Take note of what the `firstSession` of a snapshot rests on."""
-        snapshot, profile = outcome.snapshot, outcome.decides
-        if snapshot is None or snapshot.value is None:
-            self._decided.pop(b"" if snapshot is None else snapshot.key, None)
-            return
-        if profile is not None:
-            # Nobody holds it, and this is not the first: an erase was about to remove the claim.
-            pending = outcome.claims is None and profile not in claims
-            self._decided[snapshot.key] = _Decision(profile, snapshot.key, pending)
-            self.decisions.append(self._decided[snapshot.key])
-        if decision := self._decided.get(snapshot.key):
-            decision.offsets.append(offset)
-
-    def repaired(self, offset: int, log: Partition) -> None:
-        """Go on at an offset from what the output has."""
-        self.snapshots = [
-            (each.record.offset, Snapshot.of(each.record))
-            for each in log.entries
-            if each.record is not None and each.readable and not is_nobodys(each.record)
-        ]
-        sessions = self.sessions(len(log.entries))
-        self._shared = None
-        self.node = Node({key: decode_session(value) for key, value in sessions.items()})
-        self.values |= {each[:2] for _, each in self.snapshots}
-        self.offset, self.output, self.was_repaired = offset, len(log.entries), True
-        self.rolled = 0
-
-    def promoted(self) -> None:
-        """Go on from what a promote has published."""
-        sessions = self.sessions(self.next_output())
-        self._shared = None
-        self.node = Node({key: decode_session(value) for key, value in sessions.items()})
-
-    def latest(self, output: int) -> dict[bytes, Snapshot]:
-        """Return the last snapshot or end of each key, as of an output offset."""
-        return {each.key: each for offset, each in self.snapshots if offset < output}
-
-    def sessions(self, output: int) -> dict[bytes, bytes]:
-        """Return the sessions as of an output offset."""
-        return sessions_of(each for offset, each in self.snapshots if offset < output)
-
-
-class Promoting:
-    """What a promote is to publish in one partition, each with its version, in order."""
-
-    def __init__(self, due: Sequence[tuple[Snapshot, int]]) -> None:
-        """Take snapshots and ends, whatever the version in their bytes, and the version due."""
-        self.due = [*due]
-
-    def take(self, told: Sequence[Snapshot]) -> None:
-        """Let go of what was published. Raises Violation for what is not next."""
-        expected = [_numbered(*each) for each in self.due[: len(told)]]
-        found = [_numbered(each, None) for each in told]
-        if found != expected:
-            raise Violation("a promote published " + _difference(found, expected))
-        del self.due[: len(told)]
-
-
-def _numbered(snapshot: Snapshot, version: int | None) -> tuple[object, ...]:
-    """Return what is compared: of a session its fields, of an end all."""
-    if snapshot.value is None:
-        return snapshot
-    fields = decode_session(snapshot.value)
-    fields |= {} if version is None else {"version": version}
-    return snapshot.key, fields, snapshot.timestamp
-
 
 class Check:
     """Compares each transaction, as it is committed, with what the oracle makes of its records."""
 
     def __init__(self, history: History, keys: Keys) -> None:
         self._keys = keys
-        self._partitions = [*map(_Committed, history.roots, history.entries)]
+        self._partitions = [*map(PartitionState, history.roots, history.entries)]
         self._current = {keys.current(p): p for p in range(len(self._partitions))}
         self._sessions = tuple(keys.sessions(p, "") for p in range(len(self._partitions)))
         self._holders = keys.holders("")
@@ -284,7 +171,7 @@ class Check:
         elif told != snapshots:
             raise Violation(
                 f"partition {partition}, input offsets {former} to {committed.offset}: published "
-                + _difference(told, snapshots)
+                + difference(told, snapshots)
             )
         told_letters = [
             letter_of(each) for each in records.pop((Topic.DEAD_LETTERS, partition), [])
@@ -292,14 +179,14 @@ class Check:
         if told_letters != letters:
             raise Violation(
                 f"partition {partition}, input offsets {former} to {committed.offset}: dead "
-                + _difference(told_letters, letters)
+                + difference(told_letters, letters)
             )
         state.letters += letters
         for record, snapshot in zip(written, told, strict=True):
             state.snapshots.append((record.offset, snapshot))
             state.values.add(snapshot[:2])
         if promotes:
-            state.promoted()
+            state.go_on()
         state.offset = committed.offset
         return ended
 
@@ -494,7 +381,7 @@ class Check:
         if {**wanted, CHECKPOINT: stored[CHECKPOINT]} != stored:
             raise Violation(
                 f"partition {partition}: Redis is not what the output is up to {checkpoint.output}:"
-                f" {_difference(sorted(stored), sorted(wanted))}"
+                f" {difference(sorted(stored), sorted(wanted))}"
             )
 
     # The end
@@ -551,29 +438,7 @@ def input_offset(snapshot: Snapshot) -> int:
     return end.input_offset
 
 
-def sessions_of(output: Iterable[Snapshot]) -> dict[bytes, bytes]:
-    """Return the sessions that snapshots and ends come to."""
-    last = {each.key: each.value for each in output}
-    return {key: value for key, value in last.items() if value is not None}
-
-
 def letter_of(record: Record) -> Letter:
     headers = dict(record.headers)
     offset, reason = headers[ERROR_HEADERS[5]], headers[ERROR_HEADERS[0]]
     return int(offset or b""), (reason or b"").decode(), record.key, record.value
-
-
-def _difference(found: list[Any], wanted: list[Any]) -> str:
-    place = next(
-        (at for at, pair in enumerate(zip(found, wanted, strict=False)) if pair[0] != pair[1]),
-        min(len(found), len(wanted)),
-    )
-    return (
-        f"{len(found)} records where {len(wanted)} are due; the first to differ is number {place}: "
-        f"{_short(found[place : place + 1])} for {_short(wanted[place : place + 1])}"
-    )
-
-
-def _short(values: list[Any]) -> str:
-    text = repr(values)
-    return text if len(text) < 200 else text[:200] + "…"

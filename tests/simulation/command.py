@@ -51,9 +51,7 @@ class Command:
 
     def begin(self) -> None:
         self.start()
-        for happens in self.acts.faults:
-            step = self.world.scheduler.step + happens.step
-            self.world.scheduler.at_step(step, partial(self._arrange, happens))
+        self.world.at_steps_from_now(self.acts.faults, self._arrange)
 
     def start(self) -> None:
         self.latest = Task(f"{self.name}-{next(self._made)}", self)

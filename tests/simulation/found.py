@@ -36,18 +36,13 @@ VIRGIN: Final = _SIMPLE._replace(
 """A process is told that a partition has no offset, and stops; another takes it over and publishes.
 The first one goes on, finds what was published, and must not take that for a fault."""
 
-COMPACTED: Final = Plan(
+COMPACTED: Final = _SIMPLE._replace(
     seed=385,
     history=592621549,
     partitions=2,
     processes=1,
     switching=0.6,
     latency=0.01,
-    marker_delay=0.0,
-    quiet=False,
-    max_batch=50,
-    part=20,
-    chunk=100,
     cache_bytes=0,
     horizon=300,
     feeds=((114, 4), (243, 1)),
@@ -57,18 +52,11 @@ COMPACTED: Final = Plan(
 """Compaction removes a state that a replay needs, once the replay is begun and before it is copied.
 """
 
-CLAIMED: Final = Plan(
+CLAIMED: Final = _SIMPLE._replace(
     seed=18918,
     history=831572015,
-    partitions=1,
     processes=1,
-    switching=0.1,
     latency=0.002,
-    marker_delay=0.0,
-    quiet=False,
-    max_batch=50,
-    part=20,
-    chunk=100,
     cache_bytes=4_000,
     horizon=740,
     feeds=((0, 5), (174, 3), (509, 4)),
@@ -82,19 +70,13 @@ CLAIMED: Final = Plan(
 """A claim is in Redis whose batch was aborted, and its update expires. The repair has it forgotten.
 """
 
-EXPIRED: Final = Plan(
+EXPIRED: Final = _SIMPLE._replace(
     seed=745130302159,
     history=955061582,
-    partitions=1,
-    processes=2,
     switching=0.3,
     latency=0.05,
-    marker_delay=0.0,
-    quiet=False,
     max_batch=3,
-    part=20,
     chunk=2,
-    cache_bytes=1 << 20,
     horizon=855,
     feeds=((162, 4),),
     faults=(Happens(805, "retention", 0, 0.5, 33343),),
@@ -113,18 +95,12 @@ EXPIRED: Final = Plan(
 """Input expires before a replay has read it, and a process of it that waits for the other one must
 not say that all is done."""
 
-UNCOMMITTED: Final = Plan(
+UNCOMMITTED: Final = _SIMPLE._replace(
     seed=745130297146,
     history=35432773,
     partitions=2,
-    processes=2,
     switching=0.03,
     latency=0.002,
-    marker_delay=0.0,
-    quiet=False,
-    max_batch=50,
-    part=20,
-    chunk=100,
     cache_bytes=4_000,
     horizon=150,
     feeds=((9, 1), (121, 2)),
@@ -137,17 +113,13 @@ UNCOMMITTED: Final = Plan(
 """A replay is begun between the taking of a claim and its commit: it cannot know of the claim. The
 documents say so, and simulated replays begin a little later."""
 
-COMMANDED: Final = Plan(
+COMMANDED: Final = _SIMPLE._replace(
     seed=567,
     history=632385344,
     partitions=3,
     processes=1,
-    switching=0.1,
     latency=0.01,
     marker_delay=0.05,
-    quiet=False,
-    max_batch=50,
-    part=20,
     chunk=2,
     cache_bytes=0,
     horizon=300,
@@ -158,7 +130,7 @@ COMMANDED: Final = Plan(
 """An offset goes back to one from before a command, and the repair sets it behind the command. What
 it commits must say that one was passed, as its text of before does not."""
 
-UNMARKED: Final = Plan(
+UNMARKED: Final = _SIMPLE._replace(
     seed=197675655209,
     history=74192596,
     partitions=2,
@@ -166,11 +138,8 @@ UNMARKED: Final = Plan(
     switching=0.6,
     latency=0.01,
     marker_delay=0.5,
-    quiet=False,
     max_batch=8,
-    part=20,
     chunk=5,
-    cache_bytes=1 << 20,
     horizon=500,
     feeds=((0, 0), (135, 1), (237, 2)),
     faults=(
@@ -183,19 +152,13 @@ UNMARKED: Final = Plan(
 of the output must go as far as what it knows of the input's commands.
 """
 
-CLAIMED_AGAIN: Final = Plan(
+CLAIMED_AGAIN: Final = _SIMPLE._replace(
     seed=197675645715,
     history=943590398,
     partitions=3,
-    processes=2,
-    switching=0.1,
     latency=0.01,
     marker_delay=0.05,
     quiet=True,
-    max_batch=50,
-    part=20,
-    chunk=100,
-    cache_bytes=1 << 20,
     horizon=150,
     feeds=((0, 3), (16, 1), (37, 3), (76, 2), (77, 2), (137, 3), (143, 1)),
     faults=(Happens(60, "redis restart", 3, 2.0, 60283, "coordination.fence"),),

@@ -5,7 +5,6 @@ promote has something to publish.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import count
 from random import Random
 
@@ -20,7 +19,7 @@ from processor.replay.live_state import LiveState
 from processor.replay.promote import Numbering, Promote, Staged
 from processor.state.checkpoint import Promoted
 from processor.state.ends import End
-from simulation.check import Promoting
+from simulation.committed import Promoting
 from simulation.faults import arrange_for
 from simulation.plan import Acts, Happens
 from simulation.ports import Around
@@ -76,9 +75,7 @@ class Promoter:
 
     def begin(self) -> None:
         self.start()
-        scheduler = self.world.scheduler
-        for happens in self.acts.faults:
-            scheduler.at_step(scheduler.step + happens.step, partial(self._arrange, happens))
+        self.world.at_steps_from_now(self.acts.faults, self._arrange)
 
     def start(self) -> None:
         if not self.done and not self._running():
@@ -92,10 +89,7 @@ class Promoter:
     def run(self, process: PromoteProcess, log: Log) -> None:
         """Stop the services, publish, and start them again. Raises what the command raises."""
         world, stream = self.world, stream_of(self.world.broker)
-        while world.processes or world.broker.group.members:
-            for running in world.processes:
-                running.stopping.set()
-            process.clock.wait(0.5)
+        world.stop_all(process.clock)
         _, outputs = LiveState(stream, log.coordination, log.scan).look()
         self._stand()
         staged = []
@@ -128,9 +122,7 @@ class Promoter:
             raise Violation(f"the promote is at its end, and did not publish {left}")
         world.tell("the promote is at its end")
         self.done = True
-        while len(world.processes) < world.plan.processes:
-            world.start()
-        world.feed_all()
+        world.start_all()
 
     def _stand(self) -> None:
         """Have the replay come to where the live service stands; see that nothing is under way."""

@@ -42,10 +42,7 @@ class RepairCommand(Command):
 
     def run(self, task: Task, port: Callable[[str, Any], Any]) -> None:
         world = self.world
-        while world.processes or world.broker.group.members:
-            for process in world.processes:
-                process.stopping.set()
-            task.clock.wait(0.5)
+        world.stop_all(task.clock)
         diagnosis = Diagnosis(
             stream=stream_of(world.broker),
             topics=lambda topic: topic.value,
@@ -68,9 +65,7 @@ class RepairCommand(Command):
         except FailClosed as error:
             raise Unavailable(error.message) from error
         world.evidence.clear()
-        while len(world.processes) < world.plan.processes:
-            world.start()
-        world.feed_all()
+        world.start_all()
 
     def remove_claims(self) -> None:
         server, claims = self.world.server, KEYS.claims()

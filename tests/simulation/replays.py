@@ -1,7 +1,6 @@
 """Replays beside the services: the input's log is theirs, and all else is the replay's own."""
 
 from collections.abc import Container, Mapping
-from functools import partial
 from itertools import count
 from random import Random
 from types import SimpleNamespace
@@ -23,7 +22,8 @@ from processor.replay.plan import Plan as ReplayPlan
 from processor.replay.plan import Range
 from processor.replay.seed import LiveTopics
 from processor.state.checkpoint import CommitMetadata
-from simulation.check import CLUSTER, input_offset, letter_of, sessions_of
+from simulation.check import CLUSTER, input_offset, letter_of
+from simulation.committed import sessions_of
 from simulation.faults import arrange_for
 from simulation.plan import Acts, Happens
 from simulation.ports import Around
@@ -140,9 +140,7 @@ class Replay:
 
     def begin(self) -> None:
         self.start()
-        scheduler = self.world.scheduler
-        for happens in self.acts.faults:
-            scheduler.at_step(scheduler.step + happens.step, partial(self._arrange, happens))
+        self.world.at_steps_from_now(self.acts.faults, self._arrange)
 
     def start(self) -> None:
         if not self.done:

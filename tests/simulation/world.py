@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Event
 from typing import Any, Protocol
 
@@ -30,7 +31,7 @@ from processor.telemetry.metrics import Metrics
 from processor.telemetry.observer import Observer
 from simulation.check import CLUSTER, Check
 from simulation.history import SNAPSHOT_LIMIT, history
-from simulation.plan import Plan
+from simulation.plan import Happens, Plan
 from simulation.ports import Around, SimulatedTask
 from simulation.scheduler import Scheduler, Violation
 from simulation.servers import (
@@ -265,6 +266,26 @@ class World:
         process = Process(self, f"P{self._made}", self.broker)
         self.tell(f"{process.name} starts")
         self.scheduler.spawn(process)
+
+    def stop_all(self, clock: OwnClock) -> None:
+        """Have every service end, and wait until none is in the group; a command does so."""
+        while self.processes or self.broker.group.members:
+            for process in self.processes:
+                process.stopping.set()
+            clock.wait(0.5)
+
+    def start_all(self) -> None:
+        """Start as many services as there were, and have all input come."""
+        while len(self.processes) < self.plan.processes:
+            self.start()
+        self.feed_all()
+
+    def at_steps_from_now(
+        self, faults: Sequence[Happens], arrange: Callable[[Happens], None]
+    ) -> None:
+        """Arrange the faults of a command that begins now."""
+        for happens in faults:
+            self.scheduler.at_step(self.scheduler.step + happens.step, partial(arrange, happens))
 
     def kill(self, process: Process, restart_in: float) -> None:
         """End a process where it stands; another is started in its place."""

@@ -153,7 +153,8 @@ class LocalCluster:
         if not all(port and is_free(port) for port in controllers):
             self.stop()
             away = list(self.brokers.values())
-            self._controllers.update((node_id, free_port()) for node_id in BROKER_IDS)
+            listeners = [each.port for each in self.brokers.values()]
+            self._controllers.update((node_id, free_port(*listeners)) for node_id in BROKER_IDS)
         for broker in away:
             choose_port(broker, first and first + broker.node_id - 1, progress)
         ports = [each.port for each in self.brokers.values()]

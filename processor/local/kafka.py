@@ -171,7 +171,7 @@ class LocalKafka(LocalServer):
 
     def _quorum(self) -> tuple[int, Mapping[str, str]]:
         """Return the port of this node's controller, and the settings that name all controllers."""
-        port = free_port()
+        port = free_port(self.port)
         return port, {"controller.quorum.bootstrap.servers": f"127.0.0.1:{port}"}
 
     def _founding(self) -> Sequence[str]:

@@ -9,6 +9,8 @@ import socket
 
 _LOWEST, _HIGHEST = 20_000, 32_000
 _ATTEMPTS = 1_000
+_given: set[int] = set()
+"""What this process was told already: its server may not listen yet, or not at the moment."""
 
 
 def is_free(port: int) -> bool:
@@ -22,11 +24,15 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port() -> int:
-    """Return a port that is free now; drawn at random, so that two callers hardly ever agree."""
+def free_port(*taken: int) -> int:
+    """Return a port that is free now, is none of `taken`, and was not returned before.
+
+    Drawn at random, so that two processes hardly ever agree.
+    """
     draw = random.SystemRandom()
     for _ in range(_ATTEMPTS):
         port = draw.randint(_LOWEST, _HIGHEST)
-        if is_free(port):
+        if port not in _given and port not in taken and is_free(port):
+            _given.add(port)
             return port
     raise OSError(f"no free port found between {_LOWEST} and {_HIGHEST}")

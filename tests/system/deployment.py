@@ -3,6 +3,7 @@
 What was made is read with plain clients, not with the processor's own readers.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -241,18 +242,27 @@ class Deployment:
             consumer.close()
         return {each.partition: each.offset for each in answer}
 
-    def await_processed(self, timeout: float = 90.0) -> None:
-        """Return once the group's committed offsets are at the input's ends."""
+    def await_processed(self, stalled: float = 90.0) -> None:
+        """Return once the group's committed offsets are at the input's ends.
+
+        Only that they stand still for `stalled` seconds is a failure; slow is not.
+        """
         ends: dict[int, int] = {}
+        seen: dict[int, int] = {}
+        since = time.monotonic()
 
         def done() -> bool:
+            nonlocal seen, since
+            assert time.monotonic() - since < stalled, f"nothing moves: {seen} of {ends}"
             if not ends:
                 extents = self._extents(self.names.updates)
                 ends.update({partition: end for partition, (_, end) in extents})
             committed = self.committed()
+            if committed != seen:
+                seen, since = committed, time.monotonic()
             return all(committed[partition] >= end for partition, end in ends.items() if end)
 
-        eventually("all input processed", lambda: self._is_answered(done), timeout)
+        eventually("all input processed", lambda: self._is_answered(done), math.inf)
 
     def _extents(self, topic: str) -> Iterator[tuple[int, tuple[int, int]]]:
         with self._consumer() as consumer:

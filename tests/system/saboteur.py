@@ -34,6 +34,7 @@ from processor.ports.log import Outgoing
 from processor.redis.claims import RedisClaims
 from processor.redis.sessions import RedisSessionCache
 from processor.stages.publish import OFFSET_TO_HEADER
+from processor.stages.store import Store
 
 POINTS = ("before-offsets", "before-commit", "before-store", "after-store", "after-claims")
 ERASE_POINTS = ("after-give-up", "before-removals")
@@ -133,8 +134,8 @@ def sabotage(point: str, times: int) -> None:
         "before-commit": (producer, "persist", sent.before("committing"), _nothing),
         "unreadable-before-commit": (producer, "persist", sent.before("committing"), _nothing),
         "unreadable-after-commit": (producer, "persist", sent.before(""), sent.after_commit),
-        "before-store": (RedisSessionCache, "write", lambda *_: now(), _nothing),
-        "after-store": (RedisSessionCache, "write", _nothing, now),
+        "before-store": (Store, "__call__", lambda *_: now(), _nothing),
+        "after-store": (Store, "__call__", _nothing, now),
         "after-claims": (RedisClaims, "take", _nothing, now),
         "after-give-up": (RedisClaims, "give_up", _nothing, now),
         "before-removals": (RedisClaims, "finish_removals", lambda *_: now(), _nothing),

@@ -65,7 +65,7 @@ def _survives_kills(deployment: Deployment, count: int, points: list[str]) -> No
             steady = deployment.run(max_batch="300", codec="fastavro")
     deployment.produce(stream)
     second = deployment.run()
-    deployment.await_processed(240)  # hundreds of erases, each in a transaction of its own
+    deployment.await_processed()
     steady.terminate()
     second.terminate()
     # What was flushed while a partition was idle is rebuilt by whoever owns it next.

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from fakes.broker import Transaction
+from fakes.commands import FakeCommands
 from fakes.log import FakeCoordination, FakeScan
 from oracle import Snapshot, decode_session, is_command
 
 from processor.bootstrap.adapters import Adapters
 from processor.bootstrap.runs import Run, replay_run
 from processor.cli.replay.start import bounds
+from processor.core.command import SessionCommand
 from processor.errors import NotFound, ProcessorError
 from processor.ports.log import Coordination, Extent, LogUnavailable, Record, Scan, Topic
 from processor.redis.keys import Keys
@@ -77,6 +79,13 @@ class ReplayBroker(SimulatedBroker):
         return super().extent(topic, partition)
 
 
+class NoCommands(FakeCommands):
+    """What a replay has for commands: its input is the services', and nothing is its to send."""
+
+    def send(self, partition: int, command: SessionCommand) -> None:
+        raise Violation(f"a replay sent {command.event_id} to partition {partition}")
+
+
 class ReplayProcess(Process):
     """`replay run`: begins the replay, or goes on with it, and ends by itself at its end."""
 
@@ -84,6 +93,7 @@ class ReplayProcess(Process):
 
     def __init__(self, replay: "Replay", name: str) -> None:
         super().__init__(replay.world, name, replay.broker)
+        self.commands = NoCommands(replay.broker)
         self.replay = replay
         self.refused = False
 

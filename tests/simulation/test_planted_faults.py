@@ -15,6 +15,9 @@ import pytest
 from fakes.log import FakeCoordination, FakePublication
 from fakes.redis import FakeClaims, FakeSessionCache
 
+from processor.bootstrap import retaining, wiring
+from processor.bootstrap.adapters import Adapters
+from processor.bootstrap.codecs import Codecs
 from processor.core.command import SessionCommand, fold_command
 from processor.core.outcome import Ended, PassedOver
 from processor.core.session import Session
@@ -28,12 +31,14 @@ from processor.runtime.idle import IdleCommit
 from processor.runtime.pipeline import Pipeline
 from processor.stages import fold
 from processor.stages.load import Load
+from processor.state.expiry import Keep
 from simulation import faults
 from simulation.found import CLAIMED, COMPACTED, FENCED, VIRGIN
 from simulation.plan import draw
 from simulation.ports import Call
 from simulation.repairs import RepairCommand
 from simulation.run import quiet, simulate
+from simulation.world import KEEP
 
 SEEDS = 5_000
 COMMIT = "        self._publication.commit(offsets, membership)\n"
@@ -269,3 +274,11 @@ def test_a_former_owner_that_claims(monkeypatch: Patch) -> None:
     monkeypatch.setattr(FakeClaims, "_raise_fenced", lambda *_: None)
     with quiet():
         assert "Redis lacks the claims" in (simulate(FENCED).violation or "")
+
+
+def test_a_replay_that_sweeps(monkeypatch: Patch) -> None:
+    def retention_of(adapters: Adapters, codecs: Codecs, _keep: Keep, **parts: Any) -> Any:
+        return retaining.retention_of(adapters, codecs, KEEP, **parts)
+
+    monkeypatch.setattr(wiring, "retention_of", retention_of)
+    found("a replay sent")

@@ -122,6 +122,7 @@ class Process(SimulatedTask):
         self.cache = FakeSessionCache(world.server, self.keys)
         self.claims = SimulatedClaims(world.server, self.keys)
         self.directory = FakeDirectory(world.server, self.keys)
+        self.commands = FakeCommands(broker)
         self.service: Service | None = None
 
     def move_to(self, server: SimulatedServer) -> None:
@@ -181,7 +182,7 @@ class Process(SimulatedTask):
             None,
             None,
             self.clock,
-            port("commands", FakeCommands(broker)),
+            port("commands", self.commands),
             port("scan", FakeScan(broker)),
         )
 

@@ -106,6 +106,11 @@ def sort(error: KafkaError, doing: str, needs: Iterable[Permission] = ()) -> Exc
     return LogUnavailable(text)
 
 
+def is_outside_log(error: KafkaError) -> bool:
+    """Whether the offset to read on from is outside the log."""
+    return error.code() in _OUTSIDE_LOG
+
+
 def sort_producer(error: KafkaError, doing: str, needs: Iterable[Permission] = ()) -> Exception:
     """Return the exception that an error of the transactional producer means."""
     fault = sort(error, doing, needs)

@@ -1,12 +1,14 @@
 """The live consumer: `Subscription` on confluent-kafka."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from processor.errors import TopicError
 from processor.kafka.clients import Cluster
-from processor.kafka.faults import sort, sorting
+from processor.kafka.faults import is_outside_log, sort, sorting
 from processor.kafka.member import GroupMember, is_refused, refused
 from processor.kafka.records import to_record
 from processor.kafka.unreadable import BlockedPartitions, is_damaged, is_unpackable
@@ -17,6 +19,8 @@ from processor.ports.log import (
     Record,
     Topic,
 )
+
+_log: Final = structlog.get_logger("processor")
 
 
 class KafkaSubscription:
@@ -31,6 +35,8 @@ class KafkaSubscription:
         self._asked_again: set[int] = set()
         self._starts: dict[int, int] = {}
         self._blocked = BlockedPartitions(cluster)
+        self._outside_log = False
+        self._renewed: Rebalance | None = None
         self._member = self._joining()
 
     def _joining(self) -> GroupMember:
@@ -68,6 +74,11 @@ class KafkaSubscription:
                 records.append(to_record(message))
             else:
                 self._meet(message)
+        if self._outside_log:
+            # Another may have gone on from there. Who takes the partition over looks at what is
+            # committed, and fails closed where that is outside the log.
+            self._renewed = self.renew()
+            return []
         self._blocked.note_read(messages)
         if blocked:
             found, read_on = self._blocked.step(limit - len(records))
@@ -77,12 +88,14 @@ class KafkaSubscription:
 
     def rebalance(self) -> Rebalance | None:
         """Return what changed, once."""
-        return self._member.rebalance()
+        renewed, self._renewed = self._renewed, None
+        return renewed or self._member.rebalance()
 
     def renew(self) -> Rebalance:
         """Leave the group, beside what follows, and join it with another client."""
         change = self._member.abandon()
         self._forget(change.revoked)
+        self._outside_log = False
         self._member = self._joining()
         return change
 
@@ -208,6 +221,10 @@ class KafkaSubscription:
         partition = message.partition()
         if partition is not None and partition >= 0:
             where += f" partition {partition} at offset {message.offset()}"
+        if is_outside_log(error):
+            _log.warning("offset outside the log, joining anew", error=f"{where}: {error.str()}")
+            self._outside_log = True
+            return
         fault = sort(error, where, self._needs)
         # A broker may not know the topic for a moment. Who asks for its id sees that none does.
         if not isinstance(fault, (LogUnavailable, TopicError)):

@@ -158,7 +158,7 @@ class Subscription(Protocol):
     def take(self, limit: int, wait: float) -> list[Record]:
         """Return up to `limit` records that have arrived, after waiting up to `wait` s for one.
 
-        Serves the group's callbacks. Raises FailClosed for an offset outside the log.
+        Serves the group's callbacks. At an offset outside the log it does as `renew`.
         """
 
     def rebalance(self) -> Rebalance | None:
@@ -195,7 +195,7 @@ class Subscription(Protocol):
     def renew(self) -> Rebalance:
         """Leave the group and join it again with a client that knows nothing of the former one.
 
-        Returns what is revoked by that: all. The group assigns partitions anew.
+        Returns what is revoked: all. The group assigns partitions anew.
         """
 
     def connection_error(self) -> str | None:

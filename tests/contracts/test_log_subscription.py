@@ -8,7 +8,6 @@ import pytest
 from log_calls import NOON, Members, an_update, await_both, join, member, places, taken
 from system.process import eventually
 
-from processor.errors import FailClosed
 from processor.ports.log import Committed, Extent, Outgoing, Rebalance, Topic, Unreadable
 
 if TYPE_CHECKING:
@@ -214,13 +213,22 @@ def test_records_of_an_open_transaction_wait_for_its_end(log: LogBackend) -> Non
 
 
 @pytest.mark.parametrize("offset", [1, 9])
-def test_an_offset_outside_the_log_fails_closed(log: LogBackend, offset: int) -> None:
+def test_at_an_offset_outside_the_log_a_member_joins_anew(log: LogBackend, offset: int) -> None:
     log.feed([an_update(0) for _ in range(5)])
     log.expire(Topic.UPDATES, 0, 3)
     subscription = join(log)
     subscription.resume({0: offset})
-    with pytest.raises(FailClosed, match=str(offset)):
-        taken(subscription, 1)
+    news: list[Rebalance] = []
+
+    def joined_anew() -> bool:
+        assert subscription.take(9, 0.1) == []
+        news.extend(filter(None, [subscription.rebalance()]))
+        return len(news) > 1 and 0 in news[-1].assigned
+
+    eventually("it has joined anew", joined_anew)
+    assert 0 in news[0].revoked
+    subscription.resume({0: 4})
+    assert places(taken(subscription, 1)) == [(0, 4)]
 
 
 def test_a_second_member_gets_its_share_and_leaves_it(log: LogBackend) -> None:

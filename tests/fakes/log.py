@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fakes.broker import FakeBroker, Transaction
-from processor.errors import FailClosed, TopicError
+from processor.errors import TopicError
 from processor.ports.log import (
     BatchAborted,
     Committed,
@@ -98,7 +98,8 @@ class FakeSubscription:
             extent = self._broker.extent(Topic.UPDATES, partition)
             self._ends[partition] = extent.stable_end
             if not extent.start <= start <= extent.end:
-                raise FailClosed(f"offset {start} of partition {partition} is outside the log")
+                self._news = self.renew()
+                return []
             if start == extent.stable_end:
                 self._passed[partition] = start
                 continue

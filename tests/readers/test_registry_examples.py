@@ -12,6 +12,7 @@ from readers.test_examples import assert_reads, assert_tells_all, copied, needs,
 from servers import KafkaAddress, Names, RedisAddress
 from session_commands import commanded
 from system.deployment import Deployment
+from system.process import eventually
 
 from processor.demo.traffic import Mix, updates
 
@@ -34,8 +35,9 @@ def by_id(
     logs = tmp_path_factory.mktemp("by-id")
     with Deployment(kafka.bootstrap_servers, valkey.url, Names.fresh(), logs) as deployment:
         deployment.environment["PROCESSOR_SCHEMA_REGISTRY_URL"] = registry
-        registered = deployment.command("schemas", "register")
-        assert registered.returncode == 0, registered.stderr
+        asked = ("schemas", "register")
+        # One that has just started may be slow to answer for the first time.
+        eventually("registered", lambda: deployment.command(*asked).returncode == 0)
         stream = updates(400, seed=92, mix=Mix(rejects=0), partition=deployment.partition)
         deployment.produce(commanded(stream, seed=92))
         process = deployment.run("--until-end")

@@ -280,7 +280,7 @@ def test_updates_that_expired_unread_end_the_loop(world: World) -> None:
     world.feed_harsh(100, seed=2)
     for log in world.broker.logs[Topic.UPDATES]:
         log.start = len(log.entries) - 1
-    with pytest.raises(FailClosed, match="outside the log"):
+    with pytest.raises(FailClosed, match="updates that were not processed have expired"):
         service.run_until_processed()
 
 

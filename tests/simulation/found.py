@@ -175,11 +175,32 @@ FENCED: Final = _SIMPLE._replace(
 )
 """A process is stopped before it takes a claim; its successor takes it, and an erase ends it."""
 
+OVERTAKEN: Final = _SIMPLE._replace(
+    seed=636271660069,
+    history=264147025,
+    partitions=2,
+    latency=0.002,
+    quiet=True,
+    max_batch=3,
+    part=2,
+    chunk=2,
+    cache_bytes=4000,
+    horizon=900,
+    feeds=((92, 3), (561, 1), (886, 1)),
+    faults=(
+        Happens(520, "stop", 1, 70.0, 54871),
+        Happens(863, "retention", 2, 12.0, 39776, "cache.load"),
+    ),
+)
+"""A process is stopped; another goes on with its partition, and what they processed expires. Where
+the first one would read on is outside the log then, before it learns that nothing is its own."""
+
 FOUND: Final = {
     "a former owner that claims": FENCED,
     "a claim of a session that began again": CLAIMED_AGAIN,
     "a command that a repair passes": COMMANDED,
     "a virgin partition": VIRGIN,
+    "an owner that is outside the log": OVERTAKEN,
     "a state that was compacted away": COMPACTED,
     "a claim of a lost update": CLAIMED,
     "input of a replay that expired": EXPIRED,

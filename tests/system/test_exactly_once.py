@@ -12,7 +12,7 @@ from system.saboteur import ERASE_POINTS, POINTS
 
 from processor.demo.traffic import updates
 
-UPDATES = 52_000
+UPDATES = 26_000
 CODECS = ("auto", "fastavro")
 """With the compiled codec, where it is installed, and without."""
 

@@ -31,12 +31,16 @@ def fill(secured: Deployment) -> None:
 def test_what_is_documented_for_run_is_enough(secured: Deployment) -> None:
     """It consumes, publishes, rejects and claims, fences a dead owner, and restores."""
     grant(secured.admin, secured.names, of_run())
-    fill(secured)
     dead = secured.run_sabotaged("before-commit", 2, max_batch="100")
+    dead.await_log("partition ready")
+    # It is there already, so that it comes before the transaction's timeout.
+    successor = secured.run()
+    successor.await_log("assignment changed")
+    fill(secured)
     assert dead.wait(60) < 0, dead.log[-3000:]
-    process = secured.run("--until-end")
-    assert process.wait(60) == 0, process.log[-3000:]
-    assert "fencing a former owner" in process.log
+    secured.await_processed()
+    assert "fencing a former owner" in successor.log
+    successor.terminate()
     (oracle,) = secured.assert_exact().values()
     assert oracle.dead_letters
     assert any(secured.read(secured.names.claims).values())

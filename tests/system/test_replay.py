@@ -78,7 +78,7 @@ def test_replays_during_live_traffic_publish_what_was_published(deployment: Depl
     live = deployment.run(max_batch="200")
     deployment.produce(islice(stream, 5_000))
     deployment.await_processed()
-    doomed = replaying(deployment, "--name", "all", "--from-earliest", "--max-rate", "1500")
+    doomed = replaying(deployment, "--name", "all", "--from-earliest", "--max-rate", "300")
     topic = f"{deployment.names.sessions}.replay.all"
     eventually("the replay has published", lambda: deployment.holds_records(topic))
     doomed.signal(signal.SIGKILL)

@@ -19,11 +19,13 @@ def test_sessions_are_updated_at_the_very_moment_that_they_are_due(deployment: D
     processes = [sweeping(deployment), sweeping(deployment)]
     for process in processes:
         process.await_log("partition ready", times=2)
-    traffic = updates(20_000, seed=19, mix=MIX, partition=deployment.partition)
+    traffic = updates(40_000, seed=19, mix=MIX, partition=deployment.partition)
     stream = (each._replace(timestamp=LONG_AGO) for each in traffic)
     told = Counter[str]()
-    for slices in range(200):
+    for slices in range(400):
         deployment.produce(islice(stream, 100))
+        if slices % 10 == 9:
+            deployment.await_processed()  # who is far behind does not sweep
         if slices == 20:
             told += outcomes(processes[0])
             processes[0].terminate()

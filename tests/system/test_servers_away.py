@@ -69,10 +69,10 @@ def warned(process: Process, server: str) -> bool:
 
 
 def test_a_kafka_that_is_deaf_and_then_gone(fragile: Deployment, private_kafka: LocalKafka) -> None:
-    stream = updates(10_000, seed=31, partition=fragile.partition)
+    stream = updates(5_000, seed=31, partition=fragile.partition)
     process = fragile.run(max_batch="50")
     process.await_log("partition ready", times=4)
-    fragile.produce(islice(stream, 4_000))
+    fragile.produce(islice(stream, 2_000))
     eventually("the load runs", lambda: sum(fragile.committed().values()) > 0)
     with living(process):
         private_kafka.pause()
@@ -82,7 +82,7 @@ def test_a_kafka_that_is_deaf_and_then_gone(fragile: Deployment, private_kafka: 
                 lambda: process.probe("/livez")[1]["seconds_since_turn"] > 1,
             )
         private_kafka.resume()
-        fragile.produce(islice(stream, 3_000))
+        fragile.produce(islice(stream, 1_500))
         fragile.await_processed()
 
         private_kafka.kill()

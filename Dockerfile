@@ -11,6 +11,7 @@ RUN /build/bin/pip install --quiet --require-hashes --only-binary :all: --requir
     && /build/bin/pip --python /opt/session-processor/bin/python install --quiet --require-hashes \
         --only-binary :all: --requirement deploy/image/runtime.lock
 COPY pyproject.toml README.md LICENSE ./
+COPY ci/hatch_build.py ci/
 COPY schemas schemas
 COPY processor processor
 COPY codec codec

@@ -11,7 +11,7 @@ SOURCES := processor tests ci $(wildcard bench)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test fast simulate lint format types check chaos soak audit containers contract lock bench \
-	bench-peers bench-report clean
+	bench-peers bench-report dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ bench-peers: setup ## the same job by Kafka Streams, Quix Streams and a plain lo
 bench-report: setup ## measure anew, and rewrite the tables and the plot of docs/performance.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python -m bench.report $(ARGS)
+
+dist: setup ## wheels and sdists of both distributions in dist/, tried where there is no compiler; needs cargo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dist
+	ci/dist.sh $(BIN)
 
 clean: ## end the local stack; remove the environment, the caches and the local data
 	@if [ -x $(BIN)/session-processor ]; then $(BIN)/session-processor local down; fi

@@ -26,6 +26,11 @@ def test_nothing_else_holds_a_number() -> None:
     assert "version" not in toml("pyproject.toml")["project"]
 
 
+def test_the_extra_asks_for_the_codec_of_this_version() -> None:
+    asked = toml("pyproject.toml")["project"]["optional-dependencies"]["fast"]
+    assert asked == [f"session-processor-codec=={__version__}"]
+
+
 @pytest.mark.parametrize("name", ["deployment.yaml", "topics-job.yaml"])
 def test_the_manifests_name_the_image_of_this_version(name: str) -> None:
     manifest = yaml.safe_load((ROOT / "deploy/kubernetes" / name).read_text())

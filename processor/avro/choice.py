@@ -12,7 +12,7 @@ from processor.errors import ConfigError
 
 MODULE: Final = "session_processor_codec"
 COST: Final = "about 8 times the CPU for each update"  # docs/performance.md, `codecs`
-_INSTALL: Final = "Run `pip install ./codec` in the checkout (it needs cargo)"
+_INSTALL: Final = "Run `pip install 'session-processor[fast]'`"
 _log: Final = structlog.get_logger(__name__)
 
 Wanted = Literal["auto", "compiled", "fastavro"]

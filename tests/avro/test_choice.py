@@ -33,7 +33,7 @@ def test_the_choice_is_the_users_and_says_why(monkeypatch: pytest.MonkeyPatch) -
     assert "not installed" in chosen("auto", SCHEMAS).why
     with pytest.raises(ConfigError, match="not installed") as error:
         chosen("compiled", SCHEMAS)
-    assert "pip install ./codec" in error.value.hint
+    assert "session-processor[fast]" in error.value.hint
 
 
 _START = """
@@ -75,7 +75,7 @@ def test_a_start_without_the_compiled_codec_warns_of_its_cost_and_tells_how_to_g
     assert warning["event"] == "running without the compiled codec"
     assert warning["why"] == "the compiled codec is not installed"
     assert warning["cost"] == COST
-    assert "pip install ./codec" in warning["hint"]
+    assert "session-processor[fast]" in warning["hint"]
 
 
 @pytest.mark.servers

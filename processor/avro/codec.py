@@ -12,11 +12,12 @@ multiple of their length:
 
 from io import BytesIO
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 
+from processor.avro.compatibility import breaks, impostors
 from processor.avro.framing import (
     DecodeError,
     Framing,
@@ -24,7 +25,7 @@ from processor.avro.framing import (
     UnknownSchemaError,
     single_object,
 )
-from processor.avro.schemas import Known
+from processor.avro.schemas import Known, Schema, with_aliases
 from processor.core.command import SessionCommand
 from processor.core.session import Session, in_schema
 from processor.core.update import SessionUpdate
@@ -55,6 +56,15 @@ _CAUSED_BY_BYTES: Final = (
 )
 
 
+_CAUSED_BY_SCHEMAS: Final = (SchemaResolutionError, TypeError, KeyError)
+"""Those of them that say nothing of the bytes, where a writer's schema does not fit."""
+
+_MOST_WRITERS: Final = 256
+"""Of so many it is remembered what does not fit: one sends them all the time, or a few do."""
+_MOST_PLACES: Final = 3
+_LONGEST_WHY: Final = 300
+
+
 class _Exact(BytesIO):
     """Bytes that are read in the amount that was asked for, or not at all."""
 
@@ -63,6 +73,19 @@ class _Exact(BytesIO):
         if len(data) != size:
             raise EOFError(f"expected {size} bytes, read {len(data)}")
         return data
+
+
+class _Misfit(NamedTuple):
+    """Where a writer's schema does not fit, for people, and whether it is not to be tried."""
+
+    places: str
+    never: bool
+
+
+def _misfit(writer: Schema, reader: Schema) -> _Misfit:
+    confused = impostors(writer, reader)
+    found = confused or breaks(writer, reader)
+    return _Misfit("; ".join(map(str, found[:_MOST_PLACES])), bool(confused))
 
 
 class _Codec:
@@ -76,6 +99,7 @@ class _Codec:
     ) -> None:
         self._framing = Framing(known.writers, ids)
         self._reader = known.reader
+        self._misfits: dict[str, _Misfit] = {}
         self.header = header or single_object(known.reader.fingerprint)
 
     def own_header(self, value: bytes) -> bytes | None:
@@ -84,25 +108,50 @@ class _Codec:
             writer, start = self._framing.split(value)
         except DecodeError:
             return None
-        return value[:start] if writer.fingerprint == self._reader.fingerprint else None
+        return value[:start] if self._is_own(writer) else None
+
+    def _is_own(self, writer: Schema) -> bool:
+        """Whether a datum has this version's layout.
+
+        A fingerprint would not say: anybody can make a schema that has it.
+        """
+        return writer.canonical == self._reader.canonical
 
     def _record(self, value: bytes) -> Any:
         """Return the record's fields by their names. Raises DecodeError."""
         writer, start = self._framing.split(value)
-        own = writer.fingerprint == self._reader.fingerprint
+        own = self._is_own(writer)
+        if not own and self._misfit(writer).never:
+            places = self._misfit(writer).places
+            raise DecodeError(f"a {writer.name} is no {self._reader.name}: {places}")
         stream = BytesIO(value) if own else _Exact(value)
         stream.seek(start)
         try:
             record = schemaless_reader(stream, writer.parsed, None if own else self._reader.parsed)
         except _CAUSED_BY_BYTES as error:
-            # Not its repr, which may hold every byte, nor the address of what it was read from: the
-            # same bytes make the same dead letter.
-            why = f"{type(error).__name__}: {error}".partition(" from <")[0]
-            raise DecodeError(f"the value is not a {writer.name}: {why}") from error
+            raise DecodeError(self._told(writer, error)) from error
         left = len(value) - stream.tell()
         if left:
             raise DecodeError(f"{left} bytes are left over after the {writer.name}")
         return record
+
+    def _told(self, writer: Schema, error: Exception) -> str:
+        """Return why a value cannot be read: the same for the same bytes."""
+        if isinstance(error, _CAUSED_BY_SCHEMAS) and not self._is_own(writer):
+            places = self._misfit(writer).places
+            if places:
+                return f"a {writer.name} cannot be read as a {self._reader.name}: {places}"
+        # Not its repr, which may hold every byte, nor the address of what it was read from.
+        why = f"{type(error).__name__}: {error}".partition(" from <")[0]
+        return f"the value is not a {writer.name}: {why[:_LONGEST_WHY]}"
+
+    def _misfit(self, writer: Schema) -> _Misfit:
+        found = self._misfits.get(writer.text)
+        if found is None:
+            if len(self._misfits) >= _MOST_WRITERS:
+                self._misfits.clear()
+            found = self._misfits[writer.text] = _misfit(writer, self._reader)
+        return found
 
     def _bytes(self, record: dict[str, Any]) -> bytes:
         """Return the record's bytes, framing included."""
@@ -113,7 +162,12 @@ class _Codec:
 
 
 class UpdateCodec(_Codec):
-    """SessionUpdates, framed."""
+    """SessionUpdates, framed; by what library ever, as far as it is known."""
+
+    def __init__(
+        self, known: Known, ids: SchemaIds | None = None, header: bytes | None = None
+    ) -> None:
+        super().__init__(known._replace(writers=with_aliases(known.writers)), ids, header)
 
     def read(self, value: bytes, offset: int) -> SessionUpdate:
         """Return the update that stood at this input offset, as yet unchecked.
@@ -128,10 +182,10 @@ class UpdateCodec(_Codec):
 
 
 class CommandCodec(_Codec):
-    """SessionCommands, in single-object encoding alone."""
+    """SessionCommands, in single-object encoding alone; by what library ever, likewise."""
 
     def __init__(self, known: Known) -> None:
-        super().__init__(known)
+        super().__init__(known._replace(writers=with_aliases(known.writers)))
 
     def is_command(self, value: bytes) -> bool:
         """Whether the value says that it is a command."""

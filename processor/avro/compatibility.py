@@ -2,10 +2,10 @@
 
 Told beforehand, of schemas alone: a reader's enum that lacks a symbol can read every value but
 those that have it, and is no match here. No type is inside itself: such a schema is refused when
-it is read.
+it is read. Two types are compared once, however often they stand somewhere.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from processor.avro.schemas import Schema
@@ -19,6 +19,10 @@ _WIDER: Final[Mapping[str, frozenset[str]]] = {
 }
 """What else than its own a type can read."""
 
+_NAMED: Final = frozenset({"record", "enum", "fixed"})
+_MEANINGS: Final = ("date", "decimal", "duration", "local-timestamp-", "time-", "timestamp-")
+"""How the logical types begin that say what a number means: in another it is another value."""
+
 
 class Break(NamedTuple):
     """A place in the schemas, as `cartItems[].price`, and what cannot be read there."""
@@ -28,70 +32,114 @@ class Break(NamedTuple):
 
     def __str__(self) -> str:
         """Return it for people."""
-        return f"{self.place}: {self.what}"
+        return f"{self.place or 'the record'}: {self.what}"
 
 
 def breaks(writer: Schema, reader: Schema) -> list[Break]:
-    """Return what keeps a reader from reading the values of a writer; nothing: it reads all."""
-    return [*_Pair(writer, reader).compare(writer.parsed, reader.parsed, "")]
+    """Return what keeps a reader from reading the values of a writer; nothing: it reads all.
+
+    A logical type that changes another counts too: the value could be read, and be wrong.
+    """
+    found = _Pair(writer, reader).compared(writer.parsed, reader.parsed)
+    return [each._replace(place=each.place.removeprefix(".")) for each in found]
+
+
+def impostors(writer: Schema, reader: Schema) -> list[Break]:
+    """Return the writer's types that have the name of a reader's type and are of another kind.
+
+    To fastavro the name alone tells them: it would read one, and take it for the other.
+    """
+    return [
+        Break(f"the type {_last(old['name'])}", f"{old['type']} is written, {new['type']} is read")
+        for old in writer.named.values()
+        for new in reader.named.values()
+        if old["type"] != new["type"] and _same_name(old, new)
+    ]
 
 
 class _Pair:
     def __init__(self, writer: Schema, reader: Schema) -> None:
         self._written, self._read = writer.named, reader.named
+        self._known: dict[tuple[int, int], Sequence[Break]] = {}
 
-    def compare(self, writer: Any, reader: Any, place: str) -> Iterator[Break]:
-        """Yield the breaks of two types, each of which may be a name."""
+    def compared(self, writer: Any, reader: Any) -> Sequence[Break]:
+        """Return the breaks of two types, each of which may be a name."""
         old, new = self._written.get(_key(writer), writer), self._read.get(_key(reader), reader)
+        if isinstance(old, str) and isinstance(new, str):
+            return [*self._compare(old, new)]
+        pair = id(old), id(new)  # both live as long as the schemas
+        known = self._known.get(pair)
+        if known is None:
+            known = self._known[pair] = [*self._compare(old, new)]
+        return known
+
+    def _compare(self, old: Any, new: Any) -> Iterator[Break]:
         if isinstance(old, list):
             for branch in old:
-                yield from self.compare(branch, new, place)
+                yield from self.compared(branch, new)
         elif isinstance(new, list):
-            if not any(self._fits(old, branch) for branch in new):
-                yield self._mismatch(old, new, place)
+            yield from self._branch(old, new)
         else:
-            yield from self._alike(old, new, place)
+            yield from self._alike(old, new)
 
-    def _fits(self, writer: Any, branch: Any) -> bool:
-        return not any(self.compare(writer, branch, ""))
+    def _branch(self, old: Any, new: list[Any]) -> Sequence[Break]:
+        """Return the breaks with a union: none where a branch fits, else those of the likeliest."""
+        found = [(branch, self.compared(old, branch)) for branch in new]
+        if not all(told for _, told in found):
+            return ()
+        alike = [told for branch, told in found if self._is_alike(old, branch)]
+        return alike[0] if len(alike) == 1 else [_mismatch(old, new)]
 
-    def _alike(self, old: Any, new: Any, place: str) -> Iterator[Break]:
+    def _is_alike(self, old: Any, branch: Any) -> bool:
+        return _kind(self._read.get(_key(branch), branch)) == _kind(old)
+
+    def _alike(self, old: Any, new: Any) -> Iterator[Break]:
         kinds = _kind(old), _kind(new)
-        match kinds:
-            case ("record", "record") if _same_name(old, new):
-                yield from self._fields(old, new, place)
-            case ("enum", "enum") if _same_name(old, new):
-                lacking = [each for each in old["symbols"] if each not in new["symbols"]]
-                if lacking and "default" not in new:
-                    yield Break(_at(place), f"the symbols {', '.join(lacking)} are not there")
-            case ("fixed", "fixed") if _same_name(old, new):
-                if old["size"] != new["size"]:
-                    sizes = f"{old['size']} bytes were written, {new['size']} are read"
-                    yield Break(_at(place), sizes)
-            case ("array", "array"):
-                yield from self.compare(old["items"], new["items"], f"{place}[]")
-            case ("map", "map"):
-                yield from self.compare(old["values"], new["values"], f"{place}{{}}")
-            case (one, other) if one == other and one not in {"record", "enum", "fixed"}:
-                pass
-            case (one, other) if one in _WIDER.get(other, ()):
-                pass
-            case _:
-                yield self._mismatch(old, new, place)
+        meant, read = _meaning(old), _meaning(new)
+        if meant and read and meant != read:
+            yield Break("", f"{meant} is written, {read} is read")
+        elif kinds == ("array", "array"):
+            yield from _within("[]", self.compared(old["items"], new["items"]))
+        elif kinds == ("map", "map"):
+            yield from _within("{}", self.compared(old["values"], new["values"]))
+        elif kinds[0] == kinds[1] and kinds[0] in _NAMED and _same_name(old, new):
+            yield from self._named(old, new)
+        elif not _is_wider(*kinds):
+            yield _mismatch(old, new)
 
-    def _fields(self, old: Any, new: Any, place: str) -> Iterator[Break]:
+    def _named(self, old: Any, new: Any) -> Iterator[Break]:
+        if old["type"] == "record":
+            yield from self._fields(old, new)
+        elif old["type"] == "enum":
+            lacking = [each for each in old["symbols"] if each not in new["symbols"]]
+            if lacking and "default" not in new:
+                yield Break("", f"the symbols {', '.join(lacking)} are not there")
+        elif old["size"] != new["size"]:
+            yield Break("", f"{old['size']} bytes were written, {new['size']} are read")
+
+    def _fields(self, old: Any, new: Any) -> Iterator[Break]:
         written = {field["name"]: field for field in old["fields"]}
         for field in new["fields"]:
             names = field["name"], *field.get("aliases", ())
             found = next((written[name] for name in names if name in written), None)
-            where = f"{place}.{field['name']}".lstrip(".")
+            where = f".{field['name']}"
             if found is not None:
-                yield from self.compare(found["type"], field["type"], where)
+                yield from _within(where, self.compared(found["type"], field["type"]))
             elif "default" not in field:
                 yield Break(where, "it is not written, and has no default")
 
-    def _mismatch(self, old: Any, new: Any, place: str) -> Break:
-        return Break(_at(place), f"{_told(old)} is written, {_told(new)} is read")
+
+def _within(place: str, found: Sequence[Break]) -> Iterator[Break]:
+    return (each._replace(place=place + each.place) for each in found)
+
+
+def _is_wider(written: str, read: str) -> bool:
+    """Whether a type without a name can read another, or itself."""
+    return (written == read and read not in _NAMED) or written in _WIDER.get(read, ())
+
+
+def _mismatch(old: Any, new: Any) -> Break:
+    return Break("", f"{_told(old)} is written, {_told(new)} is read")
 
 
 def _key(part: Any) -> str:
@@ -102,18 +150,23 @@ def _kind(part: Any) -> str:
     return str(part["type"]) if isinstance(part, dict) else str(part)
 
 
+def _meaning(part: Any) -> str | None:
+    logical = part.get("logical") if isinstance(part, dict) else None
+    return logical if logical is not None and logical.startswith(_MEANINGS) else None
+
+
 def _same_name(old: Any, new: Any) -> bool:
-    names = {new["name"], *new.get("aliases", ())}
-    return old["name"].rpartition(".")[2] in {name.rpartition(".")[2] for name in names}
+    """Whether the names are one to fastavro, and to Avro's specification."""
+    return _last(old["name"]) == _last(new["name"]) or old["name"] in new.get("aliases", ())
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _told(part: Any) -> str:
     if isinstance(part, list):
         return " or ".join(_told(each) for each in part)
     if isinstance(part, dict) and "name" in part:
-        return f"{part['type']} {part['name'].rpartition('.')[2]}"
-    return _kind(part)
-
-
-def _at(place: str) -> str:
-    return place or "the record"
+        return f"{part['type']} {_last(part['name'])}"
+    return _last(_kind(part))

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import fastavro
-from fastavro.schema import (
-    SchemaParseException,
-    fingerprint,
-    parse_schema,
-    to_parsing_canonical_form,
-)
+from fastavro.schema import SchemaParseException, parse_schema
 
+from processor.avro.canonical import aliases, canonical, crc_64
+from processor.avro.definition import Definition, SchemaError, defined
+from processor.avro.extent import extent
 from processor.errors import ConfigError
 
 UPDATE: Final = "SessionUpdate"
@@ -21,21 +19,6 @@ COMMAND: Final = "SessionCommand"
 _RECORDS: Final = (UPDATE, SNAPSHOT, COMMAND)
 
 _PACKAGE = Path(__file__).parents[1]
-_LEAST_BYTES: Final[Mapping[str, int]] = {
-    "null": 0,
-    "boolean": 1,
-    "int": 1,
-    "long": 1,
-    "float": 4,
-    "double": 8,
-    "bytes": 1,
-    "string": 1,
-    "enum": 1,
-}
-
-
-class SchemaError(ValueError):
-    """A text is not an Avro schema, or one by which hostile bytes could exhaust the process."""
 
 
 class Schema(NamedTuple):
@@ -69,6 +52,15 @@ class Known(NamedTuple):
         return {key.hex(): schema.text for key, schema in self.writers.items()}
 
 
+def with_aliases(writers: Mapping[bytes, Schema]) -> dict[bytes, Schema]:
+    """Return the schemas by their fingerprints, and by what other libraries have for those."""
+    found = dict(writers)
+    for schema in writers.values():
+        for alias in aliases(schema.text):
+            found.setdefault(alias, schema)
+    return found
+
+
 class Schemas(NamedTuple):
     """Everything that is known of the three records."""
 
@@ -90,7 +82,7 @@ def load_schemas(extra: Path | None = None) -> Schemas:
     is none of the three records, or has the fingerprint of another schema.
     """
     shipped = shipped_schemas()
-    readers = {name: read_schema_file(shipped / f"{name}.avsc") for name in _RECORDS}
+    readers = {name: read_reader_file(shipped / f"{name}.avsc") for name in _RECORDS}
     known = {name: {reader.fingerprint: reader} for name, reader in readers.items()}
     for path in _files(shipped / "history", extra):
         schema = read_schema_file(path)
@@ -104,20 +96,31 @@ def load_schemas(extra: Path | None = None) -> Schemas:
 
 
 def read_schema(text: str) -> Schema:
-    """Return the schema of a record that the text defines. Raises SchemaError."""
+    """Return the schema of a record that the text defines. Raises SchemaError.
+
+    It may be anybody's: the defaults of its fields are kept as they are, since nothing that was
+    written is read by them.
+    """
+    definition = defined(text)
+    whole = definition.type
+    if not isinstance(whole, dict) or whole["type"] != "record":
+        raise SchemaError("it does not define a record")
+    extent(definition)
     named: dict[str, dict[Any, Any]] = {}
     try:
-        parsed = parse_schema(_without_logical_types(json.loads(text)), named)
-        canonical = to_parsing_canonical_form(parsed)
-    except RecursionError:
-        raise SchemaError("it is nested too deep") from None
-    except (SchemaParseException, LookupError, TypeError, AttributeError, ValueError) as error:
-        raise SchemaError(f"it is not an Avro schema: {error!r}") from error
-    if not isinstance(parsed, dict) or parsed.get("type") != "record":
-        raise SchemaError("it does not define a record")
-    _least_bytes(parsed, named, ())
-    key = bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))
-    return Schema(parsed["name"], key, canonical, text, parsed, named)
+        parsed = parse_schema(whole, named)
+    except (SchemaParseException, LookupError, TypeError, ValueError) as error:
+        raise SchemaError(f"it is not an Avro schema: {error}") from error
+    _put_defaults(definition, named)
+    form = canonical(definition)
+    return Schema(whole["name"].removeprefix("."), crc_64(form), form, text, parsed, named)
+
+
+def _put_defaults(definition: Definition, named: Mapping[str, dict[Any, Any]]) -> None:
+    for record, defaults in definition.defaults.items():
+        for field in named[record]["fields"]:
+            if field["name"] in defaults:
+                field["default"] = defaults[field["name"]]
 
 
 def _files(history: Path, extra: Path | None) -> Iterator[Path]:
@@ -136,42 +139,14 @@ def read_schema_file(path: Path) -> Schema:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _without_logical_types(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_without_logical_types(part) for part in schema]
-    if isinstance(schema, dict):
-        return {
-            key: part if key == "default" else _without_logical_types(part)
-            for key, part in schema.items()
-            if key != "logicalType"
-        }
-    return schema
+def read_reader_file(path: Path) -> Schema:
+    """Return the schema that a file defines, by which others' values are to be read.
 
-
-def _least_bytes(schema: Any, named: Mapping[str, Any], inside: tuple[str, ...]) -> int:
-    """Return the length of the shortest value of a parsed schema.
-
-    Raises SchemaError for what a few bytes could blow up: a type inside itself (nested as deep as
-    the value is long) and an array whose items take no bytes (as long as its count says).
+    So its defaults count. Raises ConfigError, naming the file.
     """
-    if isinstance(schema, list):
-        return 1 + min((_least_bytes(branch, named, inside) for branch in schema), default=0)
-    match schema if isinstance(schema, dict) else {"type": schema}:
-        case {"type": "record", "name": name, "fields": fields}:
-            if name in inside:
-                raise SchemaError(f"the type {name} is inside itself")
-            return sum(_least_bytes(field["type"], named, (*inside, name)) for field in fields)
-        case {"type": "array", "items": items}:
-            if not _least_bytes(items, named, inside):
-                raise SchemaError("an array's items take no bytes")
-            least = 1
-        case {"type": "map", "values": values}:
-            _least_bytes(values, named, inside)
-            least = 1
-        case {"type": "fixed", "size": size}:
-            least = int(size)
-        case {"type": kind} if kind in _LEAST_BYTES:
-            least = _LEAST_BYTES[kind]
-        case {"type": name}:
-            least = _least_bytes(named[name], named, inside)
-    return least
+    schema = read_schema_file(path)
+    try:
+        parse_schema(json.loads(schema.text))
+    except (SchemaParseException, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return schema

@@ -7,14 +7,14 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from processor.avro.compatibility import breaks
+from processor.avro.definition import SchemaError
 from processor.avro.schemas import (
     COMMAND,
     Known,
     Schema,
-    SchemaError,
     load_schemas,
+    read_reader_file,
     read_schema,
-    read_schema_file,
 )
 from processor.cli.common.output import Json, emit, note, settings_from
 from processor.cli.common.reach import answering
@@ -144,7 +144,7 @@ def _topics(settings: Settings, directory: Path | None = None) -> list[_Topic]:
     for topic, known, needed in parts:
         schema = known.reader
         if directory is not None:
-            schema = read_schema_file(directory / f"{schema.name.rpartition('.')[2]}.avsc")
+            schema = read_reader_file(directory / f"{schema.name.rpartition('.')[2]}.avsc")
         topics.append(_Topic(subject(topic), schema, known, needed))
     return topics
 
@@ -153,7 +153,7 @@ def _commands(settings: Settings, directory: Path | None) -> _Topic:
     """Return what there is to compare of commands, which no registry has."""
     known = load_schemas(settings.schemas_dir).commands
     file = None if directory is None else directory / f"{COMMAND}.avsc"
-    schema = read_schema_file(file) if file is not None and file.exists() else known.reader
+    schema = read_reader_file(file) if file is not None and file.exists() else known.reader
     return _Topic("", schema, known, (_BACKWARD,))
 
 
@@ -197,10 +197,15 @@ def _by_registry(registry: Registry, topic: _Topic) -> Iterator[_Row]:
 def _by_history(topic: _Topic) -> Iterator[_Row]:
     for key, former in topic.known.writers.items():
         against = "this version's" if former is topic.known.reader else f"fingerprint {key.hex()}"
-        if former.canonical != topic.schema.canonical:
+        if not _is_same(former, topic.schema):
             yield from _compared(topic.schema, former, against, topic.needed)
-    if len(topic.known.writers) == 1 and topic.known.reader.canonical == topic.schema.canonical:
+    if len(topic.known.writers) == 1 and _is_same(topic.known.reader, topic.schema):
         yield _Row(topic.schema.name, "this version's", "same", "")
+
+
+def _is_same(former: Schema, changed: Schema) -> bool:
+    """Whether it is one schema to every reader: a unit of time is not in the canonical form."""
+    return former.canonical == changed.canonical and not breaks(former, changed)
 
 
 def _compared(

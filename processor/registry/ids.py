@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from processor.avro.definition import SchemaError
 from processor.avro.framing import DecodeError
-from processor.avro.schemas import Schema, SchemaError, read_schema
+from processor.avro.schemas import Schema, read_schema
 from processor.ports.clock import Clock
 from processor.ports.registry import Registry, RegistryUnavailable, SchemaId
 

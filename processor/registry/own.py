@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from processor.avro.compatibility import breaks
+from processor.avro.definition import SchemaError
 from processor.avro.framing import confluent
-from processor.avro.schemas import Schema, SchemaError, read_schema
+from processor.avro.schemas import Schema, read_schema
 from processor.config import Settings
 from processor.errors import ConfigError
 from processor.ports.registry import Registered, Registry, SchemaId, subject
@@ -65,13 +67,18 @@ def own(registry: Registry, topic: str, writer: Schema) -> Own:
 
 
 def registered(versions: Sequence[Registered], writer: Schema) -> Registered | None:
-    """Return the newest version whose values have the layout of the writer's.
+    """Return the newest version whose values are the writer's, byte by byte.
 
-    It is told by the canonical form: documentation and spaces make another text of one schema.
+    It is told by the canonical form: documentation and spaces make another text of one schema. Two
+    units of time do not: no reader would see that the numbers are not what the version says.
     """
     for each in reversed(versions):
         schema = _usable(each)
-        if schema is not None and schema.canonical == writer.canonical:
+        if (
+            schema is not None
+            and schema.canonical == writer.canonical
+            and not breaks(writer, schema)
+        ):
             return each
     return None
 

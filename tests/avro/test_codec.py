@@ -205,7 +205,7 @@ def test_a_writer_without_a_required_field_is_undecodable() -> None:
     document = {"type": "record", "name": "SessionUpdate", "fields": fields}
     writer = read_schema(json.dumps(document))
     codec = UpdateCodec(with_writer(SCHEMAS.updates, writer))
-    with pytest.raises(DecodeError, match="No default value for field eventTime"):
+    with pytest.raises(DecodeError, match="eventTime: it is not written, and has no default"):
         codec.read(written(writer, {"eventId": "e-1"}), 0)
 
 

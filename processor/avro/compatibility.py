@@ -35,12 +35,15 @@ class Break(NamedTuple):
         return f"{self.place or 'the record'}: {self.what}"
 
 
-def breaks(writer: Schema, reader: Schema) -> list[Break]:
+def breaks(writer: Schema, reader: Schema, *, by_full_names: bool = False) -> list[Break]:
     """Return what keeps a reader from reading the values of a writer; nothing: it reads all.
 
-    A logical type that changes another counts too: the value could be read, and be wrong.
+    A logical type that changes another counts too: the value could be read, and be wrong. By the
+    specification a type's last name tells whether it is the one that is read; Avro's library for
+    Java asks for an enum's or a fixed type's namespace too, as `by_full_names` does.
     """
-    found = _Pair(writer, reader).compared(writer.parsed, reader.parsed)
+    pair = _Pair(writer, reader, by_full_names=by_full_names)
+    found = pair.compared(writer.parsed, reader.parsed)
     return [each._replace(place=each.place.removeprefix(".")) for each in found]
 
 
@@ -58,8 +61,9 @@ def impostors(writer: Schema, reader: Schema) -> list[Break]:
 
 
 class _Pair:
-    def __init__(self, writer: Schema, reader: Schema) -> None:
+    def __init__(self, writer: Schema, reader: Schema, *, by_full_names: bool) -> None:
         self._written, self._read = writer.named, reader.named
+        self._by_full_names = by_full_names
         self._known: dict[tuple[int, int], Sequence[Break]] = {}
 
     def compared(self, writer: Any, reader: Any) -> Sequence[Break]:
@@ -103,6 +107,8 @@ class _Pair:
         elif kinds == ("map", "map"):
             yield from _within("{}", self.compared(old["values"], new["values"]))
         elif kinds[0] == kinds[1] and kinds[0] in _NAMED and _same_name(old, new):
+            if self._by_full_names and kinds[0] != "record" and not _same_full_name(old, new):
+                yield Break("", f"{kinds[0]} {old['name']} is written, {new['name']} is read")
             yield from self._named(old, new)
         elif not _is_wider(*kinds):
             yield _mismatch(old, new)
@@ -157,7 +163,11 @@ def _meaning(part: Any) -> str | None:
 
 def _same_name(old: Any, new: Any) -> bool:
     """Whether the names are one to fastavro, and to Avro's specification."""
-    return _last(old["name"]) == _last(new["name"]) or old["name"] in new.get("aliases", ())
+    return _last(old["name"]) == _last(new["name"]) or _same_full_name(old, new)
+
+
+def _same_full_name(old: Any, new: Any) -> bool:
+    return old["name"] in (new["name"], *new.get("aliases", ()))
 
 
 def _last(name: str) -> str:

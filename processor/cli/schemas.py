@@ -103,8 +103,8 @@ def check(
         places = "; ".join(dict.fromkeys(f"{row.schema}, {row.breaks}" for row in broken))
         raise IncompatibleSchema(
             f"a reader breaks: {places}",
-            hint="Give a new field a default, and change no type but to a wider one; or use new "
-            "topics.",
+            hint="Give a new field a default, change no type but to a wider one, no unit of time "
+            "and no name of a type without an alias; or use new topics.",
         )
     note("nothing breaks", as_json=as_json)
 
@@ -213,5 +213,7 @@ def _compared(
 ) -> Iterator[_Row]:
     for direction in directions:
         pair = (former, changed) if direction == _BACKWARD else (changed, former)
-        told = "; ".join(map(str, breaks(*pair)))
+        # Forward it is others that read, some of them in Java.
+        found = breaks(*pair, by_full_names=direction == _FORWARD)
+        told = "; ".join(map(str, found))
         yield _Row(changed.name, against, direction, told)

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 from typing import Any
 
 import pytest
-from avro_bytes import CODECS, COMMANDS, KEY, SCHEMAS
+from avro_bytes import CODECS, KEY, SCHEMAS, decode_and_fold
 from fastavro.schema import parse_schema, to_parsing_canonical_form
 from values import NOON, an_update
 
@@ -16,12 +16,11 @@ from processor.avro.codec import CommandCodec, SnapshotCodec, UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.avro.definition import defined
 from processor.avro.framing import UnknownSchemaError, single_object
-from processor.avro.schemas import Schema, with_aliases
+from processor.avro.schemas import Schema, shipped_schemas, with_aliases
 from processor.core.command import SessionCommand
 from processor.core.outcome import Rejected
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
-from processor.stages.decode import Decode
 
 _DATUM = "06652d3180a8a89495670e0e636172742d3137"
 UPDATE = _DATUM + "0002024100000000000000"
@@ -56,6 +55,7 @@ WRITTEN = [
 ]
 
 UPDATES = UpdateCodec(SCHEMAS.updates)
+DECODE, _ = decode_and_fold(None, 900_000)
 TOLD = an_update(
     event_id="e-1", event_time=1_772_366_400_000, integration_id="cart-17", coupon="A", offset=40
 )
@@ -72,13 +72,13 @@ def record(value: bytes, key: bytes = b"7:cart-17") -> Record:
 
 @pytest.mark.parametrize(("library", "header", "datum"), WRITTEN)
 def test_what_a_library_wrote_is_read(library: str, header: str, datum: str) -> None:
-    found = Decode(UPDATES, COMMANDS).read(record(bytes.fromhex(header + datum)))
+    found = DECODE.read(record(bytes.fromhex(header + datum)))
     assert found == SAYS[datum], library
 
 
 @pytest.mark.parametrize("compiled", CODECS)
 def test_under_an_alias_the_compiled_codec_reads_too(compiled: Compiled | None) -> None:
-    decode = Decode(UPDATES, COMMANDS, compiled)
+    decode, _ = decode_and_fold(compiled, 900_000)
     lines = [bytes.fromhex(header + datum) for _, header, datum in WRITTEN if datum == UPDATE]
     own = UPDATES.write(TOLD)
     found = decode([record(value) for value in chain([own], *zip(lines, lines, repeat(own)))])
@@ -133,9 +133,15 @@ def test_only_a_commands_aliases_make_a_command() -> None:
 
 def test_what_is_rejected_under_an_alias_is_rejected_as_ever() -> None:
     whole = bytes.fromhex("c301f41eeb4973d66da7" + UPDATE)
-    decode = Decode(UPDATES, COMMANDS)
     for value, key in ((whole[:-1], KEY), (whole + b"\0", KEY), (whole, KEY)):
-        found = decode.read(record(value, key))
-        own = decode.read(record(UPDATES.header + value[10:], key))
+        found = DECODE.read(record(value, key))
+        own = DECODE.read(record(UPDATES.header + value[10:], key))
         assert isinstance(found, Rejected)
         assert found == own
+
+
+def test_the_contract_names_each_fingerprint_of_the_present_schemas() -> None:
+    contract = (shipped_schemas().parent / "docs" / "contract.md").read_text()
+    for known in (SCHEMAS.updates, SCHEMAS.commands):
+        for each in (known.reader.fingerprint, *aliases(known.reader.text)[: len(FORMS)]):
+            assert f"`{each.hex()}`" in contract

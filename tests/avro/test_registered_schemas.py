@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from avro_bytes import COMMANDS, HEADER, KEY, SCHEMAS, required
+from avro_bytes import HEADER, KEY, SCHEMAS, decode_and_fold, required
 from fakes.clock import FakeClock
 from fakes.registry import FakeRegistry
 from hypothesis import given
@@ -17,14 +17,13 @@ from values import NOON, an_update
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.compatibility import breaks
 from processor.avro.definition import SchemaError
-from processor.avro.framing import confluent
+from processor.avro.framing import SchemaIds, confluent
 from processor.avro.schemas import Schema, read_schema
 from processor.core.fold import fold
 from processor.core.outcome import Accepted, Reason, Rejected
 from processor.core.update import SessionUpdate
 from processor.ports.log import Record
 from processor.registry.ids import RegisteredIds
-from processor.stages.decode import Decode
 
 READER = SCHEMAS.updates.reader
 UPDATES = UpdateCodec(SCHEMAS.updates)
@@ -38,9 +37,12 @@ def decoded(text: str, datum: bytes = DATUM) -> SessionUpdate | Rejected:
     """Return what the service makes of a datum that the registry has this schema for."""
     fake = FakeRegistry()
     fake.texts[7] = text
-    codec = UpdateCodec(SCHEMAS.updates, RegisteredIds(fake, FakeClock(100.0)))
-    record = Record(0, 40, NOON, KEY, confluent(7) + datum, ())
-    found = Decode(codec, COMMANDS).read(record)
+    return read_with(RegisteredIds(fake, FakeClock(100.0)), datum)
+
+
+def read_with(ids: SchemaIds, datum: bytes) -> SessionUpdate | Rejected:
+    decode, _ = decode_and_fold(None, 900_000, ids=ids)
+    found = decode.read(Record(0, 40, NOON, KEY, confluent(7) + datum, ()))
     assert isinstance(found, SessionUpdate | Rejected)
     return found
 
@@ -343,10 +345,8 @@ def test_a_schema_made_to_have_the_fingerprint_is_not_taken_for_this_versions() 
         def schema(self, _schema_id: Any) -> Schema:
             return read_schema(record(REQUIRED[0]))._replace(fingerprint=READER.fingerprint)
 
-    codec = UpdateCodec(SCHEMAS.updates, Forged())
-    value = confluent(7) + DATUM
-    assert codec.own_header(value) is None
-    found = Decode(codec, COMMANDS).read(Record(0, 40, NOON, KEY, value, ()))
+    assert UpdateCodec(SCHEMAS.updates, Forged()).own_header(confluent(7) + DATUM) is None
+    found = read_with(Forged(), DATUM)
     assert isinstance(found, Rejected)
     assert found.reason is Reason.UNDECODABLE
 

@@ -15,6 +15,14 @@ NAMES = ("SessionUpdate", "CustomerSession")
 SUBJECTS = ("session-updates-value", "customer-sessions-value")
 
 
+STATE = {"type": "enum", "name": "State", "symbols": ["open", "closed", "cancelled"]}
+ITEM = {"type": "record", "name": "CartItem", "fields": [{"name": "sku", "type": "string"}]}
+
+
+def timed(unit: str) -> dict[str, Any]:
+    return {"type": "long", "logicalType": unit}
+
+
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpRegistry]:
     with HttpRegistry(FakeRegistry()).serving() as served:
@@ -95,6 +103,31 @@ def test_what_ships_goes_together(request: pytest.FixtureRequest, *, with_regist
         ("CustomerSession", {"coupon": None}, "coupon: it is not written, and has no default"),
         ("CustomerSession", {"channel": "string"}, "channel: it is not written, and has no defau"),
         ("SessionUpdate", {"eventTime": "int"}, "eventTime: long is written, int is read"),
+        (
+            "SessionUpdate",
+            {"eventTime": timed("timestamp-micros")},
+            "eventTime: timestamp-millis is written, timestamp-micros is read",
+        ),
+        (
+            "CustomerSession",
+            {"updated": timed("local-timestamp-millis")},
+            "updated: timestamp-millis is written, local-timestamp-millis is read",
+        ),
+        (
+            "SessionUpdate",
+            {"state": ["null", {**STATE, "name": "Status"}]},
+            "state: enum State is written, enum Status is read",
+        ),
+        (
+            "CustomerSession",
+            {"state": {**STATE, "namespace": "shop"}, "previousState": ["null", "shop.State"]},
+            "state: enum shop.State is written, sessions.State is read",
+        ),
+        (
+            "CustomerSession",
+            {"cartItems": {"type": "array", "items": {**ITEM, "name": "Line"}}},
+            "cartItems[]: record CartItem is written, record Line is read",
+        ),
     ],
 )
 def test_what_breaks_is_named(
@@ -173,3 +206,30 @@ def test_a_file_that_is_no_schema_is_named(
     (changed / "CustomerSession.avsc").write_text("{")
     assert main(["schemas", "check", "--directory", str(changed)]) == 3
     assert "CustomerSession.avsc" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("unit", ["timestamp-micros", "timestamp-nanos", None])
+def test_a_version_of_another_unit_is_not_the_one_that_is_written(
+    served: HttpRegistry, changed: Path, capsys: pytest.CaptureFixture[str], unit: str | None
+) -> None:
+    """It has the same canonical form. Without any unit it says nothing else, and is taken."""
+    edit(changed, "CustomerSession", updated="long" if unit is None else timed(unit))
+    served.fake.register(SUBJECTS[1], (changed / "CustomerSession.avsc").read_text())
+    assert main(["schemas", "register", "--json"]) == 0
+    told = {row["subject"]: row["registered"] for row in rows(capsys.readouterr().out)}
+    assert told[SUBJECTS[1]] == ("before" if unit is None else "now")
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [("string", None), ("long", "0"), ("int", 1.5), ("boolean", 0), (["null", "int"], "x")],
+)
+def test_a_default_of_the_wrong_type_is_refused_where_the_schema_is_to_read(
+    changed: Path, capsys: pytest.CaptureFixture[str], kind: Any, default: Any
+) -> None:
+    path = changed / "CustomerSession.avsc"
+    schema = json.loads(path.read_text())
+    schema["fields"].append({"name": "channel", "type": kind, "default": default})
+    path.write_text(json.dumps(schema))
+    assert main(["schemas", "check", "--directory", str(changed)]) == 3
+    assert "CustomerSession.avsc: Default value" in capsys.readouterr().err

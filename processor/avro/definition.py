@@ -61,7 +61,7 @@ def defined(text: str) -> Definition:
         document = json.loads(text)
     except RecursionError:
         raise SchemaError("it is nested too deep") from None
-    except ValueError as error:
+    except (TypeError, ValueError) as error:  # it may be no text
         raise SchemaError(f"it is not JSON: {error}") from error
     definition = Definition(None)
     whole = _Reading(definition).take(document, "", 0)

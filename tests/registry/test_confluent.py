@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from fakes.clock import FakeClock
 from fakes.registry import FakeRegistry, HttpRegistry
 
+from processor.avro.framing import DecodeError
 from processor.errors import ConfigError, Forbidden, IncompatibleSchema
 from processor.ports.registry import RegistryUnavailable
 from processor.registry.confluent import Access, ConfluentRegistry
+from processor.registry.ids import RegisteredIds
 
 
 @pytest.fixture
@@ -121,3 +124,12 @@ def test_who_has_no_registry_does_not_load_its_client() -> None:
         for each in loaded
         if each.startswith(("httpx", "authlib", "confluent_kafka.schema_registry"))
     ]
+
+
+@pytest.mark.parametrize("answer", ["{}", '{"schema": null}', '{"schema": 7}', '{"schema": true}'])
+def test_an_answer_without_a_text_is_no_schema(
+    served: HttpRegistry, client: ConfluentRegistry, answer: str
+) -> None:
+    served.forced = 200, answer
+    with pytest.raises(DecodeError, match="schema 1 of the registry cannot be used"):
+        RegisteredIds(client, FakeClock()).schema(1)

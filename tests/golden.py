@@ -23,6 +23,7 @@ from oracle import (
     Expected,
     decode_session,
     expected,
+    frames,
 )
 from oracle import _schema as framed
 
@@ -30,6 +31,7 @@ CONTRACT: Final = Path(__file__).parents[1] / "contract"
 LIMIT: Final = 900_000
 NOON: Final = 1_767_268_800_000
 OPTIONAL: Final = tuple(each["name"] for each in READER["fields"] if "default" in each)
+COMMANDS: Final = SCHEMAS / "SessionCommand.avsc"
 UPDATE_FRAME: Final = framed(SCHEMAS / "SessionUpdate.avsc")[0]
 
 
@@ -96,6 +98,7 @@ def cases() -> Iterator[Case]:
     yield from _rejected()
     yield from _unreadable()
     yield from _commanded()
+    yield from _foreign()
 
 
 def _accepted() -> Iterator[Case]:
@@ -298,9 +301,11 @@ def command(number: int, name: str, visit: str = "cart-17", **fields: Any) -> Do
     }
 
 
-def told(document: Document, *, key: str = "", more: bytes = b"") -> Sent:
+def told(
+    document: Document, *, key: str = "", more: bytes = b"", frame: bytes = COMMAND_FRAME
+) -> Sent:
     """Return the record of a command; with `more` its bytes are no longer its own."""
-    out = io.BytesIO(COMMAND_FRAME)
+    out = io.BytesIO(frame)
     out.seek(0, 2)
     fastavro.schemaless_writer(out, COMMAND, document)
     own = f"{document['applicationId']}:{document['integrationId']}"
@@ -379,6 +384,22 @@ def _commanded() -> Iterator[Case]:
     )
 
 
+def _foreign() -> Iterator[Case]:
+    """Updates and commands as other libraries frame them."""
+    turns = [*zip(frames(SCHEMAS / "SessionUpdate.avsc"), frames(COMMANDS), strict=True)]
+    records = []
+    for number, (frame, commands) in enumerate(turns):
+        document = update(number, coupon=f"C{number}")
+        records.append(Sent(b"1:cart-17", encoded(document, frame), document))
+        records.append(told(erase(number), frame=commands))
+    yield Case(
+        "other-fingerprints",
+        "Single-object encoding under the fingerprints that other libraries compute of the same "
+        "schema, in both byte orders: each update is accepted, each command ends its session.",
+        records,
+    )
+
+
 def log_of(chosen: Case) -> list[Entry]:
     """Return the case's records as the processor meets them."""
     return [
@@ -451,14 +472,19 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def others(path: Path) -> list[str]:
+    return [each.hex() for each in frames(path)[1:]]
+
+
 def schemas() -> dict[str, Document]:
-    """Return each schema's file and the ten bytes before a value of it."""
+    """Return each schema's file and the ten bytes before a value of it, also others'."""
     files = [*SCHEMAS.glob("*.avsc"), *SCHEMAS.glob("history/*.avsc")]
     return {
         path.relative_to(SCHEMAS.parent).as_posix(): {
             "record": json.loads(path.read_text())["name"],
             "prefix": framed(path)[0].hex(),
         }
+        | ({} if path.stem == "CustomerSession" else {"others": others(path)})
         for path in sorted(files)
     }
 

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import fastavro
 from fastavro.schema import fingerprint, to_parsing_canonical_form
+from oracle_frames import other_frames
 from oracle_json import is_json
 
 SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
@@ -119,13 +120,20 @@ def _schema(path: Path) -> tuple[bytes, Any]:
     return b"\xc3\x01" + bytes.fromhex(crc), fastavro.parse_schema(_plain(schema), {})
 
 
+def frames(path: Path) -> list[bytes]:
+    """Return all that may stand before a value of it: its own framing, then others'."""
+    return [_schema(path)[0], *other_frames(json.loads(path.read_text()))]
+
+
 _, READER = _schema(SCHEMAS / "SessionUpdate.avsc")
-WRITERS = dict(
-    _schema(path)
+WRITERS = {
+    frame: _schema(path)[1]
     for path in (SCHEMAS / "SessionUpdate.avsc", *SCHEMAS.glob("history/SessionUpdate*.avsc"))
-)
+    for frame in frames(path)
+}
 FRAME, SESSION = _schema(SCHEMAS / "CustomerSession.avsc")
 COMMAND_FRAME, COMMAND = _schema(SCHEMAS / "SessionCommand.avsc")
+COMMAND_FRAMES = frozenset(frames(SCHEMAS / "SessionCommand.avsc"))
 
 
 class _Exact(io.BytesIO):
@@ -150,7 +158,7 @@ def decode_update(value: bytes | None) -> Document:
 
 
 def is_command(entry: Entry) -> bool:
-    return (entry.value or b"").startswith(COMMAND_FRAME)
+    return (entry.value or b"")[:10] in COMMAND_FRAMES
 
 
 def decode_command(value: bytes) -> Document:

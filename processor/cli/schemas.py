@@ -23,6 +23,9 @@ from processor.errors import ConfigError, IncompatibleSchema
 from processor.ports.registry import Registry, subject
 from processor.registry.own import registered, registry_of
 
+_ANSWER_S: Final = 15.0
+"""Who types a command waits longer than a loop may."""
+
 app = typer.Typer(
     name="schemas",
     no_args_is_help=True,
@@ -124,7 +127,7 @@ class _Row(NamedTuple):
 
 
 def _registry(settings: Settings) -> Registry:
-    registry = registry_of(settings)
+    registry = registry_of(settings, _ANSWER_S)
     if registry is None:
         raise ConfigError(
             "no schema registry is configured",
@@ -158,7 +161,7 @@ def _commands(settings: Settings, directory: Path | None) -> _Topic:
 
 
 def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
-    registry = registry_of(settings)
+    registry = registry_of(settings, _ANSWER_S)
     for topic in _topics(settings, directory):
         rows = [] if registry is None else [*_by_registry(registry, topic)]
         yield from rows or _by_history(topic)

@@ -10,14 +10,17 @@ from processor.avro.schemas import Schema, read_schema
 from processor.config import Settings
 from processor.errors import ConfigError
 from processor.ports.registry import Registered, Registry, SchemaId, subject
-from processor.registry.confluent import Access, ConfluentRegistry
+from processor.registry.confluent import TIMEOUT_S, Access, ConfluentRegistry
 
 SINGLE_OBJECT: Final = "single-object"
 _FRAMINGS: Final = {"value": "schema-id", "headers": "schema-id-headers"}
 
 
-def registry_of(settings: Settings) -> ConfluentRegistry | None:
-    """Return the registry that is configured, None where there is none. Nothing is asked yet."""
+def registry_of(settings: Settings, timeout: float = TIMEOUT_S) -> ConfluentRegistry | None:
+    """Return the registry that is configured, None where there is none. Nothing is asked yet.
+
+    A question that is not answered within `timeout` seconds has failed.
+    """
     if settings.schema_registry_url is None:
         return None
     password, ca_file = settings.schema_registry_password, settings.schema_registry_ca_file
@@ -27,7 +30,8 @@ def registry_of(settings: Settings) -> ConfluentRegistry | None:
             settings.schema_registry_user,
             None if password is None else password.get_secret_value(),
             None if ca_file is None else str(ca_file),
-        )
+        ),
+        timeout,
     )
 
 

@@ -11,8 +11,9 @@ import re
 import time
 from collections import abc
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from difflib import get_close_matches
 from functools import reduce
+from math import isfinite
 from operator import or_
 from types import GenericAlias, NoneType, UnionType
 from typing import Annotated, Any, Final, NoReturn, get_args, get_origin
@@ -30,7 +31,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import get_type_hints
 
-from processor.cli.common.documents import epoch_ms
+from processor.cli.common.moments import iso_ms, refuse_other_unit
 from processor.core.session import MAX_INT, CartItem, State
 from processor.core.update import SessionUpdate
 from processor.core.validate import MAX_EVENT_TIME, validate
@@ -39,13 +40,14 @@ _PUNCTUATION = re.compile(r"[ \t\n\r]*[\[{,:]?[ \t\n\r]*")
 _LONGEST_LONG: Final = 20
 
 
-def parse_update(line: str) -> SessionUpdate:
+def parse_update(line: str, made_id: str | None = None) -> SessionUpdate:
     """Return the update that a line says; its values are such as no rule of the fold's refuses.
 
-    Raises ValueError that says, for people, all that is wrong with the line.
+    `made_id` is the event id of a line that gives none, a random one by default. Raises ValueError
+    that says, for people, all that is wrong with the line.
     """
     try:
-        update = _update(_Given.model_validate(_document(line)))
+        update = _update(_Given.model_validate(_document(line)), made_id)
     except ValidationError as error:
         raise ValueError("; ".join(map(_told, error.errors(include_url=False)))) from None
     except RecursionError:
@@ -57,15 +59,11 @@ def parse_update(line: str) -> SessionUpdate:
 
 
 def _moment(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError("is neither ISO 8601 nor milliseconds since 1970") from None
-    if moment.tzinfo is None:
-        raise ValueError("has no zone; add Z for UTC, or an offset such as +02:00")
-    return epoch_ms(moment)
+    if isinstance(value, str):
+        return iso_ms(value)
+    if isinstance(value, int | float) and isfinite(value):
+        refuse_other_unit(value)
+    return value
 
 
 def _encodable(text: str) -> str:
@@ -132,27 +130,75 @@ _Given: Final = _model(
 )
 
 
-def _update(given: BaseModel) -> SessionUpdate:
+def _update(given: BaseModel, made_id: str | None) -> SessionUpdate:
     """Return the update, with an id and a time of its own where none was given."""
     update = SessionUpdate(**given.model_dump())
     return update._replace(
-        event_id=update.event_id or str(uuid4()),
+        event_id=update.event_id or made_id or str(uuid4()),
         event_time=time.time_ns() // 1_000_000 if update.event_time is None else update.event_time,
     )
 
 
+_MEANT: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("cart", "items", "lineitems", "products", "basket"), "cartItems"),
+    **dict.fromkeys(("couponcode", "couponcodes", "promocode", "voucher"), "coupon"),
+    **dict.fromkeys(("customerid", "userid", "customer", "user"), "profileId"),
+    **dict.fromkeys(("sessionid", "cartid", "session"), "integrationId"),
+    **dict.fromkeys(("timestamp", "time", "created", "createdat", "updatedat"), "eventTime"),
+    **dict.fromkeys(("status", "closed", "cancelled"), "state"),
+    **dict.fromkeys(("amount", "sum", "totalprice"), "total"),
+    **dict.fromkeys(("qty", "count"), "quantity"),
+    **dict.fromkeys(("unitprice", "cost"), "price"),
+    "application": "applicationId",
+    "discount": "discounts",
+    "referralcode": "referral",
+}
+"""What others call a field, in small letters alone, and its name here."""
+
+_IN_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "too_short": "is empty",
+    "string_too_short": "is empty",
+    "string_type": "is not a text",
+    "string_unicode": "has a surrogate without its other half",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "int_parsing_size": "is not a number of this size",
+    "float_type": "is not a number",
+    "finite_number": "is not a finite number",
+    "list_type": "is not a list",
+    "dict_type": "is not an object",
+    "model_type": "is not an object",
+    "greater_than_equal": "is below {ge}",
+    "less_than_equal": "is above {le}",
+    "literal_error": "is not {expected}",
+}
+"""What is wrong by pydantic's kind of error; the braces are of that error's context."""
+
+
 def _told(error: Any) -> str:
+    *outer, last = error["loc"] or ("the line",)
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
     place = place.removeprefix(".") or "the line"
+    if last == "[key]":
+        place = f"a name in {outer[0]}"
     match error["type"]:
         case "extra_forbidden":
-            return f"{place} is no field of an update"
-        case "missing":
-            return f"{place} is missing"
+            of, model = ("an update", _Given) if not outer else ("a cart item", _Item)
+            return f"{place} is no field of {of}{_meant(str(last), model)}"
         case "value_error":
             return f"{place} {error['ctx']['error']}"
-    message = error["msg"].removeprefix("Input ")
-    return f"{place} {message[:1].lower()}{message[1:]}"
+    words = _IN_WORDS.get(error["type"], error["msg"])
+    return f"{place} {words.format_map(error.get('ctx', {}))}"
+
+
+def _meant(name: str, model: type[BaseModel]) -> str:
+    """Return the field that a name seems to mean, as the end of a sentence; empty for none."""
+    fields = {str(field.alias).lower(): str(field.alias) for field in model.model_fields.values()}
+    bare = re.sub(r"[^a-z]", "", name.lower())
+    near = get_close_matches(bare, fields, n=1, cutoff=0.8)
+    meant = _MEANT.get(bare, fields[near[0]] if near else None)
+    return f" (did you mean {meant}?)" if meant in fields.values() else ""
 
 
 # JSON, with the texts of attributes kept.
@@ -186,6 +232,8 @@ def _document(line: str) -> dict[str, Any]:
         elif name == "cartItems" and isinstance(value, list):
             items = enumerate(_parts(text))
             document[name] = [_item(*item, f"{name}[{place}]") for place, item in items]
+        elif isinstance(value, dict):
+            _members(text, name)  # tells of a repeated name
     return document
 
 

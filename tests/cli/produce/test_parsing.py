@@ -34,6 +34,12 @@ def test_the_least_line_gets_an_id_and_a_time_of_its_own() -> None:
         ("1970-01-01T00:00:00Z", 0),
         ("2024-06-01T02:00:00.1239+02:00", 1_717_200_000_123),
         ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+        ("2024-06-01t00:00:00z", 1_717_200_000_000),
+        ("2024-06-01 00:00Z", 1_717_200_000_000),
+        ("20240601T020000+0200", 1_717_200_000_000),
+        ("2024-05-31T24:00:00Z", 1_717_200_000_000),
+        ("2024-05-31T24:00+00:00", 1_717_200_000_000),
+        ("2024-05-31t24:00:00.000z", 1_717_200_000_000),
     ],
 )
 def test_a_time_is_iso_8601_or_milliseconds(given: object, moment: int) -> None:
@@ -83,27 +89,30 @@ def test_a_cart_keeps_its_attributes_too() -> None:
         ('{"applicationId": 1', "not JSON"),
         ("[" * 100_000, "nested too deep"),
         ('{"applicationId": 1, "integrationId": "a", "total": NaN}', "NaN is not JSON"),
-        ('{"applicationId": 1, "integrationId": "a", "integrationId": "b"}', "twice"),
+        (
+            '{"applicationId": 1, "integrationId": "a", "integrationId": "b"}',
+            '"integrationId" twice',
+        ),
         ("{}", "applicationId is missing; integrationId is missing"),
         (line(colour="blue"), "colour is no field of an update"),
-        (line(applicationId="1"), "applicationId should be a valid integer"),
-        (line(applicationId=0), "applicationId should be greater than or equal to 1"),
-        (line(applicationId=2**31), "applicationId should be less than"),
+        (line(applicationId="1"), "applicationId is not a whole number"),
+        (line(applicationId=0), "applicationId is below 1"),
+        (line(applicationId=2**31), "applicationId is above 2147483647"),
         (line(applicationId=2**200), "applicationId"),
-        (line(integrationId=""), "integrationId"),
-        (line(eventId=""), "eventId"),
+        (line(integrationId=""), "integrationId is empty"),
+        (line(eventId=""), "eventId is empty"),
         (line(eventTime="yesterday"), "eventTime is neither ISO 8601"),
         (line(eventTime="2026-01-01T00:00:00"), "eventTime has no zone"),
         (line(eventTime=-1), "eventTime"),
         (line(eventTime=True), "eventTime"),
-        (line(state="gone"), "state should be 'open', 'closed' or 'cancelled'"),
+        (line(state="gone"), "state is not 'open', 'closed' or 'cancelled'"),
         ('{"applicationId": 1, "integrationId": "a", "total": 1e999}', "total"),
         (line(coupon="\ud800"), "coupon"),
-        (line(attributes=[1]), "attributes should be a valid dictionary"),
+        (line(attributes=[1]), "attributes is not an object"),
         (line(cartItems=[1, {"sku": "T"}]), "cartItems[0]"),
         (
             line(cartItems=[{"name": "t", "sku": "T", "quantity": 0, "price": 1}]),
-            "cartItems[0].quantity should be greater",
+            "cartItems[0].quantity is below 1",
         ),
         (
             line(cartItems=[{"name": "t", "sku": "T", "quantity": 9, "price": 1e308}]),
@@ -114,6 +123,72 @@ def test_a_cart_keeps_its_attributes_too() -> None:
 def test_what_is_wrong_is_told_by_name(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=re.escape(told)):
         parse_update(text)
+
+
+@pytest.mark.parametrize(
+    ("time", "told"),
+    [
+        ("1772366400", "is 1772366400, in milliseconds 1970-01-21T12:19:26.400Z; if these are"),
+        ("1772366400", "seconds, write 1772366400000"),
+        ("1772366400.123", "if these are seconds, write 1772366400123"),
+        ("100000000", "if these are seconds, write 100000000000"),
+        ("1772366400000000", "if these are microseconds, write 1772366400000"),
+        ("1772366400123456789", "if these are nanoseconds, write 1772366400123"),
+        ("253402300800000", "in milliseconds after the year 9999"),
+        ("1772366400000.5", "eventTime is not a whole number"),
+        ('"1772366400000"', "eventTime is a number in quotes"),
+        ('"2026-03-01T23:59:60Z"', "eventTime has a leap second"),
+        ('"20260301T235960Z"', "eventTime has a leap second"),
+        ('"2026-03-01T24:01:00Z"', "eventTime is no time that there is: hour"),
+        ('"2026-02-30T12:00:00Z"', "eventTime is no time that there is: day"),
+        ('"2026-03-01x12:00:00Z"', "eventTime is neither ISO 8601"),
+        ('"01.03.2026 12:00"', "eventTime is neither ISO 8601"),
+        ('"\u0662026-03-01T12:00Z"', "eventTime is neither ISO 8601"),
+    ],
+)
+def test_a_time_in_another_unit_or_of_no_calendar_is_told_as_such(time: str, told: str) -> None:
+    text = f'{{"applicationId": 1, "integrationId": "a", "eventTime": {time}}}'
+    with pytest.raises(ValueError, match=re.escape(told)):
+        parse_update(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ('"couponCodes": ["TEN"]', "couponCodes is no field of an update (did you mean coupon?)"),
+        ('"referralCode": "x"', "(did you mean referral?)"),
+        ('"closed": true', "(did you mean state?)"),
+        ('"profile_id": "x"', "(did you mean profileId?)"),
+        ('"INTEGRATIONID": "x"', "(did you mean integrationId?)"),
+        ('"cartItem": []', "(did you mean cartItems?)"),
+        ('"timestamp": 1', "(did you mean eventTime?)"),
+        (
+            '"cartItems": [{"sku": "T", "qty": 1}]',
+            "cartItems[0].qty is no field of a cart item (did",
+        ),
+        ('"cartItems": [{"sku": "T", "qty": 1}]', "(did you mean quantity?)"),
+        ('"discounts": {"x": 1, "x": 2}', 'discounts has "x" twice'),
+        ('"discounts": {"x": 1, "\\u0078": null}', 'discounts has "x" twice'),
+        ('"cartItems": [{"sku": "T", "sku": "U"}]', 'cartItems[0] has "sku" twice'),
+        ('"cartItems": [{"attributes": {"a": 1, "a": 1}}]', '.attributes has "a" twice'),
+        ('"attributes": {"": 1, "": 2}', 'attributes has "" twice'),
+        ('"total": 1, "total": 1', 'the line has "total" twice'),
+        ('"discounts": {"x": "1"}', "discounts.x is not a number"),
+        ('"discounts": {"\\ud800": 1}', "a name in discounts has a surrogate"),
+        ('"identifiers": "x"', "identifiers is not a list"),
+        ('"coupon": 5', "coupon is not a text"),
+        (
+            '"cartItems": [{"name": "", "sku": "", "quantity": 1.5, "price": null}]',
+            "sku is empty; ",
+        ),
+        ('"cartItems": {}', "cartItems is not a list"),
+    ],
+)
+def test_a_field_is_told_in_words_with_the_one_that_is_meant(given: str, told: str) -> None:
+    text = f'{{"applicationId": 1, "integrationId": "a", {given}}}'
+    with pytest.raises(ValueError, match=re.escape(told)) as raised:
+        parse_update(text)
+    assert "validation" not in str(raised.value)
 
 
 def test_an_attribute_may_nest_64_deep_and_no_deeper() -> None:

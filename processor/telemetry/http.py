@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from socketserver import TCPServer, ThreadingMixIn
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from processor.telemetry.health import Health, HealthVerdict
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+_LENGTH: Final = "Content-Length"
 _PATHS: Final = "/livez, /readyz and /metrics are here\n"
 
 
@@ -83,13 +84,33 @@ def _application(registry: CollectorRegistry, health: Health) -> "WSGIApplicatio
 
     def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
-            return _reply(start, "405 Method Not Allowed", "text/plain", "GET only\n")
         if path in probes:
             return _probe(start, probes[path]())
         if path == "/metrics":
             return metrics(environ, start)
         return _reply(start, "404 Not Found", "text/plain", _PATHS)
+
+    return _with_head(answer)
+
+
+def _with_head(get: "WSGIApplication") -> "WSGIApplication":
+    """Answer HEAD as GET without the body; the library of the metrics refuses it."""
+
+    def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        if method not in {"GET", "HEAD"}:
+            start("405 Method Not Allowed", [("Allow", "GET, HEAD"), (_LENGTH, "0")])
+            return []
+        told: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def begin(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[..., object]:
+            told.append((status, headers))
+            return told.append
+
+        body = b"".join(get({**environ, "REQUEST_METHOD": "GET"}, begin))
+        ((status, headers),) = told
+        start(status, [*headers, (_LENGTH, str(len(body)))])
+        return [body] if method == "GET" else []
 
     return answer
 
@@ -100,6 +121,5 @@ def _probe(start: "StartResponse", verdict: HealthVerdict) -> list[bytes]:
 
 
 def _reply(start: "StartResponse", status: str, kind: str, text: str) -> list[bytes]:
-    body = text.encode()
-    start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
-    return [body]
+    start(status, [("Content-Type", kind)])
+    return [text.encode()]

@@ -3,6 +3,8 @@
 import signal
 import sys
 
+from processor.cli.common.streams import prepare
+
 
 def main() -> int:
     """Run the command that the arguments name; return its exit code.
@@ -11,6 +13,7 @@ def main() -> int:
     """
     if sys.argv[1:2] == ["run"]:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    prepare()
     from processor.cli.main import main as command  # takes half a second
 
     return command()

@@ -69,3 +69,7 @@ class IncompatibleSchema(ProcessorError, exit_code=13):  # noqa: N818  a finding
 
 class KeptWithoutEnd(ProcessorError, exit_code=14):  # noqa: N818  a finding
     """What is to be erased stays without an end: in a topic by its settings, or in a replay."""
+
+
+class OutputError(ProcessorError, exit_code=15):
+    """Standard output is closed or full; what the command did before stays done."""

@@ -11,6 +11,7 @@ from typer.main import get_command
 from processor.cli import config, local, offsets, run, schemas, topics
 from processor.cli.common.given import hoisted, takes_settings
 from processor.cli.common.output import JSON_FLAG, tell
+from processor.cli.common.streams import ReaderGone
 from processor.cli.dead_letters import commands as dead_letters
 from processor.cli.demo import command as demo
 from processor.cli.produce import command as produce
@@ -20,6 +21,8 @@ from processor.errors import ProcessorError
 from processor.telemetry.logging import configure
 
 INTERRUPTED: Final = 130
+READER_GONE: Final = 141
+"""What a shell says of a command that SIGPIPE ends."""
 
 app = typer.Typer(
     name="session-processor",
@@ -58,11 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; a user's mistake prints no traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        get_command(app).main(hoisted(given), prog_name="session-processor")
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        code = _commanded(given)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
+    except ReaderGone:
+        return READER_GONE
     except ProcessorError as error:
         tell(error, as_json=JSON_FLAG in given)
         return error.exit_code
@@ -71,4 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             configure("auto", "info")
         structlog.get_logger(__name__).exception("this is a defect of session-processor")
         return 1
+    return code
+
+
+def _commanded(arguments: Sequence[str]) -> int:
+    try:
+        get_command(app).main(hoisted(arguments), prog_name="session-processor")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0

@@ -2,10 +2,13 @@
 
 import logging
 import sys
-from typing import Literal, TextIO
+from io import StringIO
+from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor
+
+from processor.telemetry.visible import printable, printable_lines
 
 Format = Literal["auto", "human", "json"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -59,10 +62,22 @@ def _shared() -> list[Processor]:
 
 def _for_people(*, colors: bool) -> list[Processor]:
     return [
-        structlog.dev.ConsoleRenderer(
-            colors=colors, exception_formatter=structlog.dev.plain_traceback
-        )
+        _seen,
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_traceback),
     ]
+
+
+def _seen(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Leave nothing in a line that a terminal would obey, or that would end it."""
+    return {
+        name: printable(value) if isinstance(value, str) else value for name, value in event.items()
+    }
+
+
+def _traceback(stream: TextIO, information: ExcInfo) -> None:
+    told = StringIO()
+    structlog.dev.plain_traceback(told, information)
+    stream.write(printable_lines(told.getvalue()))
 
 
 def _for_programs() -> list[Processor]:

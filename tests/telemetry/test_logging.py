@@ -52,6 +52,27 @@ def test_on_a_terminal_a_line_is_for_people() -> None:
     assert not stream.getvalue().startswith("{")
 
 
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\nlevel=error", "a\\nlevel=error"),
+        ("a\r\x08\x07", "a\\r\\x08\\x07"),
+        ("\x9b31m\x00\x7f", "\\x9b31m\\x00\\x7f"),
+        ("\u202egnp", "\\u202egnp"),
+        ("\u2028\x85", "\\u2028\\x85"),
+    ],
+)
+def test_on_a_terminal_data_ends_no_line_and_is_not_obeyed(given: str, seen: str) -> None:
+    stream = io.StringIO()
+    configure("human", "info", stream)
+    structlog.get_logger().warning(given, cause=given)
+    assert stream.getvalue().removesuffix("\n").isprintable()
+    assert seen in stream.getvalue()
+    structlog.get_logger().warning("it failed", exc_info=ValueError(given))
+    assert stream.getvalue().replace("\n", "").isprintable()
+
+
 def test_libraries_lines_take_the_same_way() -> None:
     stream = io.StringIO()
     configure("json", "info", stream)

@@ -1,13 +1,31 @@
 """A file that a command makes: it has its name only when it is complete."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from uuid import uuid4
 
 from processor.errors import InputError
+
+STANDARD_OUTPUT: Final = "-"
+
+
+@contextmanager
+def new_file_or_output(file: str) -> Iterator[BinaryIO]:
+    """Give a file to write as `new_file` does, or for `-` standard output. Raises InputError."""
+    if file != STANDARD_OUTPUT:
+        with new_file(file) as writing:
+            yield writing
+        return
+    if sys.stdout.isatty():
+        raise InputError(
+            "standard output is a terminal", hint="name a file, or let a program read it"
+        )
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
 
 
 @contextmanager

@@ -1,14 +1,12 @@
 """How commands answer: tables for people, JSON for programs; and what both are asked with."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import PaddingDimensions
 from rich.progress import (
     BarColumn,
@@ -19,12 +17,14 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from processor.cli.common.given import Given
 from processor.config import Settings
 from processor.errors import ProcessorError
+from processor.telemetry.visible import printable, printable_json, printable_lines
 
 JSON_FLAG: Final = "--json"
 Json = Annotated[bool, typer.Option(JSON_FLAG, help="Answer in JSON, one value a line.")]
@@ -48,12 +48,12 @@ def given_to(ctx: typer.Context) -> Given:
 def out() -> Console:
     """Return standard output; a table that goes to a file or a pipe is never cut."""
     width = None if sys.stdout.isatty() else _UNBOUNDED
-    return Console(width=width, highlight=False, markup=False, soft_wrap=True)
+    return _Screen(width=width, soft_wrap=True)
 
 
 def err() -> Console:
     """Return standard error, for what is not the answer."""
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    return _Screen(stderr=True, soft_wrap=True)
 
 
 def emit(rows: Iterable[Mapping[str, object]], *, as_json: bool) -> None:
@@ -98,25 +98,15 @@ def print_json(value: object) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print a JSON text in the same way."""
-    sys.stdout.write(text + "\n")
+    """Print a JSON text in the same way; what a terminal would obey is escaped in it."""
+    sys.stdout.write(printable_json(text) + "\n")
     sys.stdout.flush()
-
-
-@contextmanager
-def while_read() -> Iterator[None]:
-    """Go on for as long as somebody reads what is printed; a pipe that is closed ends it."""
-    try:
-        yield
-    except BrokenPipeError:
-        # Who read the pipe has seen enough; nothing more can be flushed into it at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str, *, as_json: bool = False) -> None:
     """Tell people, and no program, what happens."""
     if not as_json:
-        err().print(text)
+        err().print(printable_lines(text))
 
 
 def progress_bar(*, as_json: bool = False) -> Progress:
@@ -142,11 +132,25 @@ def tell(error: ProcessorError, *, as_json: bool) -> None:
             "hint": error.hint,
             "exit_code": error.exit_code,
         }
-        sys.stderr.write(json.dumps(told, ensure_ascii=False) + "\n")
+        sys.stderr.write(printable_json(json.dumps(told, ensure_ascii=False)) + "\n")
         return
-    err().print(Text.assemble(("error: ", "bold red"), error.message))
+    err().print(Text.assemble(("error: ", "bold red"), printable_lines(error.message)))
     if error.hint:
-        err().print(Text.assemble(("hint: ", "bold"), error.hint))
+        err().print(Text.assemble(("hint: ", "bold"), printable_lines(error.hint)))
+
+
+class _Screen(Console):
+    """Prints no control character but its own, whatever it is given, and no other form of data."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **more)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield what is to be printed."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable_lines(text), style, control)
 
 
 class _Rate(ProgressColumn):
@@ -163,5 +167,5 @@ def _text(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+        return printable(json.dumps(value, ensure_ascii=False, default=str))
+    return printable(str(value))

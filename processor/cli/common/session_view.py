@@ -9,6 +9,7 @@ from rich.text import Text
 
 from processor.cli.common.documents import iso_time
 from processor.cli.common.output import fields_table
+from processor.telemetry.visible import printable
 
 _STYLES: Mapping[str, str] = {"open": "green", "closed": "blue", "cancelled": "red"}
 _PLACED: Final = {
@@ -29,7 +30,8 @@ def page(fields: Mapping[str, Any]) -> RenderableType:
 def line(fields: Mapping[str, Any]) -> Text:
     """Return a snapshot in one line: when, which, version, state, what it holds."""
     text = Text(iso_time(fields["updated"]), style="dim", end="")
-    text.append(f"  {fields['applicationId']}:{fields['integrationId']}", style="bold")
+    key = printable(f"{fields['applicationId']}:{fields['integrationId']}")
+    text.append(f"  {key}", style="bold")
     text.append(f"  v{fields['version']}  ", style="")
     text.append_text(state(fields))
     text.append(f"  {len(fields['cartItems'])} items, total {fields['total']:.15g}")
@@ -44,11 +46,6 @@ def state(fields: Mapping[str, Any]) -> Text:
     now, before = fields["state"], fields["previousState"]
     text = Text(now, style=_STYLES.get(now, ""))
     return text if before in {None, now} else Text.assemble(f"{before} → ", text)
-
-
-def printable(text: str) -> str:
-    """Return the text without what a terminal would obey: data must not move the cursor."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def separate(where: str) -> str:

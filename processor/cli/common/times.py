@@ -2,10 +2,10 @@
 
 import re
 import time
-from datetime import datetime
 from typing import Final
 
-from processor.cli.common.documents import epoch_ms
+from processor.cli.common.documents import iso_time
+from processor.cli.common.moments import is_meant, iso_ms, refuse_other_unit
 from processor.config.durations import duration_ms, is_duration
 from processor.errors import InputError
 from processor.partitions.takeover import Start
@@ -17,10 +17,11 @@ or milliseconds since 1970"
 def parse_time(text: str, now: int | None = None) -> int:
     """Return milliseconds since 1970; `now` is what durations count back from.
 
-    Raises ValueError, with a message for people, for any other form and for times before 1970.
+    Raises ValueError, with a message for people, for any other form, for times before 1970, and for
+    a number that nobody means as milliseconds: seconds, or a date without its hyphens.
     """
-    if re.fullmatch(r"[0-9]{1,15}", text):
-        return int(text)
+    if re.fullmatch(r"[0-9]{1,19}", text):
+        return _number(int(text))
     if is_duration(text):
         moment = (time.time_ns() // 1_000_000 if now is None else now) - duration_ms(text)
     else:
@@ -47,11 +48,20 @@ def parse_start(text: str) -> Start:
     return parse_time(text)
 
 
+def _number(number: int) -> int:
+    if is_meant(number):
+        return number
+    try:
+        refuse_other_unit(number)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("is ")) from None
+    raise ValueError(f"{number} is {iso_time(number)}, in milliseconds: {FORMS}")
+
+
 def _from_iso(text: str) -> int:
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time: {FORMS}") from None
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no zone; add Z for UTC, or an offset such as +02:00")
-    return epoch_ms(moment)
+        return iso_ms(text)
+    except ValueError as error:
+        wrong = str(error)
+        known = not wrong.startswith("is neither")
+        raise ValueError(f"{text} {wrong}" if known else f"{text!r} is no time: {FORMS}") from None

@@ -19,7 +19,7 @@ from processor.cli.common.output import (
     settings_from,
 )
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import page, printable
+from processor.cli.common.session_view import page
 from processor.cli.dead_letters import export, redrive, summary
 from processor.cli.dead_letters.options import LetterOptions, Partitions, Reasons
 from processor.cli.dead_letters.reading import (
@@ -33,6 +33,7 @@ from processor.cli.sessions.cached import of_letter
 from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.errors import InputError
 from processor.ports.log import Record
+from processor.telemetry.visible import printable
 
 app = typer.Typer(
     name="dead-letters",

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from processor.cli.common.new_file import new_file
+from processor.cli.common.new_file import STANDARD_OUTPUT, new_file
 from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import (
     Json,
@@ -15,13 +15,10 @@ from processor.cli.common.output import (
     print_text,
     progress_bar,
     settings_from,
-    while_read,
 )
 from processor.cli.common.reach import answering
 from processor.cli.dead_letters.options import LetterOptions
 from processor.cli.dead_letters.reading import LetterReader, Letters, letter_document
-
-_STANDARD_OUTPUT: Final = "-"
 
 
 @takes_blocks
@@ -52,7 +49,7 @@ def command(
         for record, _ in Letters(settings).chosen(selection, bar):
             write(letter_document(record, read(record)))
             count += 1
-    if file == _STANDARD_OUTPUT:
+    if file == STANDARD_OUTPUT:
         note(f"{count:,} letters", as_json=as_json)
     else:
         emit_one({"letters": count, "file": file}, as_json=as_json)
@@ -61,9 +58,8 @@ def command(
 @contextmanager
 def _written(file: str) -> Iterator[Callable[[str], object]]:
     """Give what writes a line; the file has its name only if all went well."""
-    if file == _STANDARD_OUTPUT:
-        with while_read():
-            yield print_text
+    if file == STANDARD_OUTPUT:
+        yield print_text
         return
     with new_file(file) as lines:
         yield lambda text: lines.write(f"{text}\n".encode())

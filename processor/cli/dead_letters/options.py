@@ -121,7 +121,7 @@ def _range(text: str) -> tuple[int, int, int]:
 def _lines(file: Path) -> Iterator[tuple[int, int]]:
     bad: list[str] = []
     try:
-        with file.open(encoding="utf-8", errors="backslashreplace") as lines:
+        with file.open(encoding="utf-8-sig", errors="backslashreplace") as lines:
             for number, line in enumerate(lines, 1):
                 text = line.strip()
                 place = _ONE.fullmatch(text)

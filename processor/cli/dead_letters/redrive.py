@@ -21,7 +21,6 @@ from processor.cli.common.output import (
     settings_from,
 )
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import printable
 from processor.cli.common.topic_reader import TopicReader
 from processor.cli.dead_letters.options import Chosen, LetterOptions
 from processor.cli.dead_letters.reading import Letters
@@ -42,6 +41,7 @@ from processor.ports.chunks import chunks_in
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.ports.log import Record, Topic
 from processor.state.checkpoint import former_in
+from processor.telemetry.visible import printable
 
 if TYPE_CHECKING:
     from processor.kafka.senders import RedriveSender

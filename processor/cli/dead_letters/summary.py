@@ -9,10 +9,10 @@ from processor.cli.common.documents import iso_time
 from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit, progress_bar, settings_from
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import printable
 from processor.cli.dead_letters.options import LetterOptions
 from processor.cli.dead_letters.reading import Letters
 from processor.dead_letters.letter import DeadLetter
+from processor.telemetry.visible import printable
 
 Span = Literal["hour", "day"]
 _LENGTHS_MS: Final = {"hour": 3_600_000, "day": 86_400_000}

@@ -16,13 +16,14 @@ from processor.avro.schemas import load_schemas
 from processor.bootstrap.codecs import update_header
 from processor.cli.common.output import Json, given_to, note, out, print_json, progress_bar
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import line, page, printable
+from processor.cli.common.session_view import line, page
 from processor.cli.dead_letters.commands import letter_page
 from processor.cli.demo.run import PARTITIONS, SendRate, process, produce, servers
 from processor.cli.demo.tally import DemoTally, Fields, tally, worth_showing
 from processor.cli.sessions.cached import look_up
 from processor.config import Settings
 from processor.core.outcome import Reason
+from processor.telemetry.visible import printable
 
 _STATE_DIR: Final = Path(".local/demo")
 _SEED: Final = 20

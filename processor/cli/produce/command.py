@@ -25,6 +25,7 @@ from processor.config import Settings
 from processor.core.session import session_key
 from processor.errors import InputError
 from processor.ports.log import NO_TIMESTAMP, Outgoing, Topic
+from processor.telemetry.visible import printable
 
 _CHUNK_LINES: Final = 5_000
 _CHUNK_BYTES: Final = 8 * 1024 * 1024
@@ -117,7 +118,7 @@ def _check(source: Source, bar: Progress, *, as_json: bool) -> int:
             if as_json:
                 print_json({"line": line.number, "wrong": line.update})
             elif bad <= _TOLD:
-                err().print(f"line {line.number}: {line.update}")
+                note(f"line {line.number}: {printable(line.update)}")
     bar.update(task, completed=source.size)
     if bad > _TOLD:
         note(f"and {bad - _TOLD:,} more", as_json=as_json)

@@ -46,7 +46,7 @@ def plan(
     Example: session-processor replay plan --from-time 2h
     """
     settings = settings_from(ctx)
-    wanted = bounded.asked(settings.updates_topic)
+    wanted = bounded.asked(settings.updates_topic, settings.group_id)
     if wanted is None:
         raise InputError("it is not said from where", hint="give one of the --from options")
     with answering():

@@ -10,7 +10,6 @@ import typer
 
 from processor.cli.common.output import Json, emit, note, print_json, progress_bar, settings_from
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import printable
 from processor.cli.replay.options import Name
 from processor.cli.replay.start import reach
 from processor.ports.chunks import chunks_in
@@ -18,6 +17,7 @@ from processor.ports.log import Topic
 from processor.replay.compare import Comparison, Difference, DifferenceKind
 from processor.replay.names import replayed, valid
 from processor.replay.plan import Plan, Range
+from processor.telemetry.visible import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress

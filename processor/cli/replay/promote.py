@@ -11,7 +11,6 @@ import typer
 
 from processor.cli.common.output import Json, emit, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import printable
 from processor.cli.replay.options import Name
 from processor.cli.replay.start import reach
 from processor.config import Settings
@@ -23,6 +22,7 @@ from processor.replay.names import replayed, valid
 from processor.replay.plan import LiveOutput, Plan
 from processor.replay.promote import Promote, Staged
 from processor.state.checkpoint import Promoted
+from processor.telemetry.visible import printable
 
 if TYPE_CHECKING:
     from processor.cli.replay.live import Live

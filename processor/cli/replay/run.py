@@ -60,7 +60,7 @@ def command(
     elif sys.stderr.isatty() and env_name("log_level") not in os.environ:
         given.flags.setdefault("log_level", "warning")  # the bar is what is looked at
     settings = given.load().settings
-    wanted = bounded.asked(settings.updates_topic)
+    wanted = bounded.asked(settings.updates_topic, settings.group_id)
     if name is None and wanted is None:
         raise InputError(
             "it is neither said from where, nor which replay is to go on",

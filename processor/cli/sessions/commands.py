@@ -16,10 +16,9 @@ from processor.cli.common.output import (
     print_json,
     print_text,
     settings_from,
-    while_read,
 )
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import line, page, printable, separate
+from processor.cli.common.session_view import line, page, separate
 from processor.cli.common.topic_reader import TopicReader
 from processor.cli.sessions import erase, expire, export, history
 from processor.cli.sessions.cached import look_up
@@ -28,6 +27,7 @@ from processor.config import Settings
 from processor.ports.log import Record, Topic
 from processor.ports.segments import NOBODY
 from processor.state.ends import end_of
+from processor.telemetry.visible import printable
 
 app = typer.Typer(
     name="sessions",
@@ -96,7 +96,7 @@ def watch(
     codec = codecs_of(settings).snapshots
     wanted = None if key is None else key.encode("utf-8", "surrogateescape")
     try:
-        with answering(), while_read():
+        with answering():
             records = _committed(settings, from_beginning=from_beginning, quiet=as_json)
             matching = (each for each in records if _is_meant(each, wanted))
             for record in islice(matching, limit):

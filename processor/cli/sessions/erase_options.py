@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from processor.cli.common.new_file import new_file
+from processor.cli.common.new_file import STANDARD_OUTPUT, new_file
 from processor.erasure.ids import Ids, asked_ids
 from processor.erasure.report import Report
 from processor.errors import InputError, NotFound
@@ -88,6 +88,11 @@ def read_report(path: Path) -> Report:
 
 def new_report(path: Path, report: Report) -> None:
     """Write the report to a new file, before anything is sent. Raises InputError."""
+    if str(path) == STANDARD_OUTPUT:
+        raise InputError(
+            "the report cannot go to standard output: it is replaced at each step",
+            hint="name a file. Nothing was sent",
+        )
     try:
         _write(path, report, replace=False)
     except InputError as error:

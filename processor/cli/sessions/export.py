@@ -9,8 +9,8 @@ import typer
 
 from processor.avro.container import SnapshotContainer
 from processor.bootstrap.codecs import codecs_of
-from processor.cli.common.new_file import new_file
-from processor.cli.common.output import Json, emit_one, progress_bar, settings_from
+from processor.cli.common.new_file import STANDARD_OUTPUT, new_file_or_output
+from processor.cli.common.output import Json, emit_one, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.common.topic_reader import TopicReader
 from processor.ports.log import NO_TIMESTAMP, Record, Topic
@@ -23,7 +23,12 @@ _LATEST: Final = (
 
 def command(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A new file, as sessions.avro.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|-", help="A new file, as sessions.avro; - is standard output."
+        ),
+    ],
     *,
     every: Annotated[
         bool, typer.Option("--all", help="Every snapshot that the topic has, not the latest ones.")
@@ -41,14 +46,14 @@ def command(
 
     A session whose last record is a tombstone has ended, and is left out; with --all the snapshots
     of its lives stay, each life with versions from 1. Tombstones are counted. The file must not
-    exist. It has its name when it is complete.
+    exist. It has its name when it is complete; - is standard output, which is no terminal.
 
     Example: session-processor sessions export sessions.avro
     """
     settings = settings_from(ctx)
     codecs = codecs_of(settings)
     sessions = tombstones = 0
-    with answering(), new_file(file) as writing, progress_bar(as_json=as_json) as bar:
+    with answering(), new_file_or_output(file) as writing, progress_bar(as_json=as_json) as bar:
         topic = TopicReader(settings, Topic.SESSIONS)
         extents = topic.extents()
         about = {
@@ -72,8 +77,14 @@ def command(
                     container.add(record.value, record.partition, record.offset)
                     sessions += 1
         container.close()
-    told = {"snapshots" if every else "sessions": sessions, "tombstones": tombstones, "file": file}
-    emit_one(told, as_json=as_json)
+    _tell("snapshots" if every else "sessions", sessions, tombstones, file, as_json=as_json)
+
+
+def _tell(kind: str, count: int, tombstones: int, file: str, *, as_json: bool) -> None:
+    if file == STANDARD_OUTPUT:
+        note(f"{count:,} {kind}, {tombstones:,} tombstones", as_json=as_json)
+    else:
+        emit_one({kind: count, "tombstones": tombstones, "file": file}, as_json=as_json)
 
 
 def _latest(records: Iterator[Record]) -> Iterator[Record]:

@@ -16,10 +16,9 @@ from processor.cli.common.output import (
     print_text,
     progress_bar,
     settings_from,
-    while_read,
 )
 from processor.cli.common.reach import answering
-from processor.cli.common.session_view import printable, separate
+from processor.cli.common.session_view import separate
 from processor.cli.common.times import FORMS, time_of
 from processor.cli.common.topic_reader import TopicReader
 from processor.cli.sessions.history_view import as_of_lines, doubt, step_json, step_lines, when
@@ -30,10 +29,9 @@ from processor.config import Settings
 from processor.core.session import Session
 from processor.errors import FailClosed, InputError, NotFound
 from processor.ports.log import Record, Topic
+from processor.telemetry.visible import printable
 
 _OPTION: Final = "--as-of"
-_PLAUSIBLE_MS: Final = 100_000_000_000
-"""March 1973: a lower number is one of seconds."""
 
 
 def command(
@@ -71,7 +69,7 @@ def command(
     require_key(key)
     until = _as_of(as_of)
     settings = settings_from(ctx)
-    with answering(), while_read():
+    with answering():
         history = _History(settings, key, whole=from_beginning, as_json=as_json)
         if until is None:
             history.tell()
@@ -86,8 +84,6 @@ def _as_of(text: str | None) -> int | None:
         return None
     if moment > time.time_ns() // 1_000_000:
         raise InputError(f"{_OPTION}: {iso_time(moment)} is in the future", hint=FORMS)
-    if moment < _PLAUSIBLE_MS:
-        raise InputError(f"{_OPTION}: {text} is {iso_time(moment)}: seconds?", hint=FORMS)
     return moment
 
 

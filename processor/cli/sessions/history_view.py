@@ -8,10 +8,11 @@ from typing import Any, Final
 from rich.text import Text
 
 from processor.cli.common.documents import iso_time, json_document, members, object_of
-from processor.cli.common.session_view import page, printable, state
+from processor.cli.common.session_view import page, state
 from processor.cli.sessions.lives import OWN, Change, Step, fields_of
 from processor.core.session import CartItem
 from processor.ports.log import Record
+from processor.telemetry.visible import printable
 
 _NONE: Final = "none"
 _ABOVE: Final = frozenset({"integrationId", "applicationId", "created", "state"})

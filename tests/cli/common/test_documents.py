@@ -6,8 +6,8 @@ from datetime import datetime
 import pytest
 
 from processor.cli.common.documents import iso_time, json_document
-from processor.cli.common.session_view import printable
 from processor.demo.catalogue import UNUSUAL_JSON
+from processor.telemetry.visible import printable
 
 
 @pytest.mark.parametrize("text", UNUSUAL_JSON)

@@ -3,13 +3,34 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from confluent_kafka.admin import AdminClient
+
 from processor.errors import FailClosed
-from processor.kafka.clients import Cluster
+from processor.kafka.clients import Cluster, common
+from processor.kafka.faults import sorting
 from processor.kafka.transactions import Superseded, Transactions
 from processor.ports.log import Committed, Outgoing, Topic
 
+_ANSWER_S: Final = 10.0
 _POSITION_AT: Final = 0
 """The input partition whose offset, in the source's own group, says how far the source was read."""
+
+
+def sent_sources(cluster: Cluster) -> set[str]:
+    """Return the names of the sources that positions are known of, and this user may read."""
+    with sorting("connecting"):
+        admin = AdminClient(common(cluster))  # type: ignore[arg-type]  # callbacks too
+    with sorting("asking for the groups"):
+        found = admin.list_consumer_groups(request_timeout=_ANSWER_S).result(_ANSWER_S + 1)
+        for error in found.errors or ():  # of one broker: what the others know is not all
+            raise error
+    prefix = _prefix(cluster)
+    names = [each.group_id for each in found.valid or ()]
+    return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+
+
+def _prefix(cluster: Cluster) -> str:
+    return f"{cluster.group}.produce."
 
 
 class UpdateSender:
@@ -20,22 +41,25 @@ class UpdateSender:
 
     def __init__(self, cluster: Cluster, source: str, partitioner: str) -> None:
         self._source = source
-        self._begun = False
-        name = f"{cluster.group}.produce.{source}"
+        self.begun = False
+        name = f"{_prefix(cluster)}{source}"
         self._transactions = Transactions(cluster, name, partitioner=partitioner)
 
     def open(self) -> int:
-        """Take the source over and return how far it was sent, 0 for one that is new."""
+        """Take the source over and return how far it was sent, 0 for one that is new.
+
+        Then `begun` says whether a position is known of it.
+        """
         self._transactions.open()
         found = self._transactions.positions([_POSITION_AT])
-        self._begun = bool(found)
+        self.begun = bool(found)
         return found[_POSITION_AT].offset if found else 0
 
     def send(self, records: Sequence[Outgoing], before: int, after: int) -> None:
         """Send records and move the position from `before` to `after`, all or nothing."""
-        stands = self._at(before) if self._begun else {}
+        stands = self._at(before) if self.begun else {}
         self._transactions.send(records, stands, self._at(after))
-        self._begun = True
+        self.begun = True
 
     def close(self) -> None:
         """Let go; an open transaction is left to time out or to be fenced."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import typer
 from rich.progress import Progress
@@ -15,24 +15,22 @@ from processor.cli.common.output import (
     emit_one,
     err,
     note,
-    print_json,
     progress_bar,
     settings_from,
 )
 from processor.cli.common.reach import answering
+from processor.cli.produce.check import check
 from processor.cli.produce.lines import Source, opened
 from processor.config import Settings
 from processor.core.session import session_key
 from processor.errors import InputError
 from processor.ports.log import NO_TIMESTAMP, Outgoing, Topic
-from processor.telemetry.visible import printable
+
+if TYPE_CHECKING:
+    from processor.kafka.clients import Cluster
 
 _CHUNK_LINES: Final = 5_000
 _CHUNK_BYTES: Final = 8 * 1024 * 1024
-_TOLD: Final = 100
-"""How many bad lines people are told of; programs are told of all."""
-
-
 Partitioner = Literal[
     "murmur2_random", "murmur2", "consistent_random", "consistent", "fnv1a_random", "fnv1a"
 ]
@@ -69,17 +67,18 @@ def command(
     All lines are checked before the first is sent. If some are bad, they are told by number, and
     nothing is sent (or, with --skip-bad, the others are); the exit code is 8.
 
-    Nothing is sent twice: each transaction carries with it how far the file was sent. Run the same
-    command again after a failure, whatever it was, and it goes on where it stood; a file that was
-    sent to its end is not sent again without --again. A pipe is known for one run only: if that
-    fails, it tells the line for --from-line.
+    Each transaction carries with it how far the file was sent. Run the same command again after a
+    failure, whatever it was, and it goes on where it stood; of a file that lines were appended to
+    it sends those. What was sent is not sent again without --again while the brokers keep the
+    position: a week by default. Later all of it is, with the same event ids. A file is known by
+    its content; a pipe is for one run only: if that fails, it tells the line for --from-line.
 
     Example: echo '{"applicationId": 1, "integrationId": "cart-17", "coupon": "TEN"}' |
     session-processor produce -
     """
     settings = settings_from(ctx)
-    with opened(file) as source, progress_bar(as_json=as_json) as bar:
-        bad = _check(source, bar, as_json=as_json)
+    with opened(file, again=again) as source, progress_bar(as_json=as_json) as bar:
+        bad = check(source, bar, as_json=as_json)
         if not bad or skip_bad:
             sent = _send(source, settings, partitioner, bar, from_line=from_line, again=again)
         else:
@@ -105,24 +104,6 @@ class Sent(NamedTuple):
 
     updates: int
     before: int
-
-
-def _check(source: Source, bar: Progress, *, as_json: bool) -> int:
-    """Tell of all bad lines, and return how many there are."""
-    task = bar.add_task("checking, bytes", total=source.size)
-    bad = 0
-    for line in source.lines():
-        bar.update(task, completed=line.end)
-        if isinstance(line.update, str):
-            bad += 1
-            if as_json:
-                print_json({"line": line.number, "wrong": line.update})
-            elif bad <= _TOLD:
-                note(f"line {line.number}: {printable(line.update)}")
-    bar.update(task, completed=source.size)
-    if bad > _TOLD:
-        note(f"and {bad - _TOLD:,} more", as_json=as_json)
-    return bad
 
 
 def _bad_lines(bad: int, lines: int, *, skipped: bool) -> InputError:
@@ -153,6 +134,8 @@ def _send(
     with answering(), closing(UpdateSender(target, source.name, partitioner)) as sender:
         try:
             position = before = sender.open()
+            if not sender.begun and not again:
+                position = before = _sent_beginning(source, target, partitioner)
             if again and before:
                 # First back to the start, so that from then on the position only grows.
                 sender.send((), before, 0)
@@ -170,6 +153,18 @@ def _send(
             err().print(f"sent up to line {position:,}")
             raise
     return Sent(updates, before)
+
+
+def _sent_beginning(source: Source, target: "Cluster", partitioner: Partitioner) -> int:
+    """Return how far a file was sent that this one continues; it is then sent by nobody else."""
+    from processor.kafka.senders import UpdateSender, sent_sources
+
+    for name in source.beginnings(sent_sources(target)):
+        with closing(UpdateSender(target, name, partitioner)) as former:
+            sent = former.open()
+        if sent:
+            return sent
+    return 0
 
 
 def _refuse_change(source: Source, content: str) -> None:

@@ -103,11 +103,18 @@ def test_a_file_is_sent_once_unless_asked_again(deployment: Deployment, tmp_path
         produce(deployment, str(file), "--again", "--from-line", "11999", "--json").stdout
     )
     assert again["sent"] == 2
-    assert [update["eventId"] for _, update in sent(deployment)] == [
-        *map(str, range(12_000)),
-        "11998",
-        "11999",
-    ]
+    # Lines that are appended are sent alone; the content of other files decides, not their name.
+    with file.open("a") as more:
+        more.write(_LEAST % 12_000 + '{"applicationId": 1, "integrationId": "a"}')
+    longer = json.loads(produce(deployment, str(file), "--json").stdout)
+    assert (longer["sent"], longer["sentBefore"]) == (2, 12_002)
+    with file.open("a") as more:
+        more.write("\n" + _LEAST % 12_001)
+    longest = json.loads(produce(deployment, str(file), "--json").stdout)
+    assert (longest["sent"], longest["sentBefore"]) == (1, 12_004)
+    ids = [update["eventId"] for _, update in sent(deployment)]
+    made = ids[-2]
+    assert ids == [*map(str, range(12_000)), "11998", "11999", "12000", made, "12001"]
 
 
 def test_the_same_lines_piped_twice_are_sent_twice(deployment: Deployment) -> None:

@@ -27,11 +27,16 @@ PURE = {
     "typing",
     "typing_extensions",
 }
-# A registry's client is a part of Kafka's; the local stack asks the servers that it starts whether
-# they are up; the reader stands alone, for
+# The settings ask librdkafka which properties it knows; a registry's client is a part of Kafka's;
+# the local stack asks the servers that it starts whether they are up; the reader stands alone, for
 # others to take; the demo's producer writes also what no codec of ours would.
 HOMES = {
-    "confluent_kafka": ("processor.kafka", "processor.registry", "processor.local"),
+    "confluent_kafka": (
+        "processor.config.librdkafka",
+        "processor.kafka",
+        "processor.registry",
+        "processor.local",
+    ),
     "redis": ("processor.redis", "processor.local", "processor.reader"),
     "fastavro": ("processor.avro", "processor.reader", "processor.demo"),
     "typer": ("processor.cli",),

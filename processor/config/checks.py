@@ -9,13 +9,29 @@ from processor.config.durations import duration_ms
 from processor.redis.address import parsed
 
 _SECOND_MS: Final = 1_000
+_LAST_PORT: Final = 65_535
+_PROTOCOLS: Final = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"}
+"""What librdkafka takes before an address, where security.protocol says the same."""
+_SERVER: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def servers(value: str) -> str:
-    """Refuse an empty address."""
-    if not value or not all(part.strip() for part in value.split(",")):
-        raise ValueError("a server's address is empty")
+    """Refuse an address that is not HOST:PORT, or empty."""
+    for part in value.split(","):
+        address = part.strip()
+        scheme, separator, rest = address.rpartition("://")
+        if not rest:
+            raise ValueError("a server's address is empty")
+        if separator and scheme.lower() not in _PROTOCOLS:
+            raise ValueError(f"write HOST:PORT without {scheme}://, as broker-1:9092")
+        if not _SERVER.fullmatch(rest):
+            raise ValueError(
+                "a server's address is not HOST:PORT, as broker-1:9092; several have commas between"
+            )
+        port = rest.rpartition(":")[2]
+        if port.isdecimal() and not 0 < int(port) <= _LAST_PORT:
+            raise ValueError(f"a port is from 1 to {_LAST_PORT}")
     return value
 
 

@@ -42,12 +42,18 @@ CLASSIC_ONLY: Final = (
 )
 """Properties that must not be given with the group protocol `consumer` (KIP-848)."""
 
-_SECRET = re.compile(r"password|secret|credential|token|key\.pem|oauthbearer\.config|private")
+
+_SECRET = re.compile(
+    r"password|passphrase|secret|credential|token|pem|private|jaas|user.?info|auth|kinit|assertion"
+    r"|oauthbearer\.(config|extensions)",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(r"://[^/@]*:.*@|password=|secret=|token=", re.IGNORECASE)
 
 
-def is_secret(name: str) -> bool:
-    """Whether the value of the librdkafka property must not be shown."""
-    return _SECRET.search(name) is not None
+def is_secret(name: str, value: object = "") -> bool:
+    """Whether a property's value must not be shown: it may hold a secret, by its name or itself."""
+    return _SECRET.search(name) is not None or _SECRET_VALUE.search(str(value)) is not None
 
 
 def parsed(given: object) -> object:
@@ -55,23 +61,51 @@ def parsed(given: object) -> object:
 
     Raises ValueError; its message never holds the text, which may carry a secret.
     """
-    if not isinstance(given, str):
-        return given
-    try:
-        return json.loads(given)
-    except ValueError as error:
-        where = getattr(error, "pos", 0) + 1
-        raise ValueError(f"it is not JSON (at character {where})") from None
+    if isinstance(given, str):
+        try:
+            given = json.loads(given, object_pairs_hook=_once)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"it is not JSON (at character {error.pos + 1})") from None
+        except RecursionError:
+            raise ValueError("it is not JSON (it is nested too deep)") from None
+    if isinstance(given, dict):
+        for name, value in given.items():
+            _require_plain(name, value)
+    return given
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it has a name twice")
+    return found
+
+
+def _require_plain(name: str, value: object) -> None:
+    """Refuse a value that is no text, number or truth; an object is a name without its quotes."""
+    if isinstance(value, dict):
+        while isinstance(value, dict) and value:
+            inner, value = next(iter(value.items()))
+            name = f"{name}.{inner}"
+        raise ValueError(f'{name} is one name: write it in quotes, "{name}"')  # noqa: TRY004  a user's
+    if not isinstance(value, str | bool | int | float):
+        raise ValueError(f"{name} is neither a text nor a number nor true or false")  # noqa: TRY004
 
 
 def allowed(properties: dict[str, Property]) -> dict[str, Property]:
-    """Refuse properties that the processor sets itself, or that contradict each other."""
+    """Refuse properties that the processor sets itself, that contradict each other, or are none."""
     owned = [f"{name} ({OWNED[name]})" for name in properties if name in OWNED]
     if owned:
         raise ValueError("the processor sets this itself: " + "; ".join(owned))
     classic = [name for name in CLASSIC_ONLY if name in properties]
     if classic and properties.get("group.protocol") == "consumer":
         raise ValueError(f"{', '.join(classic)}: not to be given with group.protocol=consumer")
+    if properties:
+        from processor.config.librdkafka import refusal  # it takes a while to import
+    for name, value in texts(properties).items():
+        refused = refusal(name, value, secret=is_secret(name, value))
+        if refused:
+            raise ValueError(refused)
     return properties
 
 

@@ -42,7 +42,7 @@ def _masked(field: str, value: Any) -> str:
     if isinstance(value, SecretStr):
         return MASK
     if field == "kafka":
-        shown = {name: MASK if is_secret(name) else each for name, each in value.items()}
+        shown = {name: MASK if is_secret(name, each) else each for name, each in value.items()}
         return json.dumps(shown)
     if field == "redis_url":
         # Up to the last @, since a password may hold one that was not escaped.

@@ -7,7 +7,6 @@ Every refusal is a ConfigError that names the setting, where it was given and wh
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import EnvSettingsSource
 
+from processor.config.files import content, document
 from processor.config.settings import (
     ENV_PREFIX,
     Settings,
@@ -39,6 +39,11 @@ _OF_A_SERVICE = re.compile(
     r"PROCESSOR(_[A-Z0-9_]+)?_"
     r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
+_OF_WINDOWS: Final = frozenset(
+    f"{ENV_PREFIX}{name}"
+    for name in ("ARCHITECTURE", "ARCHITEW6432", "IDENTIFIER", "LEVEL", "REVISION")
+)
+"""What Windows says of the machine, to whatever runs there or is started from there."""
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 
@@ -52,7 +57,11 @@ class LoadedSettings(NamedTuple):
 
 def load(flags: Mapping[str, str] | None = None, file: Path | None = None) -> LoadedSettings:
     """Gather the settings, or raise ConfigError; `flags` are by field name, `file` is --config."""
-    variables = {name: text for name, text in os.environ.items() if name.startswith(ENV_PREFIX)}
+    variables = {
+        name: text
+        for name, text in os.environ.items()
+        if name.startswith(ENV_PREFIX) and name not in _OF_WINDOWS
+    }
     ignored = tuple(sorted(name for name, value in variables.items() if _injected(name, value)))
     _refuse_unknown_variables(name for name in variables if name not in ignored)
     environment = _from_environment({name.removeprefix(ENV_PREFIX).lower() for name in ignored})
@@ -90,9 +99,31 @@ Layer = list[tuple[str, Any, str]]
 
 def _from_environment(ignored: set[str]) -> Layer:
     given = EnvSettingsSource(Settings)()
-    return [
+    layer = [
         (field, value, "the environment") for field, value in given.items() if field not in ignored
     ]
+    for field, value, _ in layer:
+        _refuse_what_a_file_added(field, str(value))
+    return layer
+
+
+def _refuse_what_a_file_added(field: str, value: str) -> None:
+    """Refuse quotes and the ends of lines that are no part of a value.
+
+    `docker run --env-file` leaves them on it. A secret that has them may come from a file.
+    """
+    name = env_name(field)
+    bare = value.strip()
+    quoted = len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'"
+    if not quoted and not value.endswith("\r"):
+        return
+    wrong = "stands in quotes" if quoted else "ends with a carriage return"
+    plain = "…" if is_secret(field) else bare.strip("\"'")
+    raise ConfigError(
+        f"{name} (from the environment): the value {wrong}, which an --env-file does not take away",
+        hint=f"write {name}={plain} without; if it is part of the value, name a file that holds "
+        f"it by {file_variable(field)}",
+    )
 
 
 def _from_named_files(given: set[str]) -> Layer:
@@ -109,49 +140,40 @@ def _from_named_files(given: set[str]) -> Layer:
                 "value",
                 hint=f"remove one; {_hint(field)}",
             )
-        layer.append((field, _content(path, variable), f"the file {path}, by {variable}"))
+        layer.append((field, content(path, variable), f"the file {path}, by {variable}"))
     return layer
-
-
-def _content(path: str, variable: str) -> str:
-    """Return what a file holds, without the newlines that editors put at the end."""
-    try:
-        text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ConfigError(
-            f"{path}, which {variable} names, is not a text in UTF-8", hint="mend the file"
-        ) from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"{path}, which {variable} names, cannot be read: {why}",
-            hint="name a file that this process may read",
-        ) from None
-    if not text:
-        raise ConfigError(
-            f"{path}, which {variable} names, is empty",
-            hint=f"put the value into the file, or unset {variable}",
-        )
-    return text
 
 
 def _from_file(path: Path | None) -> Layer:
     if path is None:
         return []
-    try:
-        given = TomlConfigSettingsSource(Settings, toml_file=path)()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}", hint="mend the file") from None
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read: {error.strerror}", hint="name a readable file with --config"
-        ) from None
-    for key in given:
+    given = document(path)
+    for key, value in given.items():
         if key not in Settings.model_fields:
-            raise ConfigError(
-                f"unknown setting {key} in {path}", hint=_nearest(key, Settings.model_fields)
-            )
+            raise _unknown(key, value, path)
+        for inner in value if isinstance(value, Mapping) else ():
+            if inner in Settings.model_fields:
+                raise ConfigError(
+                    f"the setting {inner} stands in the table {key} of {path}",
+                    hint=f"write it above the line [{key}]",
+                )
     return [(field, value, f"the file {path}") for field, value in given.items()]
+
+
+def _unknown(key: str, value: object, path: Path) -> ConfigError:
+    """Return the error of a key that is no setting: its name may have dots, or be a table's."""
+    name = key
+    while isinstance(value, Mapping) and value:
+        inner, value = next(iter(value.items()))
+        if inner in Settings.model_fields:
+            return ConfigError(
+                f"unknown table {name} in {path}", hint=f"write {inner} at the top, in no table"
+            )
+        name = f"{name}.{inner}"
+    plain = name.lower().removeprefix(ENV_PREFIX.lower()).replace(".", "_")
+    return ConfigError(
+        f"unknown setting {name} in {path}", hint=_nearest(plain, Settings.model_fields)
+    )
 
 
 def _chosen_file(given: Path | None) -> Path | None:
@@ -235,7 +257,8 @@ def _wrong(
     given = values.get(fields[0])
     # What stands in a file of its own was put there to be told to nobody.
     secret = is_secret(fields[0]) or file_variable(fields[0]) in origins.get(fields[0], "")
-    if detail["type"] == "contradiction" or secret or not isinstance(given, str | int | float):
+    shown = isinstance(given, str | int | float) and "@" not in str(given)  # it may be a password's
+    if detail["type"] == "contradiction" or secret or not shown:
         return wrong
     return f"{wrong} (it is {str(given)!r})"
 

@@ -89,6 +89,18 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("max_consecutive_dead_letters", "0", "greater than or equal to 1"),
         ("cache_bytes", "1", "greater than or equal to 1048576"),
         ("bootstrap_servers", "a:1,,b:2", "a server's address is empty"),
+        ("bootstrap_servers", "http://a:1", "write HOST:PORT without http://, as broker-1:9092"),
+        ("bootstrap_servers", "a:1,https://b:2", "write HOST:PORT without https://"),
+        ("bootstrap_servers", "kafka://a", "write HOST:PORT without kafka://"),
+        ("bootstrap_servers", "http://", "a server's address is empty"),
+        ("bootstrap_servers", "PLAINTEXT://http://a:1", "without PLAINTEXT://http://"),
+        ("bootstrap_servers", "a:1;b:2", "several have commas between"),
+        ("bootstrap_servers", "a:1 b:2", "several have commas between"),
+        ("bootstrap_servers", "a:1/", "not HOST:PORT"),
+        ("bootstrap_servers", "a:", "not HOST:PORT"),
+        ("bootstrap_servers", "::1:9092", "not HOST:PORT"),
+        ("bootstrap_servers", "['a:1']", "not HOST:PORT"),
+        ("bootstrap_servers", "a:70000", "a port is from 1 to 65535"),
         ("redis_url", "http://redis", "does not begin with redis://"),
         ("redis_prefix", "a{b}", "braces"),
         ("updates_topic", "a b", "a topic's name has"),
@@ -102,6 +114,11 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("log_format", "xml", "'auto', 'human' or 'json'"),
         ("kafka", "{oops", "it is not JSON (at character 2)"),
         ("kafka", "[1]", "valid dictionary"),
+        ("kafka", "[" * 100_000, "nested too deep"),
+        ("kafka", '{"linger.ms": 1, "linger.ms": 2}', "it has a name twice"),
+        ("kafka", '{"debug": ["broker"]}', "debug is neither a text nor a number"),
+        ("kafka", '{"debug": null}', "debug is neither a text nor a number"),
+        ("kafka", '{"security": {"protocol": "ssl"}}', 'write it in quotes, "security.protocol"'),
     ],
 )
 def test_a_refusal_names_the_setting_its_origin_the_fault_and_the_remedy(
@@ -166,6 +183,135 @@ def test_a_property_that_the_processor_owns_is_refused_with_the_reason(name: str
     message = refused({"kafka": json.dumps({name: "x"})}).message
     assert message.startswith("PROCESSOR_KAFKA (from the flag --kafka): ")
     assert f"{name} (" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("sasl.jaas.config", "planted", "no property of librdkafka: give sasl.username, and"),
+        ("basic.auth.user.info", "u:planted", "give PROCESSOR_SCHEMA_REGISTRY_USER"),
+        ("SASL.PASSWORD", "planted", "SASL.PASSWORD is no property of librdkafka: write sasl.pass"),
+        ("sasl_password", "planted", "write sasl.password"),
+        ("Ssl.Key.Password ", "planted", "write ssl.key.password"),
+        ("sasl.pasword", "planted", "sasl.pasword is no property of librdkafka"),
+        ("ssl.truststore.password", "planted", "give ssl.ca.location"),
+        ("fetch.max.wait.ms", 100, "give fetch.wait.max.ms"),
+        ("", "planted", "is no property of librdkafka"),
+        ("sasl.password\0", "planted", "is no property of librdkafka"),
+        ("error_cb", "planted", "error_cb is for programs"),
+        ("on_commit", "planted", "on_commit is for programs"),
+        ("sasl.oauthbearer.method", "planted", "has a value that librdkafka does not take"),
+        ("linger.ms", "soon", "linger.ms: Invalid value for configuration property"),
+        ("fetch.max.bytes", -1, "outside allowed range"),
+        ("client.rack", "://u:planted@h", None),
+    ],
+)
+def test_a_property_that_librdkafka_does_not_take_is_refused_at_once(
+    name: str, value: object, told: str | None
+) -> None:
+    given = {"kafka": json.dumps({name: value})}
+    if told is None:
+        assert "planted" not in str(effective(load(given)))
+        return
+    error = refused(given)
+    assert told in error.message
+    assert "planted" not in error.message + error.hint
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sasl.password", "ssl.key.password", "ssl.key.pem", "ssl.certificate.pem"),
+        *("ssl.keystore.password", "sasl.oauthbearer.config", "sasl.oauthbearer.client.secret"),
+        *("sasl.oauthbearer.extensions", "sasl.kerberos.kinit.cmd"),
+        *("sasl.oauthbearer.assertion.private.key.passphrase", "sasl.oauthbearer.scope=token="),
+    ],
+)
+def test_no_value_is_shown_that_may_hold_a_secret(name: str) -> None:
+    name, _, value = name.partition("=")
+    loaded = load({"kafka": json.dumps({name: f"{value}planted", "client.id": "shown"})})
+    (row,) = [each for each in effective(loaded) if each.name == "PROCESSOR_KAFKA"]
+    assert json.loads(row.value) == {name: "***", "client.id": "shown"}
+
+
+@pytest.mark.parametrize(
+    "servers", ["a", "a:9092", "a_b.c-d:1, 10.0.0.1:2", "[::1]:9092", "SASL_SSL://a:1,ssl://b"]
+)
+def test_servers_are_hosts_with_ports(servers: str) -> None:
+    assert load({"bootstrap_servers": servers}).settings.bootstrap_servers == servers
+
+
+def test_a_password_before_a_server_is_not_repeated() -> None:
+    error = refused({"bootstrap_servers": "https://u:planted@a:1"})
+    assert "write HOST:PORT without https://" in error.message
+    assert "planted" not in error.message + error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "hint"),
+    [
+        ('kafka.security.protocol = "ssl"', 'write it in quotes, "security.protocol"', ""),
+        ('[kafka]\nssl.key.password = "planted"', '"ssl.key.password"', ""),
+        ('[kafka.sasl]\npassword = "planted"', '"sasl.password"', ""),
+        ('redis.url = "redis://:planted@r"', "unknown setting redis.url", "redis_url?"),
+        ('[redis]\nurl = "redis://:planted@r"', "unknown setting redis.url", "redis_url?"),
+        ('schema.registry.url = "http://r"', "unknown setting schema.reg", "schema_registry_url?"),
+        ('PROCESSOR_GROUP_ID = "g"', "unknown setting PROCESSOR_GROUP_ID", "group_id?"),
+        ('[settings]\ngroup_id = "g"', "unknown table settings", "write group_id at the top"),
+        ('[tool.processor]\ngroup_id = "g"', "unknown table tool.pro", "write group_id at the top"),
+        ('[kafka]\n"linger.ms" = 5\ngroup_id = "g"', "stands in the table kafka", "[kafka]"),
+        ('\ufeffgroup_id = "g"', "begins with a byte order mark", "save it as UTF-8 without"),
+    ],
+)
+def test_a_toml_file_is_told_what_to_write(tmp_path: Path, text: str, told: str, hint: str) -> None:
+    file = tmp_path / "some.toml"
+    file.write_text(text)
+    error = refused(file=file)
+    assert told in error.message
+    assert hint in error.hint
+    assert "planted" not in error.message + error.hint
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("group_id", '"checkout"', "write PROCESSOR_GROUP_ID=checkout without"),
+        ("group_id", "'checkout'", "write PROCESSOR_GROUP_ID=checkout without"),
+        ("group_id", "checkout\r", "write PROCESSOR_GROUP_ID=checkout without"),
+        ("http_port", '"9464"', "write PROCESSOR_HTTP_PORT=9464 without"),
+        ("bootstrap_servers", '"a:1,b:2" ', "write PROCESSOR_BOOTSTRAP_SERVERS=a:1,b:2 without"),
+        ("kafka", '\'{"sasl.password": "planted"}\'', "write PROCESSOR_KAFKA=… without"),
+        ("redis_url", '"redis://:planted@r"', "write PROCESSOR_REDIS_URL=… without"),
+        ("kafka_sasl_password", '"planted"', "by PROCESSOR_KAFKA_SASL_PASSWORD_FILE"),
+    ],
+)
+def test_quotes_and_line_ends_of_a_file_of_variables_are_refused(
+    monkeypatch: pytest.MonkeyPatch, field: str, value: str, hint: str
+) -> None:
+    monkeypatch.setenv(f"PROCESSOR_{field.upper()}", value)
+    error = refused()
+    assert error.message.startswith(f"PROCESSOR_{field.upper()} (from the environment): ")
+    assert "--env-file" in error.message
+    assert hint in error.hint
+    assert "planted" not in error.message + error.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ARCHITECTURE", "AMD64"),
+        ("ARCHITEW6432", "AMD64"),
+        ("IDENTIFIER", "Intel64 Family 6 Model 158 Stepping 10, GenuineIntel"),
+        ("LEVEL", "6"),
+        ("REVISION", "9e0a"),
+    ],
+)
+def test_what_windows_says_of_the_machine_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"PROCESSOR_{name}", value)
+    loaded = load()
+    assert (loaded.origins, loaded.ignored) == ({}, ())
 
 
 def test_the_new_group_protocol_is_allowed_without_the_properties_of_the_old() -> None:

@@ -93,7 +93,15 @@ def test_an_empty_variable_names_no_file(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(None, "cannot be read: No such file"), (b"\n", "is empty"), (b"\xff\xfe", "not a text")],
+    [
+        (None, "cannot be read: No such file"),
+        (b"\n", "is empty"),
+        (b"\xff\xfe", "not a text"),
+        (b"\xef\xbb\xbfredis://r\n", "begins with a byte order mark"),
+        (b"\xef\xbb\xbf", "begins with a byte order mark"),
+        ("redis://r".encode("utf-16"), "not a text"),
+        ("redis://r".encode("utf-16-le"), "holds NUL characters"),
+    ],
 )
 def test_a_file_that_gives_no_value_is_named(
     content: bytes | None, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from itertools import chain
@@ -58,12 +60,24 @@ def test_the_latest_and_every_snapshot(published: Published, tmp_path: Path) -> 
         assert places == sorted(set(places))
 
 
-def test_uncompressed_it_says_the_same(published: Published, tmp_path: Path) -> None:
-    for name in ("deflate", "none"):
-        done = published.deployment.command(
-            "sessions", "export", str(tmp_path / name), "--compression", name
+def test_uncompressed_and_on_standard_output_it_says_the_same(
+    published: Published, tmp_path: Path
+) -> None:
+    done = published.deployment.command(
+        "sessions", "export", str(tmp_path / "deflate"), "--compression", "deflate"
+    )
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "none").open("wb") as output:
+        piped = subprocess.run(
+            [sys.executable, "-m", "processor", "sessions", "export", "-", "--compression=none"],
+            env=published.deployment.environment,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
         )
-        assert done.returncode == 0, done.stderr
+    assert "sessions" in piped.stderr
+    assert not Path("-").exists()
     assert read(tmp_path / "deflate") == read(tmp_path / "none")
     assert (tmp_path / "deflate").stat().st_size < (tmp_path / "none").stat().st_size
 

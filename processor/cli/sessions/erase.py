@@ -18,6 +18,7 @@ from processor.cli.sessions import erase_options
 from processor.config import Settings
 from processor.errors import InputError, KeptWithoutEnd
 from processor.ports.clock import SYSTEM_CLOCK
+from processor.telemetry.visible import printable
 
 if TYPE_CHECKING:
     from processor.erasure.erasure import Erasure, Plan
@@ -145,7 +146,7 @@ def _tell_plan(plan: "Plan", *, as_json: bool) -> None:
     if not as_json:
         emit((_row(each._asdict()) for each in plan.report.places), as_json=False)
     for each in erase_options.told(plan.discovered.unknown):
-        note(f"no session, claim or waiting update is known of: {each}", as_json=as_json)
+        note(f"no session, claim or waiting update is known of: {printable(each)}", as_json=as_json)
 
 
 def _tell_kept(kept: Sequence[str], *, as_json: bool) -> None:

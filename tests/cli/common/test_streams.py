@@ -11,9 +11,10 @@ from contextlib import suppress
 
 import pytest
 
+from processor.cli.common.new_file import new_file_or_output
 from processor.cli.common.output import emit, emit_one, print_json
 from processor.cli.common.streams import ReaderGone, StandardOutput, text_on
-from processor.errors import OutputError
+from processor.errors import InputError, OutputError
 
 NAMES = ["grüße", "→", "日本", "a\ud800b", "🍵", "\udcff"]
 COMMAND = shlex.join([sys.executable, "-m", "processor"])
@@ -63,6 +64,20 @@ def test_what_cannot_be_written_is_told_once(
         with pytest.raises(expected):
             emit_one({"a": 1}, as_json=form == "json")
         emit_one({"a": 1}, as_json=form == "json")  # and at the exit nothing is left to fail
+
+
+def test_a_file_of_bytes_is_not_written_to_a_terminal(
+    ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = StandardOutput(ends[1], "wb", closefd=False)
+    with text_on(raw) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with new_file_or_output("-") as file:
+            file.write(b"\0\xff")
+        assert os.read(ends[0], 9) == b"\0\xff"
+        monkeypatch.setattr(raw, "isatty", lambda: True)
+        with pytest.raises(InputError, match="is a terminal"), new_file_or_output("-"):
+            pass
 
 
 @pytest.mark.parametrize(

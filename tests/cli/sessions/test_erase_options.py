@@ -83,6 +83,8 @@ def test_a_report_is_its_owners_alone_and_replaces_no_other(tmp_path: Path) -> N
     assert [*tmp_path.iterdir()] == [path]
     with pytest.raises(NotFound):
         read_report(tmp_path / "none")
+    with pytest.raises(InputError, match="cannot go to standard output"):
+        new_report(Path("-"), REPORT)
     with pytest.raises(InputError, match="cannot be written"):
         new_report(tmp_path / "none" / "report.json", REPORT)
 

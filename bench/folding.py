@@ -11,6 +11,13 @@ from processor.demo.traffic import DemoUpdate
 
 SAMPLE_S = 0.2
 PATIENCE_S = 900.0
+_SLOWEST = 1_000
+"""Records a second, below which a process of many is taken to stand still."""
+
+
+def patience(records: int) -> float:
+    """Return the seconds after which so many should have been dealt with."""
+    return max(PATIENCE_S, records / _SLOWEST)
 
 
 def filled(place: Place, size: Size, advance: Advance) -> None:
@@ -33,7 +40,7 @@ def folded(place: Place, count: int, advance: Advance) -> list[Sample]:
     samples: list[Sample] = []
     place.create_topics()
     with Service(place, "--until-end") as running:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience(count)
         while running.running():
             running.check(deadline)
             sample = running.sample()

@@ -59,9 +59,9 @@ def retention(place: Place, size: Size, advance: Advance) -> Figures:
             made = _generation(range((number - 1) * each, number * each))
             fill(place, made, lambda done: advance("filling", done, each))
             folded(place, each, advance)
-            sessions, sessions_mb = _held(client, place, "sessions")
-            claims, claims_mb = _held(client, place, "holders")
-            seconds = _ended(retaining, lambda: _held(client, place, "sessions")[0] == 0)
+            sessions, sessions_mb = held(client, place, "sessions")
+            claims, claims_mb = held(client, place, "holders")
+            seconds = _ended(retaining, lambda: held(client, place, "sessions")[0] == 0)
             figures |= {
                 f"sessions.generation_{number}": sessions,
                 f"redis_sessions_mb.generation_{number}": sessions_mb,
@@ -106,7 +106,7 @@ def _carts() -> Iterator[bytes]:
             yield update.value or b""
 
 
-def _held(client: redis.Redis, place: Place, kind: str) -> tuple[int, float]:
+def held(client: redis.Redis, place: Place, kind: str) -> tuple[int, float]:
     """Return the entries of Redis' hashes of sessions or of claims, and their MB."""
     fields, size = 0, 0
     for key in client.scan_iter(f"*{place.settings.redis_prefix}:*:{kind}:*", count=1_000):

@@ -20,6 +20,7 @@ from processor.core.fold import fold
 from processor.core.outcome import Rejected
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
+from processor.formats.updates import Updates
 from processor.stages.batch import Decoded
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
@@ -48,8 +49,19 @@ def decode_and_fold(
     session_of: Callable[[bytes], Session] = SNAPSHOTS.read,
 ) -> tuple[Decode, Fold]:
     """Return the two stages as the service has them."""
-    decode = Decode(UpdateCodec(SCHEMAS.updates, ids), COMMANDS, compiled)
-    fold = Fold(
+    decode = Decode(Updates(UpdateCodec(SCHEMAS.updates, ids), {"avro"}), COMMANDS, compiled)
+    return decode, fold_with(decode, max_snapshot, limit=limit, session_of=session_of)
+
+
+def fold_with(
+    decode: Decode,
+    max_snapshot: int = 900_000,
+    *,
+    limit: int = FOLD_LIMIT,
+    session_of: Callable[[bytes], Session] = SNAPSHOTS.read,
+) -> Fold:
+    """Return the stage behind decode."""
+    return Fold(
         update_of=decode.update,
         session_of=session_of,
         encode=Encode(SNAPSHOTS),
@@ -57,7 +69,6 @@ def decode_and_fold(
         max_snapshot=max_snapshot,
         limit=limit,
     )
-    return decode, fold
 
 
 def first_snapshot(update: Decoded) -> bytes:

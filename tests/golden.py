@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import fastavro
+import golden_formats
 from oracle import (
     COMMAND,
     COMMAND_FRAME,
@@ -518,6 +519,7 @@ def texts() -> dict[str, str]:
         "vectors.json": f"[\n{lines}\n]\n",
         "schemas.json": json.dumps(schemas(), indent=2) + "\n",
         "framings.json": json.dumps(framings(), indent=2) + "\n",
+        "formats.json": golden_formats.text(),
     }
 
 

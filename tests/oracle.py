@@ -9,7 +9,7 @@ import io
 import json
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import fastavro
 from fastavro.schema import fingerprint, to_parsing_canonical_form
+from oracle_formats import Undecodable, update_of
 from oracle_frames import other_frames
 from oracle_json import is_json
 
@@ -42,6 +43,17 @@ COMMAND_LISTS: Final = ("forget", "release")
 Document = dict[str, Any]
 First = Callable[[str, bytes, int], bool]
 """Whether a session is the first of a profile that it names at an input offset."""
+
+
+class Formats(NamedTuple):
+    """Which formats updates are read in."""
+
+    names: Collection[str] = ("avro",)
+    kinds: Mapping[bytes, str] = {}
+    """Kinds of a registry's schemas, by the framing that names them."""
+
+
+AVRO: Final = Formats()
 
 
 class Entry(NamedTuple):
@@ -155,6 +167,15 @@ def decode_update(value: bytes | None) -> Document:
     if len(stream.getvalue()) != stream.tell() or not isinstance(update, dict):
         raise Rejection("undecodable")
     return update
+
+
+def read_update(entry: Entry, formats: Formats) -> tuple[Document, bool]:
+    """Return a record's update, in any of the formats, and whether its event contradicts it."""
+    try:
+        found = update_of(entry.value or b"", entry.headers, READER, *formats)
+    except Undecodable:
+        raise Rejection("undecodable") from None
+    return (decode_update(entry.value), False) if found is None else found
 
 
 def is_command(entry: Entry) -> bool:
@@ -327,6 +348,7 @@ def expected(
     firsts: Mapping[str, bytes] | First | None,
     limit: int = SNAPSHOT_LIMIT,
     before: Expected | None = None,
+    formats: Formats = AVRO,
 ) -> Expected:
     """Return what one partition's log comes to, given the key of each profile's first session.
 
@@ -340,10 +362,12 @@ def expected(
             if is_command(entry):
                 _obey(result, entry, decode_command(entry.value or b""))
                 continue
-            update = decode_update(entry.value)
+            update, contradicted = read_update(entry, formats)
             key = f"{update['applicationId']}:{update['integrationId']}".encode()
             if entry.key != key:
                 raise Rejection("key-mismatch")  # noqa: TRY301
+            if contradicted:
+                raise Rejection("invalid-value")  # noqa: TRY301
             check(update)
             after = _decide(result, key, update, entry.offset, first)
             if after is None:

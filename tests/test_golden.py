@@ -12,6 +12,7 @@ from processor.avro.compiled import Compiled
 from processor.avro.schemas import Schema, load_schemas
 from processor.core.outcome import ENDED, PASSED_OVER, Reason
 from processor.core.update import SessionUpdate
+from processor.formats.updates import Updates
 from processor.ports.log import Record
 from processor.ports.registry import SchemaId
 from processor.stages.decode import Decode
@@ -83,7 +84,7 @@ def test_an_update_reads_alike_in_each_framing(
         def schema(self, schema_id: SchemaId) -> Schema | None:
             return known.reader if str(schema_id) == str(named) else None
 
-    decode = Decode(UpdateCodec(known, Registered()), COMMANDS, compiled)
+    decode = Decode(Updates(UpdateCodec(known, Registered()), {"avro"}), COMMANDS, compiled)
     headers = [(name, bytes.fromhex(held)) for name, held in case["headers"].items()]
     record = Record(0, 0, 0, b"1:cart-17", bytes.fromhex(case["value"]), headers)
     plain = record._replace(value=bytes.fromhex(case["singleObject"]), headers=())

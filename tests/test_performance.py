@@ -131,9 +131,12 @@ def test_percentiles_of_nothing_are_not_measured() -> None:
 
 
 def test_the_quick_updates_are_valid_and_distinct() -> None:
-    decode = Decode(UpdateCodec(load_schemas().updates), CommandCodec(load_schemas().commands))
     from processor.core.update import SessionUpdate
+    from processor.formats.updates import Updates
     from processor.ports.log import Record
+
+    known = load_schemas()
+    decode = Decode(Updates(UpdateCodec(known.updates)), CommandCodec(known.commands))
 
     found = []
     for offset, update in enumerate(stamped(range(5, 8), 0x1001)):

@@ -30,6 +30,7 @@ from processor.core.command import SessionCommand
 from processor.core.session import Session, in_schema
 from processor.core.update import SessionUpdate
 from processor.errors import FailClosed
+from processor.ports.registry import SchemaId
 
 UPDATE_FIELDS: Final = tuple(in_schema(name) for name in SessionUpdate._fields if name != "offset")
 """The record's fields in the order of `SessionUpdate`, whose last one is no field."""
@@ -175,6 +176,10 @@ class UpdateCodec(_Codec):
         Raises DecodeError and nothing else, whatever the bytes; what `ids` raises passes through.
         """
         return SessionUpdate._make((*_update_values(self._record(value)), offset))
+
+    def names_json(self, schema_id: SchemaId) -> bool:
+        """Whether the registry has a JSON Schema under the id; what `ids` raises passes through."""
+        return self._framing.names_json(schema_id)
 
     def write(self, update: SessionUpdate) -> bytes:
         """Return the update's bytes, framing included; its offset is not among them."""

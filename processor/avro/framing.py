@@ -34,15 +34,20 @@ class UnknownSchemaError(DecodeError):
     """The bytes name a schema that is not known here."""
 
 
+class JsonSchemaError(DecodeError):
+    """The bytes name a JSON Schema: what they hold is not Avro."""
+
+
 class SchemaIds(Protocol):
     """A registry's schemas."""
 
     def schema(self, schema_id: SchemaId) -> Schema | None:
         """Return the schema under this id, None when the registry answered that it has none.
 
-        Raises DecodeError for one that is no Avro schema that can be read safely, and
-        RegistryUnavailable while there is no answer: nothing can be said of the value then. A
-        caller asks for the same ids again and again, so answers are to be remembered, boundedly.
+        Raises JsonSchemaError for a JSON Schema, DecodeError for one that is no Avro schema that
+        can be read safely, and RegistryUnavailable while there is no answer: nothing can be said of
+        the value then. A caller asks for the same ids again and again, so answers are to be
+        remembered, boundedly.
         """
 
 
@@ -59,6 +64,19 @@ class Framing:
     def is_known(self, value: bytes) -> bool:
         """Whether the value is in single-object encoding, of one of the schemas."""
         return value[:_SINGLE_OBJECT_LENGTH] in self._by_header
+
+    def names_json(self, schema_id: SchemaId) -> bool:
+        """Whether a registry has a JSON Schema under the id; raises what `SchemaIds` does of none.
+
+        Without a registry it is none.
+        """
+        if self._ids is None:
+            return False
+        try:
+            self._ids.schema(schema_id)
+        except DecodeError as error:
+            return isinstance(error, JsonSchemaError)
+        return False
 
     def split(self, value: bytes) -> tuple[Schema, int]:
         """Return the schema and the place where the datum begins. Raises DecodeError."""
@@ -121,6 +139,11 @@ def framed(value: bytes, headers: Headers) -> bytes:
                 raise DecodeError(f"the header {SCHEMA_ID_HEADER} holds no schema id")
             return held + value
     return value
+
+
+def names_single_object(value: bytes) -> bool:
+    """Whether a value says that it is in single-object encoding."""
+    return value.startswith(_SINGLE_OBJECT)
 
 
 def single_object(fingerprint: bytes) -> bytes:

@@ -111,6 +111,7 @@ def stream_of(coordination: Coordination, settings: Settings) -> Stream:
         ids[Topic.CLAIMS],
         coordination.partitions(Topic.UPDATES),
         framing_of(settings),
+        settings.input_formats,
     )
 
 

@@ -8,6 +8,8 @@ from processor.avro.framing import DecodeError
 from processor.avro.schemas import Known, Schema, Schemas, load_schemas
 from processor.config import Settings
 from processor.core.command import SessionCommand
+from processor.formats.names import AVRO_ALONE, split
+from processor.formats.updates import Updates
 from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.log import Record
 from processor.ports.registry import Registry
@@ -27,7 +29,7 @@ class Codecs(NamedTuple):
     known: Known
     """What is known of snapshots."""
     ids: RegisteredIds | None
-    updates: UpdateCodec
+    updates: Updates
     commands: CommandCodec
     snapshots: SnapshotCodec
     texts: dict[str, str]
@@ -58,12 +60,13 @@ class Codecs(NamedTuple):
         session = self.snapshots.read(snapshot)
         return session.input_offset, session.last_event_id
 
-    def event_id(self, value: bytes) -> str | None:
+    def event_id(self, record: Record) -> str | None:
         """Return an update's or a command's event id, None where it cannot be read."""
+        value = record.value or b""
         try:
             if self.commands.is_command(value):
                 return self.commands.read(value, 0).event_id
-            return self.updates.read(value, 0).event_id
+            return self.updates.of_any_format().read(value, record.headers, 0).update.event_id
         except DecodeError:
             return None
 
@@ -74,6 +77,8 @@ def running_codecs(
     registry: Registry | None,
     own: Own | None,
     clock: Clock,
+    *,
+    formats: str = AVRO_ALONE,
 ) -> Codecs:
     """Return the service's codecs; what they write is framed as the registry's own schema says."""
     known, header, texts = None, None, schemas.snapshots.texts()
@@ -81,7 +86,7 @@ def running_codecs(
         known, header, texts = own.schemas, own.header, texts | own.texts
     ids = None if registry is None else RegisteredIds(registry, clock, known)
     snapshots = SnapshotCodec(schemas.snapshots, ids, header)
-    updates = UpdateCodec(schemas.updates, ids)
+    updates = Updates(UpdateCodec(schemas.updates, ids), split(formats))
     commands = CommandCodec(schemas.commands)
     return Codecs(schemas.snapshots, ids, updates, commands, snapshots, texts, compiled)
 
@@ -89,7 +94,8 @@ def running_codecs(
 def codecs_of(settings: Settings) -> Codecs:
     """Return the codecs of commands; what they write is in single-object encoding."""
     schemas = load_schemas(settings.schemas_dir)
-    return running_codecs(schemas, None, registry_of(settings), None, SYSTEM_CLOCK)
+    registry, formats = registry_of(settings), settings.input_formats
+    return running_codecs(schemas, None, registry, None, SYSTEM_CLOCK, formats=formats)
 
 
 def update_header(settings: Settings) -> bytes | None:

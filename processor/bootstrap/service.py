@@ -63,7 +63,12 @@ class _Process:
             wait_for=self.wait_for,
         )
         codecs = running_codecs(
-            self._schemas, self.codec.compiled, adapters.registry, adapters.own, adapters.clock
+            self._schemas,
+            self.codec.compiled,
+            adapters.registry,
+            adapters.own,
+            adapters.clock,
+            formats=self._settings.input_formats,
         )
         service = wire(
             adapters,

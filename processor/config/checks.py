@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from processor.config.durations import duration_ms
+from processor.formats.names import AVRO_ALONE, FORMATS, joined
 from processor.redis.address import parsed
 
 _SECOND_MS: Final = 1_000
@@ -80,6 +81,25 @@ def registry(value: str | None) -> str | None:
                 "PROCESSOR_SCHEMA_REGISTRY_PASSWORD"
             )
     return ",".join(addresses)
+
+
+def input_formats(value: object) -> object:
+    """Return the formats that are named with commas between, or in a list, as one text.
+
+    Refuses what is no format, and formats without Avro.
+    """
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        return value
+    given = [part.strip().lower() for part in parts]
+    unknown = [each for each in given if each not in FORMATS]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no format; avro, json and cloudevents are")
+    if AVRO_ALONE not in given:
+        raise ValueError(
+            f"avro is not among them, and commands are Avro; write avro,{joined(given)}"
+        )
+    return joined(given)
 
 
 def duration(value: str | None) -> str | None:

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from processor.config import checks
 from processor.config import kafka as properties
+from processor.formats.names import AVRO_ALONE
 
 ENV_PREFIX: Final = "PROCESSOR_"
 _MIB: Final = 1024 * 1024
@@ -77,6 +78,10 @@ class Settings(BaseSettings):
     """the topic of profile claims (the output's name with .profile-claims)"""
     schemas_dir: Path | None = Field(default=None, examples=["/etc/session-processor/schemas"])
     """a directory with further writer schemas (*.avsc)"""
+    input_formats: Annotated[str, BeforeValidator(checks.input_formats)] = Field(
+        default=AVRO_ALONE, examples=["avro,json,cloudevents"]
+    )
+    """the formats that updates may come in: avro, and json, cloudevents where they are named too"""
     codec: Annotated[Literal["auto", "compiled", "fastavro"], _LOWER] = "auto"
     """which codec reads and writes the present schemas: auto takes the compiled one where it is
     installed"""

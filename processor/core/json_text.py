@@ -27,15 +27,15 @@ _GRAMMAR = json.JSONDecoder(
 )
 
 
-def _depth(text: str) -> int:
+def depth(text: str) -> int:
     """Return how deep brackets nest outside strings; a scalar has depth 0, `[]` depth 1."""
-    deepest = depth = 0
+    deepest = here = 0
     for token in _BRACKETS_OUTSIDE_STRINGS.finditer(text):
         if token[1]:
-            depth += 1
-            deepest = max(deepest, depth)
+            here += 1
+            deepest = max(deepest, here)
         elif token[2]:
-            depth -= 1
+            here -= 1
     return deepest
 
 
@@ -46,7 +46,7 @@ def is_json_text(text: str) -> bool:
     """
     if _SCALAR.fullmatch(text):
         return True
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    if text.count("[") + text.count("{") > MAX_DEPTH and depth(text) > MAX_DEPTH:
         return False
     try:
         _GRAMMAR.decode(text)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from processor.avro.codec import CommandCodec, SnapshotCodec, UpdateCodec
-from processor.avro.framing import DecodeError, framed
+from processor.avro.codec import CommandCodec, SnapshotCodec
+from processor.avro.framing import DecodeError
 from processor.core.session import profile_key, session_key
 from processor.erasure.ids import Sought
+from processor.formats.updates import Updates
 from processor.ports.log import Record
 
 
@@ -32,7 +33,7 @@ class Named(NamedTuple):
 class Values(NamedTuple):
     """How values are read."""
 
-    updates: UpdateCodec
+    updates: Updates
     commands: CommandCodec
     snapshots: SnapshotCodec
 
@@ -54,7 +55,9 @@ class Values(NamedTuple):
                 command = self.commands.read(record.value or b"", 0)
                 key = session_key(command.application_id, command.integration_id)
                 return Named(key, command.profiles, (), is_command=True)
-            update = self.updates.read(framed(record.value or b"", record.headers), 0)
+            update = (
+                self.updates.of_any_format().read(record.value or b"", record.headers, 0).update
+            )
         except DecodeError:
             return None
         profile = profile_key(update.application_id, update.profile_id or "")

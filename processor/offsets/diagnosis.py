@@ -4,7 +4,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
-from processor.avro.framing import DecodeError, framed
 from processor.errors import Unavailable
 from processor.offsets.repair import Evidence, Situation
 from processor.partitions.committed import FaultKind, Found, OffsetFault, Topics
@@ -67,7 +66,7 @@ class Diagnosis:
     scan: Scan
     answered: Callable[[bytes], tuple[int, str]]
     """Returns the input offset and the event id of the update that a snapshot answers."""
-    event_id: Callable[[bytes], str | None]
+    event_id: Callable[[Record], str | None]
     """Returns an update's or a command's event id, None where it cannot be read."""
     clock: Clock
     on_progress: OnProgress
@@ -202,12 +201,7 @@ class Diagnosis:
         )
 
     def _event_id(self, update: Record) -> str | None:
-        if update.value is None:
-            return None
-        try:
-            return self.event_id(framed(update.value, update.headers))
-        except DecodeError:
-            return None
+        return None if update.value is None else self.event_id(update)
 
     def _of_letter(self, record: Record) -> AnsweredRecord | None:
         """Return what a letter answers, if it is of this input partition."""

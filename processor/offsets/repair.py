@@ -77,6 +77,7 @@ _CHANGED: Final = {
     "claims": _CLAIMS_GONE,
     "partitions": _MOVED,
     "dead_letters": "the letters of the former dead-letter topic are gone",
+    "formats": "updates in a format that is no longer read are rejected from here on",
     "framing": "the output holds values in both framings from here on",
     "updates": "the former input's offsets mean nothing in the new one: it is processed from its "
     "start; updates that only the former one had are lost",

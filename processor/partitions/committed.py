@@ -27,6 +27,13 @@ _FRAMING: Final = (
 )
 
 
+_FORMATS: Final = (
+    "Give PROCESSOR_INPUT_FORMATS as the service ran with it. To read fewer formats from here on, "
+    "stop all processes of the group and run `session-processor offsets repair`."
+)
+_HINTS: Final = {"framing": _FRAMING, "formats": _FORMATS}
+
+
 class FaultKind(Enum):
     """What keeps a partition from going on."""
 
@@ -85,7 +92,7 @@ def check_committed(
         changed = []
     if changed:
         told = "; ".join(changed_text(field, metadata.stream, stream, topics) for field in changed)
-        hint = _FRAMING if changed == ["framing"] else REPAIR
+        hint = _HINTS.get(changed[0], REPAIR) if len(changed) == 1 else REPAIR
         return OffsetFault(FaultKind.CHANGED, f"{where}: {told}", hint)
     if output.end < metadata.output:
         return OffsetFault(
@@ -116,8 +123,12 @@ def went_back(found: Found, output: int, beyond: int, topics: Topics) -> OffsetF
 
 
 def changes(then: Stream, now: Stream) -> list[str]:
-    """Return the fields in which two streams differ."""
-    return [field for field in Stream._fields if getattr(then, field) != getattr(now, field)]
+    """Return the fields in which a stream is not what it was; more formats may be read."""
+    return [
+        field
+        for field in Stream._fields
+        if not now.goes_on_from(now._replace(**{field: getattr(then, field)}))
+    ]
 
 
 def no_offset(partition: int, topic: Topic, topics: Topics) -> OffsetFault:
@@ -144,6 +155,8 @@ def changed_text(field: str, then: Stream, now: Stream, topics: Topics) -> str:
         )
     if field == "framing":
         return f"the output was framed as {then.framing} and would now be framed as {now.framing}"
+    if field == "formats":
+        return f"updates were read in the formats {then.formats}, and would now be in {now.formats}"
     topic = topics(Topic[field.upper()])
     return (
         f"topic {topic} was {getattr(then, field)} and is {getattr(now, field)}: it was deleted "

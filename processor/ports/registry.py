@@ -5,7 +5,7 @@ or one that time may heal (5xx, 429), it raises `RegistryUnavailable`; refused c
 permissions are `Forbidden`. That something does not exist is an answer.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from processor.ports.servers import ServerUnavailable
@@ -20,19 +20,31 @@ class RegistryUnavailable(ServerUnavailable):
     server = "registry"
 
 
+AVRO: Final = "AVRO"
+JSON: Final = "JSON"
+
+
+class SchemaText(NamedTuple):
+    """A schema's text, and what kind of schema it is, as the registry says it."""
+
+    text: str
+    kind: str = AVRO
+
+
 class Registered(NamedTuple):
     """One version of a subject: the schema's number in the registry, and its text."""
 
     schema_id: int
     version: int
     text: str
+    kind: str = AVRO
 
 
 class Registry(Protocol):
     """A registry of schemas. Remembers nothing: callers do, within their bounds."""
 
-    def text(self, schema_id: SchemaId) -> str | None:
-        """Return the text of a schema, whatever its kind is, None where there is none."""
+    def schema(self, schema_id: SchemaId) -> SchemaText | None:
+        """Return a schema, whatever its kind is, None where there is none."""
 
     def versions(self, subject: str) -> list[Registered]:
         """Return a subject's versions, the oldest first; none where there is no such subject."""
@@ -40,10 +52,10 @@ class Registry(Protocol):
     def level(self, subject: str) -> str:
         """Return the compatibility that the subject is held to, as `BACKWARD` or `NONE`."""
 
-    def takes(self, subject: str, text: str) -> bool:
+    def takes(self, subject: str, text: str, kind: str = AVRO) -> bool:
         """Whether the schema could be registered beside the subject's versions."""
 
-    def register(self, subject: str, text: str) -> int:
+    def register(self, subject: str, text: str, kind: str = AVRO) -> int:
         """Register a schema, return its number. Raises IncompatibleSchema where it is refused."""
 
 

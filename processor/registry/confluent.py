@@ -10,7 +10,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from processor.errors import ConfigError, Forbidden, IncompatibleSchema
-from processor.ports.registry import Registered, RegistryUnavailable, SchemaId
+from processor.ports.registry import (
+    AVRO,
+    Registered,
+    RegistryUnavailable,
+    SchemaId,
+    SchemaText,
+)
 
 TIMEOUT_S: Final = 2.0
 """How long one request may wait for a connection, or for the next bytes of an answer."""
@@ -58,8 +64,8 @@ class ConfluentRegistry:
         """Let go of the connections."""
         self._client.close()
 
-    def text(self, schema_id: SchemaId) -> str | None:
-        """Return the text of a schema."""
+    def schema(self, schema_id: SchemaId) -> SchemaText | None:
+        """Return a schema."""
         ask = (
             partial(self._client.get_schema_by_guid, str(schema_id))
             if isinstance(schema_id, UUID)
@@ -69,7 +75,7 @@ class ConfluentRegistry:
             found = self._asked(ask, f"schema {schema_id}")
         except IncompatibleSchema:
             return None  # the id is one that it would never give
-        return None if found is None else found.schema_str or ""
+        return None if found is None else SchemaText(found.schema_str or "", _kind(found))
 
     def versions(self, subject: str) -> list[Registered]:
         """Return a subject's versions, one request each."""
@@ -80,7 +86,8 @@ class ConfluentRegistry:
             version = self._asked(ask, f"version {number} of {subject}")
             if version is not None:  # deleted meanwhile
                 text = version.schema.schema_str or ""
-                found.append(Registered(version.schema_id or 0, number, text))
+                kind = _kind(version.schema)
+                found.append(Registered(version.schema_id or 0, number, text, kind))
         return found
 
     def level(self, subject: str) -> str:
@@ -91,15 +98,15 @@ class ConfluentRegistry:
                 return str(config.compatibility_level).rpartition(".")[2]
         return "NONE"
 
-    def takes(self, subject: str, text: str) -> bool:
+    def takes(self, subject: str, text: str, kind: str = AVRO) -> bool:
         """Ask whether the schema is compatible with the subject's versions, by its level."""
-        schema = self._schema(text)
+        schema = self._schema(text, kind)
         taken = self._asked(partial(self._client.test_compatibility, subject, schema), subject)
         return taken is not False  # a subject that has no version takes anything
 
-    def register(self, subject: str, text: str) -> int:
+    def register(self, subject: str, text: str, kind: str = AVRO) -> int:
         """Register a schema. Raises IncompatibleSchema where the registry refuses it."""
-        schema = self._schema(text)
+        schema = self._schema(text, kind)
         number = self._asked(partial(self._client.register_schema, subject, schema), subject)
         if number is None:
             raise ConfigError(
@@ -110,10 +117,10 @@ class ConfluentRegistry:
         return number
 
     @staticmethod
-    def _schema(text: str) -> Any:
+    def _schema(text: str, kind: str) -> Any:
         from confluent_kafka.schema_registry import Schema
 
-        return Schema(text, "AVRO")
+        return Schema(text, kind)
 
     def _asked(self, ask: Callable[[], Result], what: str) -> Result | None:
         """Return the answer, None for a 404; sort everything else."""
@@ -156,3 +163,8 @@ class ConfluentRegistry:
             raise RegistryUnavailable(
                 f"asking for {what}: what answered with 404 is no registry: {str(error)[:500]}"
             ) from None
+
+
+def _kind(schema: Any) -> str:
+    """Return a schema's kind; a registry leaves it out of its answer where it is Avro."""
+    return str(schema.schema_type or AVRO)

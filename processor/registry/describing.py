@@ -38,7 +38,7 @@ class DescribingScan:
             found = schema_id(header)
             if found is None or str(found.schema_id) in self.known:
                 continue
-            text = self.registry.text(found.schema_id)
-            if text is not None:  # else whoever needs the snapshot says so
-                self.describe({str(found.schema_id): text})
-                self.known[str(found.schema_id)] = text
+            schema = self.registry.schema(found.schema_id)
+            if schema is not None:  # else whoever needs the snapshot says so
+                self.describe({str(found.schema_id): schema.text})
+                self.known[str(found.schema_id)] = schema.text

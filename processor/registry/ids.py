@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from processor.avro.definition import SchemaError
-from processor.avro.framing import DecodeError
+from processor.avro.framing import DecodeError, JsonSchemaError
 from processor.avro.schemas import Schema, read_schema
 from processor.ports.clock import Clock
-from processor.ports.registry import Registry, RegistryUnavailable, SchemaId
+from processor.ports.registry import (
+    JSON,
+    Registry,
+    RegistryUnavailable,
+    SchemaId,
+    SchemaText,
+)
 
 PATIENCE_S: Final = 30.0
 """How long an id is asked for that the registry says it does not have, from the first such answer.
@@ -137,15 +143,15 @@ class RegisteredIds:
         return answer
 
     def _ask(self, schema_id: SchemaId) -> _Answer:
-        text = self._registry.text(schema_id)
+        found = self._registry.schema(schema_id)
         self.unavailable = None
         self._backoff = _FIRST_BACKOFF_S
         now = self._clock.monotonic()
         former = self._answers.pop(schema_id, None)
-        if text is None:
+        if found is None:
             answer = _Answer(None, now, now if former is None else former.absent)
         else:
-            answer = _Answer(_read(schema_id, text), now, None)
+            answer = _Answer(_read(schema_id, found), now, None)
         self._answers[schema_id] = answer
         if len(self._answers) > self.capacity:
             # What is being waited for stays: its time would begin anew. That is half at most.
@@ -154,9 +160,11 @@ class RegisteredIds:
         return answer
 
 
-def _read(schema_id: SchemaId, text: str) -> Schema | DecodeError:
+def _read(schema_id: SchemaId, found: SchemaText) -> Schema | DecodeError:
+    if found.kind == JSON:
+        return JsonSchemaError(f"the schema {schema_id} of the registry is a JSON Schema, not Avro")
     try:
-        return read_schema(text)
+        return read_schema(found.text)
     except SchemaError as error:
         why = str(error)[:500]
         return DecodeError(f"the schema {schema_id} of the registry cannot be used: {why}")

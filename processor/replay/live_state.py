@@ -96,8 +96,11 @@ class LiveState:
         return plan._replace(ranges=ranges, output_ends=ends, claims_ends=self.claims_ends())
 
     def require_same(self, plan: Plan) -> None:
-        """Raise FailClosed unless the live topics are those that the plan was made of."""
-        if plan.stream != self._stream:
+        """Raise FailClosed unless the live topics are those that the plan was made of.
+
+        Formats are the plan's, whatever is read by now.
+        """
+        if plan.stream._replace(formats=self._stream.formats) != self._stream:
             raise FailClosed(
                 f"replay {plan.name} is of other topics: those of today were created since, or the "
                 "settings name others",
@@ -139,10 +142,11 @@ class LiveState:
             metadata = CommitMetadata.decode(text, self._stream.cluster)
         except ForeignText:
             metadata = None
-        if metadata is None or metadata.stream != self._stream:
+        if metadata is None or not self._stream.goes_on_from(metadata.stream):
             raise FailClosed(
                 f"the live offset of partition {partition} was not committed by this service, or "
-                "for other topics: what was published up to there is not known",
+                "for other topics, or reading formats that PROCESSOR_INPUT_FORMATS does not name: "
+                "what was published up to there is not known",
                 hint="Run `session-processor offsets show`.",
             )
         return metadata

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from processor.avro.codec import CommandCodec, UpdateCodec
+from processor.avro.codec import CommandCodec
 from processor.avro.compiled import Compiled
 from processor.avro.framing import DecodeError, framed
 from processor.core.command import SessionCommand, wrong_command
@@ -10,6 +10,7 @@ from processor.core.outcome import Reason, Rejected
 from processor.core.session import session_key
 from processor.core.update import SessionUpdate
 from processor.core.validate import validate
+from processor.formats.updates import Updates
 from processor.ports.log import Record, Unreadable
 from processor.stages.batch import Decoded
 
@@ -18,12 +19,12 @@ class Decode:
     """Never raises for what a record holds, and allocates no more than in proportion to it."""
 
     def __init__(
-        self, updates: UpdateCodec, commands: CommandCodec, compiled: Compiled | None = None
+        self, updates: Updates, commands: CommandCodec, compiled: Compiled | None = None
     ) -> None:
         self._updates = updates
         self._commands = commands
         self._compiled = compiled
-        self._header = updates.header
+        self._header = updates.avro.header
         """What stood before the values that came last: for most records, what comes next."""
 
     def __call__(self, records: Sequence[Record]) -> list[Decoded]:
@@ -49,16 +50,13 @@ class Decode:
         if record.value is None:
             return Rejected(Reason.UNDECODABLE, "the record has no value")
         try:
-            value = framed(record.value, record.headers) if record.headers else record.value
-            update = self._updates.read(value, record.offset)
+            read = self._updates.read(record.value, record.headers, record.offset)
         except DecodeError as error:
             return Rejected(Reason.UNDECODABLE, str(error))
-        if wrong_key := _wrong_key(record, update):
+        if wrong_key := _wrong_key(record, read.update):
             return Rejected(Reason.KEY_MISMATCH, wrong_key)
-        valid = validate(update)
-        if isinstance(valid, str):
-            return Rejected(Reason.INVALID_VALUE, valid)
-        return valid
+        valid = read.contradiction or validate(read.update)
+        return Rejected(Reason.INVALID_VALUE, valid) if isinstance(valid, str) else valid
 
     def _command(self, record: Record, value: bytes) -> SessionCommand | Rejected:
         try:
@@ -78,7 +76,7 @@ class Decode:
             value = framed(record.value or b"", record.headers)
         except DecodeError:
             return self.read(record)
-        header = self._updates.own_header(value)
+        header = self._updates.avro.own_header(value)
         if header is None:
             return self.read(record)
         self._header = header

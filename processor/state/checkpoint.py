@@ -8,12 +8,14 @@ whose `readable` is at most N, and ignores keys that it does not know.
 import json
 from typing import Any, Final, NamedTuple
 
+from processor.formats.names import AVRO_ALONE, split
 from processor.ports.sessions import Stamp
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The format of the commit metadata that this code writes, and the newest that it reads: 2 since
-commands end sessions."""
+commands end sessions, 3 since updates come in other formats than Avro."""
 _WITH_COMMANDS: Final = 2
+_WITH_FORMATS: Final = 3
 READABLE: Final = 1
 """The format of all that a version without commands reads as well."""
 _to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -40,6 +42,14 @@ class Stream(NamedTuple):
     """How many the input has: another count moves keys."""
     framing: str
     """How output values are framed."""
+    formats: str = AVRO_ALONE
+    """Which formats updates are read in, with commas between: others are rejected."""
+
+    def goes_on_from(self, then: "Stream") -> bool:
+        """Whether what was processed as `then` can be gone on with: more formats may be read."""
+        return then._replace(formats=self.formats) == self and split(then.formats) <= split(
+            self.formats
+        )
 
 
 class Promoted(NamedTuple):
@@ -92,8 +102,12 @@ class CommitMetadata(NamedTuple):
             "former": self.former,
             "ended": self.ended,
         }
+        readable = _WITH_COMMANDS if self.commands else READABLE
+        if stream.formats != AVRO_ALONE:
+            readable = _WITH_FORMATS
+            rare |= {"formats": stream.formats, "commands": self.commands or None}
         return _text(
-            readable=_WITH_COMMANDS if self.commands else READABLE,
+            readable=readable,
             id=self.identity,
             out=self.output,
             topics=[stream.updates, stream.sessions, stream.dead_letters, stream.claims],
@@ -117,6 +131,7 @@ class CommitMetadata(NamedTuple):
                 claims,
                 int(fields["partitions"]),
                 str(fields["framing"]),
+                str(fields.get("formats", AVRO_ALONE)),
             )
             promoted, seeding = fields.get("promoted"), fields.get("seeding")
             former, ended = fields.get("former"), fields.get("ended")
@@ -128,7 +143,7 @@ class CommitMetadata(NamedTuple):
                 None if promoted is None else Promoted(str(promoted[0]), int(promoted[1])),
                 None if seeding is None else int(seeding),
                 None if former is None else int(former),
-                fields["readable"] >= _WITH_COMMANDS,
+                fields["readable"] == _WITH_COMMANDS or fields.get("commands") is True,
                 None if ended is None else int(ended),
             )
         except (LookupError, TypeError, ValueError, OverflowError) as error:

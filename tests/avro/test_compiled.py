@@ -36,6 +36,7 @@ from processor.core.outcome import Accepted, Duplicate, Rejected
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.errors import FailClosed
+from processor.formats.updates import Updates
 from processor.ports.log import Headers, Record
 from processor.stages.decode import Decode
 
@@ -56,7 +57,7 @@ def packed(value: bytes) -> EncodedUpdate | None:
 
 def slowly(before: Session | None, value: bytes, holder: str | None) -> object:
     """Return what fastavro and the core say: a snapshot and whether it is a claim, or why not."""
-    update = Decode(UPDATES, COMMANDS).update(record(value))
+    update = Decode(Updates(UPDATES, {"avro"}), COMMANDS).update(record(value))
     outcome = update if isinstance(update, Rejected) else fold(before, update, holder)
     if isinstance(outcome, Accepted):
         return SNAPSHOTS.write(outcome.session), outcome.claim is not None
@@ -95,7 +96,7 @@ def test_every_valid_update_is_folded_by_it_and_alike(
     for update in history:
         value = UPDATES.write(update)
         assert same(value, session, holder) is not None
-        valid = Decode(UPDATES, COMMANDS).read(record(value))
+        valid = Decode(Updates(UPDATES, {"avro"}), COMMANDS).read(record(value))
         outcome = fold(session, cast("SessionUpdate", valid), holder)
         session = outcome.session if isinstance(outcome, Accepted) else session
 
@@ -269,7 +270,7 @@ def test_an_unsound_update_is_for_rule_3_to_name(change: dict[str, Any]) -> None
         UPDATES.write(update), f"{update.application_id}:{update.integration_id}".encode()
     )
     assert COMPILED.read([whole], HEADER) == [None]
-    assert isinstance(Decode(UPDATES, COMMANDS).read(whole), Rejected)
+    assert isinstance(Decode(Updates(UPDATES, {"avro"}), COMMANDS).read(whole), Rejected)
 
 
 @given(st.floats(allow_nan=False), st.integers(1, 2**31 - 1))

@@ -21,6 +21,7 @@ from processor.avro.framing import confluent
 from processor.avro.schemas import Schema
 from processor.core.fold import fold
 from processor.core.update import SessionUpdate
+from processor.formats.updates import Updates
 from processor.ports.log import Record
 from processor.ports.registry import SchemaId
 from processor.stages.decode import Decode
@@ -67,7 +68,9 @@ class Counting:
 
 def test_the_framing_that_came_last_is_tried_on_the_whole_next_batch() -> None:
     counting = Counting()
-    decode = Decode(UpdateCodec(SCHEMAS.updates, Registered()), COMMANDS, counting)
+    decode = Decode(
+        Updates(UpdateCodec(SCHEMAS.updates, Registered()), {"avro"}), COMMANDS, counting
+    )
     framed = record(confluent(7) + UPDATES.write(an_update())[len(HEADER) :])
     for _ in range(2):
         assert not any(isinstance(each, SessionUpdate) for each in decode([framed] * 3))

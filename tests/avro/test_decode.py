@@ -39,6 +39,7 @@ from processor.avro.compiled import Compiled
 from processor.core.fold import fold
 from processor.core.outcome import Accepted, Reason, Rejected
 from processor.core.update import SessionUpdate
+from processor.formats.updates import Updates
 from processor.ports.log import Record
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
@@ -52,7 +53,7 @@ def record(value: bytes | None, key: bytes | None = KEY) -> Record:
 
 
 def decode(value: bytes | None, key: bytes | None = KEY, codec: UpdateCodec = UPDATES) -> Any:
-    return Decode(codec, COMMANDS).read(record(value, key))
+    return Decode(Updates(codec, {"avro"}), COMMANDS).read(record(value, key))
 
 
 def reason(outcome: SessionUpdate | Rejected) -> Reason:
@@ -205,7 +206,7 @@ def verdict(value: bytes) -> str:
 def test_damaged_updates_are_rejected_or_valid_as_the_oracle_says(
     compiled: Compiled | None,
 ) -> None:
-    decode = Decode(UPDATES, COMMANDS, compiled)
+    decode = Decode(Updates(UPDATES, {"avro"}), COMMANDS, compiled)
     chance = random.Random(0)
     whole, seen = UPDATES.write(FULL), Counter[str]()
     for _ in range(8_000):

@@ -8,7 +8,7 @@ import pytest
 from fakes.registry import FakeRegistry, HttpRegistry
 from oracle import SCHEMAS
 
-from processor.ports.registry import Registry, subject
+from processor.ports.registry import Registry, SchemaText, subject
 from processor.registry.confluent import Access, ConfluentRegistry
 
 TEXT = (SCHEMAS / "SessionUpdate.avsc").read_text()
@@ -39,7 +39,7 @@ def name() -> str:
 
 def test_what_is_registered_is_found_by_number_and_by_subject(port: Registry, name: str) -> None:
     number = port.register(name, TEXT)
-    assert port.text(number) == TEXT
+    assert port.schema(number) == SchemaText(TEXT)
     (version,) = port.versions(name)
     assert (version.schema_id, version.text) == (number, TEXT)
     assert port.takes(name, TEXT)
@@ -48,9 +48,9 @@ def test_what_is_registered_is_found_by_number_and_by_subject(port: Registry, na
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda port, _: port.text(MISSING),
-        lambda port, _: port.text(0),
-        lambda port, _: port.text(UUID(int=7)),
+        lambda port, _: port.schema(MISSING),
+        lambda port, _: port.schema(0),
+        lambda port, _: port.schema(UUID(int=7)),
         lambda port, name: port.versions(name) or None,
     ],
 )

@@ -94,7 +94,7 @@ def test_commands_are_sent_only_where_every_partition_knows_them() -> None:
     new = CommitMetadata("g-1", 1, Stream("c", "u", "s", "d", "k", 2, "f"), 0, former=4).encode()
     assert former_in(new) == 4
     require_commands_known(Offsets(new, new), range(2))  # type: ignore[arg-type]
-    for other in (new.replace('"format":2', '"format":1'), "", "{}", None):
+    for other in (new.replace('"format":3', '"format":1'), "", "{}", None):
         assert former_in(other or "") in {None, 4}
         with pytest.raises(FailClosed, match="partition 1 was not") as refused:
             require_commands_known(Offsets(new, other), range(2))  # type: ignore[arg-type]

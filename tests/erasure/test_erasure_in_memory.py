@@ -29,6 +29,7 @@ from processor.erasure.report import Report, Where
 from processor.erasure.search import Kept
 from processor.erasure.sending import commands_of
 from processor.errors import FailClosed, InputError, NotFound, Unavailable
+from processor.formats.updates import Updates
 from processor.ports.lifetimes import Lifetime
 from processor.ports.log import Outgoing, Topic
 from processor.ports.sessions import Write
@@ -81,7 +82,7 @@ class Scene:
         broker = self.world.broker
         deployment = Deployment(
             self.where,
-            Values(UpdateCodec(SCHEMAS.updates), COMMANDS, SNAPSHOTS),
+            Values(Updates(UpdateCodec(SCHEMAS.updates)), COMMANDS, SNAPSHOTS),
             FakeCoordination(broker),
             FakeScan(broker),
             FakeCommands(broker),

@@ -7,7 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from uuid import UUID
 
-from processor.ports.registry import Registered, RegistryUnavailable, SchemaId
+from processor.ports.registry import (
+    AVRO,
+    Registered,
+    RegistryUnavailable,
+    SchemaId,
+    SchemaText,
+)
 
 
 class FakeRegistry:
@@ -15,14 +21,17 @@ class FakeRegistry:
 
     def __init__(self) -> None:
         self.texts: dict[SchemaId, str] = {}
+        self.kinds: dict[SchemaId, str] = {}
+        """Of those that are not Avro."""
         self.subjects: dict[str, list[Registered]] = {}
         self.away: Exception | None = None
         self.asked: list[SchemaId] = []
 
-    def text(self, schema_id: SchemaId) -> str | None:
+    def schema(self, schema_id: SchemaId) -> SchemaText | None:
         self.asked.append(schema_id)
         self._require()
-        return self.texts.get(schema_id)
+        text = self.texts.get(schema_id)
+        return None if text is None else SchemaText(text, self.kinds.get(schema_id, AVRO))
 
     def versions(self, subject: str) -> list[Registered]:
         self._require()
@@ -32,16 +41,16 @@ class FakeRegistry:
         self._require()
         return "NONE"
 
-    def takes(self, _subject: str, _text: str) -> bool:
+    def takes(self, _subject: str, _text: str, _kind: str = AVRO) -> bool:
         self._require()
         return True
 
-    def register(self, subject: str, text: str) -> int:
+    def register(self, subject: str, text: str, kind: str = AVRO) -> int:
         self._require()
         versions = self.subjects.setdefault(subject, [])
         number = len(self.texts) + 1
-        self.texts[number] = text
-        versions.append(Registered(number, len(versions) + 1, text))
+        self.texts[number], self.kinds[number] = text, kind
+        versions.append(Registered(number, len(versions) + 1, text, kind))
         return number
 
     def gone(self) -> None:
@@ -108,25 +117,34 @@ class HttpRegistry:
             case ["schemas", "types"]:
                 return 200, '["AVRO"]'
             case ["schemas", "ids", number]:
-                return self._schema(self.fake.texts.get(int(number)))
+                return self._schema(self.fake.texts.get(int(number)), int(number))
             case ["schemas", "guids", guid]:
-                return self._schema(self.fake.texts.get(UUID(guid)))
+                return self._schema(self.fake.texts.get(UUID(guid)), UUID(guid))
             case ["subjects", subject, "versions"] if body is not None:
-                return 200, json.dumps({"id": self.fake.register(subject, body["schema"])})
+                return 200, json.dumps({"id": self.fake.register(subject, *_told(body))})
             case ["subjects", subject, "versions"] if subject in self.fake.subjects:
                 found = self.fake.subjects[subject]
                 return 200, json.dumps([each.version for each in found])
             case ["subjects", subject, "versions", number] if subject in self.fake.subjects:
                 each = self.fake.subjects[subject][int(number) - 1]
                 fields = {"subject": subject, "version": each.version, "id": each.schema_id}
-                return 200, json.dumps({**fields, "schema": each.text})
+                return 200, json.dumps({**fields, **_written(each.text, each.kind)})
             case ["config", *_]:
                 return 200, '{"compatibilityLevel": "NONE"}'
             case ["compatibility", *_]:
                 return 200, '{"is_compatible": true}'
         return 404, '{"error_code": 40401, "message": "no such subject"}'
 
-    def _schema(self, text: str | None) -> tuple[int, str]:
+    def _schema(self, text: str | None, schema_id: SchemaId) -> tuple[int, str]:
         if text is None:
             return 404, '{"error_code": 40403, "message": "no such schema"}'
-        return 200, json.dumps({"schema": text})
+        return 200, json.dumps(_written(text, self.fake.kinds.get(schema_id, AVRO)))
+
+
+def _told(body: dict[str, str]) -> tuple[str, str]:
+    return body["schema"], body.get("schemaType", AVRO)
+
+
+def _written(text: str, kind: str) -> dict[str, str]:
+    """Return a schema as a registry writes it: Avro's kind is left out."""
+    return {"schema": text} if kind == AVRO else {"schema": text, "schemaType": kind}

@@ -12,7 +12,7 @@ from fakes.registry import FakeRegistry, HttpRegistry
 
 from processor.avro.framing import DecodeError
 from processor.errors import ConfigError, Forbidden, IncompatibleSchema
-from processor.ports.registry import RegistryUnavailable
+from processor.ports.registry import RegistryUnavailable, SchemaText
 from processor.registry.confluent import Access, ConfluentRegistry
 from processor.registry.ids import RegisteredIds
 
@@ -36,7 +36,7 @@ def test_a_server_in_trouble_is_away(
 ) -> None:
     served.forced = status, "{}"
     with pytest.raises(RegistryUnavailable, match=str(status)):
-        client.text(1)
+        client.schema(1)
     assert len(served.authorizations) == 1  # who waits decides how
 
 
@@ -46,7 +46,7 @@ def test_a_refusal_is_forbidden_and_holds_no_secret(
 ) -> None:
     served.forced = status, '{"error_code": 40101, "message": "no"}'
     with pytest.raises(Forbidden) as caught:
-        client.text(1)
+        client.schema(1)
     assert "s3cret" not in f"{caught.value.message} {caught.value.hint}"
     assert served.authorizations == ["Basic " + b64encode(b"me:s3cret").decode()]
 
@@ -58,20 +58,20 @@ def test_a_404_that_no_registry_gave_is_no_answer(
     served.forced = 404, "<html>default backend</html>"
     for schema_id in (1, UUID(int=1)):
         with pytest.raises(RegistryUnavailable, match="404"):
-            client.text(schema_id)
+            client.schema(schema_id)
 
 
 def test_an_id_that_the_registry_finds_absurd_is_none(
     served: HttpRegistry, client: ConfluentRegistry
 ) -> None:
     served.forced = 400, '{"error_code": 400, "message": "not a number"}'
-    assert client.text(1) is None
+    assert client.schema(1) is None
 
 
 def test_one_that_hangs_is_away_in_time(served: HttpRegistry, client: ConfluentRegistry) -> None:
     served.hangs.set()
     with pytest.raises(RegistryUnavailable, match="Timeout"):
-        client.text(1)
+        client.schema(1)
 
 
 def test_an_answer_that_is_no_json_is_no_answer(
@@ -79,7 +79,7 @@ def test_an_answer_that_is_no_json_is_no_answer(
 ) -> None:
     served.forced = 200, "<html>"
     with pytest.raises(RegistryUnavailable):
-        client.text(1)
+        client.schema(1)
 
 
 def test_nobody_there_is_away() -> None:
@@ -105,7 +105,7 @@ def test_a_certificate_file_that_is_none_is_told() -> None:
 def test_nothing_is_kept_of_what_was_asked(served: HttpRegistry, client: ConfluentRegistry) -> None:
     """The client's own cache has no bound."""
     served.fake.texts[1] = "{}"
-    assert client.text(1) == client.text(1) == "{}"
+    assert client.schema(1) == client.schema(1) == SchemaText("{}")
     assert len(served.authorizations) == 2
 
 

@@ -9,7 +9,7 @@ from fakes.registry import FakeRegistry
 
 from processor.avro.framing import DecodeError
 from processor.errors import Forbidden
-from processor.ports.registry import RegistryUnavailable
+from processor.ports.registry import RegistryUnavailable, SchemaText
 from processor.registry.ids import PATIENCE_S, RegisteredIds
 
 TEXT = SCHEMAS.updates.reader.text
@@ -138,12 +138,12 @@ def test_made_up_ids_cost_no_memory_and_do_not_begin_again(
 
 
 def test_asking_ends_in_time(fake: FakeRegistry, ids: RegisteredIds, clock: FakeClock) -> None:
-    plain = fake.text
+    plain = fake.schema
 
-    def slow(schema_id: object) -> str | None:
+    def slow(schema_id: object) -> SchemaText | None:
         clock.now += 0.6
         return plain(schema_id)  # type: ignore[arg-type]
 
-    fake.text = slow  # type: ignore[method-assign]
+    fake.schema = slow  # type: ignore[method-assign]
     ids.ask([1, 2, 3, 4], 1.0)
     assert fake.asked == [1, 2]

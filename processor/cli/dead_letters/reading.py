@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from rich.progress import Progress
 
 from processor.avro.codec import COMMAND_FIELDS, UPDATE_FIELDS
-from processor.avro.framing import DecodeError, framed
+from processor.avro.framing import DecodeError
 from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.documents import json_document
 from processor.cli.common.topic_reader import TopicReader
@@ -86,8 +86,8 @@ class LetterReader:
             if kind == _COMMAND:
                 command = self._codecs.commands.read(record.value, 0)
                 return dict(zip(COMMAND_FIELDS, command, strict=False))
-            value = framed(record.value, record.headers)
-            return dict(zip(UPDATE_FIELDS, self._codecs.updates.read(value, 0), strict=False))
+            read = self._codecs.updates.of_any_format().read(record.value, record.headers, 0)
+            return dict(zip(UPDATE_FIELDS, read.update, strict=False))
         except DecodeError as error:
             return str(error)
 

@@ -70,7 +70,7 @@ def command(
     with answering():
         live = reach(settings)
         plan = _begun(live, called, wanted, extend=extend, as_json=as_json)
-        own = replayed(settings, called)
+        own = replayed(settings, called).model_copy(update={"input_formats": plan.stream.formats})
         live.make_topics(plan, own)
     if not as_json:
         note(f"replay {called}: {plan.offsets:,} offsets of {len(plan.ranges)} partitions")

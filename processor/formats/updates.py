@@ -1,0 +1,115 @@
+"""Updates of records, whatever their format is."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from processor.avro.codec import UpdateCodec
+from processor.avro.framing import DecodeError, framed, names_single_object
+from processor.core.update import SessionUpdate
+from processor.formats import cloud_event
+from processor.formats.json_update import complete, fields_of, told
+from processor.formats.json_values import Mismatch, NotJson
+from processor.formats.names import FORMATS, Format, joined
+from processor.formats.telling import (
+    CE_VERSION,
+    CONTENT_TYPE,
+    STRUCTURED,
+    Kind,
+    header,
+    is_json,
+    json_kind,
+    registered,
+)
+from processor.ports.log import Headers
+
+
+class Read(NamedTuple):
+    """A record's update, as yet unchecked."""
+
+    update: SessionUpdate
+    kind: Kind
+    contradiction: str | None = None
+    """What a CloudEvent and its update say otherwise: no rule is asked of the rest."""
+
+
+_FORMAT_OF: dict[Kind, Format] = {
+    Kind.AVRO: "avro",
+    Kind.UPDATE: "json",
+    Kind.BINARY: "cloudevents",
+    Kind.STRUCTURED: "cloudevents",
+}
+
+
+class Updates:
+    """Reads updates in the formats that are on: all that there are by default."""
+
+    def __init__(self, avro: UpdateCodec, formats: Collection[str] = FORMATS) -> None:
+        self.avro = avro
+        self._formats = formats
+
+    def of_any_format(self) -> "Updates":
+        """Return what reads those of all formats, as who shows them does."""
+        return Updates(self.avro)
+
+    def read(self, value: bytes, headers: Headers, offset: int) -> Read:
+        """Return the update that stood at this input offset.
+
+        Raises DecodeError and nothing else, whatever the bytes; a registry's own errors pass.
+        """
+        kind, text = self.told(value, headers)
+        if kind is Kind.AVRO:
+            framed_value = framed(value, headers) if headers else value
+            return Read(self.avro.read(framed_value, offset), kind)
+        if _FORMAT_OF[kind] not in self._formats:
+            raise DecodeError(
+                f"the value is {kind.value}, and PROCESSOR_INPUT_FORMATS does not name "
+                f"{_FORMAT_OF[kind]} (it is {joined(self._formats)})"
+            )
+        try:
+            return self._of_json(text, headers, kind, offset)
+        except NotJson as error:
+            raise DecodeError(f"the value is {kind.value}: {error}") from None
+        except Mismatch as mismatch:
+            raise DecodeError(
+                f"the value is {kind.value}: {told(mismatch)}{_advice(mismatch, kind, headers)}"
+            ) from None
+
+    def told(self, value: bytes, headers: Headers) -> tuple[Kind, bytes]:
+        """Return what the value is, and of JSON its text. Raises DecodeError where it is neither.
+
+        A format that is not on is told too.
+        """
+        if names_single_object(value):
+            return Kind.AVRO, value
+        named = registered(value, headers)
+        if named is not None:
+            if not self.avro.names_json(named[0]):
+                return Kind.AVRO, value
+            text = named[1]
+        elif is_json(value, headers):
+            text = value
+        else:
+            return Kind.AVRO, value
+        return json_kind(headers, cloud_events="cloudevents" in self._formats), text
+
+    @staticmethod
+    def _of_json(text: bytes, headers: Headers, kind: Kind, offset: int) -> Read:
+        if kind is Kind.UPDATE:
+            return Read(complete(fields_of(text), offset), kind)
+        event = (
+            cloud_event.binary(text, headers)
+            if kind is Kind.BINARY
+            else cloud_event.structured(text)
+        )
+        return Read(complete(event.fields, offset), kind, event.contradiction)
+
+
+def _advice(mismatch: Mismatch, kind: Kind, headers: Headers) -> str:
+    """Return what to do where an update in JSON seems to be a CloudEvent; empty for others."""
+    if kind is not Kind.UPDATE:
+        return ""
+    if header(headers, CE_VERSION) is not None:
+        return " (its CloudEvent counts where PROCESSOR_INPUT_FORMATS names cloudevents)"
+    if any(each.place == "specversion" for each in mismatch.faults):
+        return f" (a CloudEvent has the header {CONTENT_TYPE}: {STRUCTURED})"
+    return ""

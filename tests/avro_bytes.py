@@ -20,6 +20,7 @@ from processor.core.fold import fold
 from processor.core.outcome import Rejected
 from processor.core.session import Session
 from processor.core.update import SessionUpdate
+from processor.formats.names import AVRO_ALONE, split
 from processor.formats.updates import Updates
 from processor.stages.batch import Decoded
 from processor.stages.decode import Decode
@@ -46,10 +47,11 @@ def decode_and_fold(
     *,
     limit: int = FOLD_LIMIT,
     ids: SchemaIds | None = None,
+    formats: str = AVRO_ALONE,
     session_of: Callable[[bytes], Session] = SNAPSHOTS.read,
 ) -> tuple[Decode, Fold]:
     """Return the two stages as the service has them."""
-    decode = Decode(Updates(UpdateCodec(SCHEMAS.updates, ids), {"avro"}), COMMANDS, compiled)
+    decode = Decode(Updates(UpdateCodec(SCHEMAS.updates, ids), split(formats)), COMMANDS, compiled)
     return decode, fold_with(decode, max_snapshot, limit=limit, session_of=session_of)
 
 

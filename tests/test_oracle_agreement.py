@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
 
+import mixed_formats
 import pytest
 from avro_bytes import FAST, decode_and_fold
 from first_sessions import not_exactly_one_first, winners
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import DeadLetter, Entry, Expected, Snapshot, bits, decode_session, expected
+from mixed_formats import mixed
+from oracle import DeadLetter, Entry, Expected, Formats, Snapshot, bits, decode_session, expected
 from oracle_json import is_json
 
 from bench.lean import lean_updates
@@ -20,6 +22,7 @@ from processor.core.json_text import is_json_text
 from processor.core.outcome import Reason
 from processor.demo.catalogue import NOT_JSON, UNUSUAL_JSON
 from processor.demo.traffic import DemoUpdate, Mix, updates
+from processor.formats.names import AVRO_ALONE
 from processor.ports.log import Record
 
 PARTITIONS = 4
@@ -58,10 +61,14 @@ def as_log(stream: Sequence[DemoUpdate]) -> list[Record]:
 
 
 def processed(
-    records: Sequence[Record], limit: int, batch: int, compiled: Compiled | None = None
+    records: Sequence[Record],
+    limit: int,
+    batch: int,
+    compiled: Compiled | None = None,
+    formats: str = AVRO_ALONE,
 ) -> dict[int, Expected]:
     """Fold the records through the stages, `batch` at a time, with dicts for Kafka and Redis."""
-    decode, fold = decode_and_fold(compiled, limit)
+    decode, fold = decode_and_fold(compiled, limit, formats=formats)
     sessions: dict[int, dict[bytes, bytes | None]] = {}
     claims: dict[str, str] = {}
     results = {partition: Expected() for partition in range(PARTITIONS)}
@@ -84,24 +91,32 @@ def processed(
     return results
 
 
-def demanded(records: Sequence[Record], firsts: Mapping[str, bytes], limit: int) -> list[Expected]:
+def demanded(
+    records: Sequence[Record], firsts: Mapping[str, bytes], limit: int, formats: str = AVRO_ALONE
+) -> list[Expected]:
     ordered = sorted(records, key=lambda record: record.partition)
     logs = {
         partition: [Entry(*record[1:]) for record in group]
         for partition, group in groupby(ordered, key=lambda record: record.partition)
     }
-    return [expected(logs.get(partition, []), firsts, limit) for partition in range(PARTITIONS)]
+    read = Formats(formats.split(","))
+    return [
+        expected(logs.get(partition, []), firsts, limit, formats=read)
+        for partition in range(PARTITIONS)
+    ]
 
 
-def agree(stream: Sequence[DemoUpdate], limit: int, batch: int = 500) -> list[Expected]:
+def agree(
+    stream: Sequence[DemoUpdate], limit: int, batch: int = 500, formats: str = AVRO_ALONE
+) -> list[Expected]:
     """Assert that both say the same, with either codec, and return what they say."""
     records = as_log(stream)
-    got = processed(records, limit, batch)
+    got = processed(records, limit, batch, None, formats)
     if FAST is not None:
-        assert processed(records, limit, batch, FAST) == got
+        assert processed(records, limit, batch, FAST, formats) == got
     output = {partition: result.snapshots for partition, result in got.items()}
     assert not_exactly_one_first(output) == []
-    wanted = demanded(records, winners(output), limit)
+    wanted = demanded(records, winners(output), limit, formats)
     for partition, want in enumerate(wanted):
         assert got[partition].dead_letters == want.dead_letters
         shown = [bits(decode_session(each.value)) for each in got[partition].snapshots]
@@ -141,6 +156,17 @@ def test_a_harsh_stream_with_a_small_limit(seed: int) -> None:
     found = agree(stream, SMALL, batch=97)
     assert set(reasons(found)) == set(Reason)
     assert sum(result.duplicates for result in found) > 100
+
+
+def test_a_stream_of_all_formats_comes_to_what_avro_alone_comes_to() -> None:
+    stream = tuple(updates(2_500, seed=6, mix=HARSH, partition=partition_of))
+    several = tuple(mixed(stream, seed=6))
+    found = agree(several, SMALL, formats=mixed_formats.ALL)
+    assert sum(one.value != other.value for one, other in zip(stream, several, strict=True)) > 1_500
+    damaged = reasons(found) - reasons(agree(stream, SMALL))
+    assert set(damaged) <= {"undecodable", "key-mismatch", "invalid-value", "unknown-session"}
+    none = agree(several, SMALL)
+    assert reasons(none)["undecodable"] > 1_500
 
 
 def test_batches_make_no_difference() -> None:

@@ -27,16 +27,19 @@ _GRAMMAR = json.JSONDecoder(
 )
 
 
-def depth(text: str) -> int:
-    """Return how deep brackets nest outside strings; a scalar has depth 0, `[]` depth 1."""
-    deepest = here = 0
+def is_deeper(text: str, limit: int) -> bool:
+    """Whether brackets nest deeper outside strings; a scalar has depth 0, `[]` depth 1."""
+    if text.count("[") + text.count("{") <= limit:
+        return False
+    here = 0
     for token in _BRACKETS_OUTSIDE_STRINGS.finditer(text):
         if token[1]:
             here += 1
-            deepest = max(deepest, here)
+            if here > limit:
+                return True
         elif token[2]:
             here -= 1
-    return deepest
+    return False
 
 
 def is_json_text(text: str) -> bool:
@@ -46,7 +49,7 @@ def is_json_text(text: str) -> bool:
     """
     if _SCALAR.fullmatch(text):
         return True
-    if text.count("[") + text.count("{") > MAX_DEPTH and depth(text) > MAX_DEPTH:
+    if is_deeper(text, MAX_DEPTH):
         return False
     try:
         _GRAMMAR.decode(text)

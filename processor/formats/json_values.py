@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, NoReturn
 
-from processor.core.json_text import depth
+from processor.core.json_text import is_deeper
 
 DEEPEST: Final = 128
 """How deep a text may nest, where `{}` has depth 1."""
@@ -38,9 +38,12 @@ class Fault(NamedTuple):
 
 
 class Mismatch(Exception):  # noqa: N818  what was found
-    """A value of JSON, up to `end`, is not what it should be."""
+    """A value of JSON, up to `end`, is not what it should be.
 
-    def __init__(self, faults: list[Fault], end: int) -> None:
+    The end is None where so much is wrong that the rest was not looked at.
+    """
+
+    def __init__(self, faults: list[Fault], end: int | None) -> None:
         super().__init__(faults)
         self.faults = faults
         self.end = end
@@ -66,7 +69,7 @@ Raises Mismatch, and NotJson where there is no value.
 def read(value: bytes, reader: Reader) -> Any:
     """Return the one object that the bytes hold. Raises NotJson and Mismatch."""
     text = _decoded(value)
-    if text.count("[") + text.count("{") > DEEPEST and depth(text) > DEEPEST:
+    if is_deeper(text, DEEPEST):
         raise NotJson(f"it is nested too deep: more than {DEEPEST} deep")
     start = _SPACE.match(text).end()  # type: ignore[union-attr]  # it matches nothing too
     found, end = reader(text, start)
@@ -203,8 +206,8 @@ def array(reader: Reader) -> Reader:
             try:
                 value, at = reader(text, at)
             except Mismatch as wrong:
-                value, at = None, wrong.end
-                faults = (faults + wrong.within(f"[{len(found)}]"))[:_TOLD]
+                faults += wrong.within(f"[{len(found)}]")
+                value, at = None, _behind_fault(wrong, faults)
             found.append(value)
             at, end, more = _behind(text, at, "]")
         if faults:
@@ -258,12 +261,14 @@ def _object(reader_of: Callable[[str], Reader]) -> Reader:
             name, at = _name(text, at)
             try:
                 value, at = reader_of(name)(text, at)
-            except Mismatch as wrong:
-                value, at = None, wrong.end
-                faults = (faults + wrong.within(name))[:_TOLD]
+            except Mismatch as mismatch:
+                faults += mismatch.within(name)
+                value, at = None, _behind_fault(mismatch, faults)
             if name in found or not _is_whole(name):
                 what = "twice" if name in found else "as a name, which is no text"
-                faults = [Fault("", f"has {json.dumps(name)} {what}"), *faults][:_TOLD]
+                wrong = Mismatch([Fault("", f"has {json.dumps(name)} {what}")], at)
+                faults += wrong.faults
+                at = _behind_fault(wrong, faults)
             found[name] = value
             at, end, more = _behind(text, at, "}")
         if faults:
@@ -271,6 +276,13 @@ def _object(reader_of: Callable[[str], Reader]) -> Reader:
         return found, end
 
     return reads
+
+
+def _behind_fault(wrong: Mismatch, faults: list[Fault]) -> int:
+    """Return where to read on behind a value. Raises Mismatch where enough is wrong by now."""
+    if wrong.end is None or len(faults) >= _TOLD:
+        raise Mismatch(faults[:_TOLD], None) from None
+    return wrong.end
 
 
 def _name(text: str, at: int) -> tuple[str, int]:

@@ -70,6 +70,11 @@ def is_json(value: bytes, headers: Headers) -> bool:
     return value.startswith(b"{")
 
 
+def is_cloud_event(headers: Headers) -> bool:
+    """Whether the content type is one of CloudEvents."""
+    return content_type(header(headers, CONTENT_TYPE)).startswith(_CLOUD_EVENT)
+
+
 def json_kind(headers: Headers, *, cloud_events: bool) -> Kind:
     """Return what JSON with these headers is. Raises DecodeError for a batch of events."""
     media = content_type(header(headers, CONTENT_TYPE))

@@ -16,6 +16,7 @@ from processor.formats.telling import (
     STRUCTURED,
     Kind,
     header,
+    is_cloud_event,
     is_json,
     json_kind,
     registered,
@@ -91,6 +92,13 @@ class Updates:
         else:
             return Kind.AVRO, value
         return json_kind(headers, cloud_events="cloudevents" in self._formats), text
+
+    def format(self, value: bytes, headers: Headers) -> Format:
+        """Return the format that a value says it has; what cannot be told is taken for Avro."""
+        try:
+            return _FORMAT_OF[self.told(value, headers)[0]]
+        except DecodeError:
+            return "cloudevents" if is_cloud_event(headers) else "avro"
 
     @staticmethod
     def _of_json(text: bytes, headers: Headers, kind: Kind, offset: int) -> Read:

@@ -45,6 +45,8 @@ Listed = tuple[DeadLetter, str]
 """A letter, and whether it is of an update or of a command."""
 
 _HEX_SHOWN: Final = 512
+_TEXT_SHOWN: Final = 2_000
+_FORMATS: Final = {"avro": "Avro", "json": "JSON", "cloudevents": "a CloudEvent in JSON"}
 
 
 @app.command("list")
@@ -125,12 +127,11 @@ def show(
         return
     out().print(letter_page(record))
     if isinstance(rejected.fields, str):
-        out().print(f"\nThe value cannot be read: {printable(rejected.fields)}. Its bytes:")
-        given = record.value or b""
-        rest = f" … and {len(given) - _HEX_SHOWN:,} more" if len(given) > _HEX_SHOWN else ""
-        out().print(given[:_HEX_SHOWN].hex(" ", -4) + rest)
+        of, shown = _undecoded(record.value or b"", rejected.text(record.value))
+        out().print(f"\nThe value cannot be read: {printable(rejected.fields)}. Its {of}:")
+        out().print(shown)
     else:
-        out().print(f"\nThe {rejected.kind}:")
+        out().print(f"\nThe {rejected.kind}, as {_FORMATS[rejected.format]}:")
         for name, value in members(rejected.fields):
             out().print(f"  {name}: {printable(value)}")
     out().print("\nThe session now:")
@@ -141,6 +142,15 @@ def show(
             out().print(f"not known: {printable(session)}")
         case _:
             out().print(page(session))
+
+
+def _undecoded(value: bytes, text: str | None) -> tuple[str, str]:
+    """Return what is shown of a value that cannot be read: its text, else its bytes."""
+    if text is not None:
+        rest = f" … and {len(text) - _TEXT_SHOWN:,} more" if len(text) > _TEXT_SHOWN else ""
+        return "text", printable(text[:_TEXT_SHOWN]) + rest
+    rest = f" … and {len(value) - _HEX_SHOWN:,} more" if len(value) > _HEX_SHOWN else ""
+    return "bytes", value[:_HEX_SHOWN].hex(" ", -4) + rest
 
 
 def letter_page(record: Record) -> Table:

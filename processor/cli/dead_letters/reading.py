@@ -16,6 +16,7 @@ from processor.config import Settings
 from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.dead_letters.selection import Selection
 from processor.errors import NotFound
+from processor.formats.names import Format
 from processor.ports.log import Record, Topic
 
 _UPDATE: Final = "update"
@@ -60,7 +61,15 @@ class Rejected(NamedTuple):
     """What a letter says: fields, or why it cannot be read."""
 
     kind: str
+    format: Format
     fields: Mapping[str, Any] | str
+
+    def text(self, value: bytes | None) -> str | None:
+        """Return the letter's value as the text that it is; None where it is no text."""
+        try:
+            return None if value is None or self.format == "avro" else value.decode()
+        except UnicodeDecodeError:
+            return None
 
 
 class LetterReader:
@@ -68,6 +77,7 @@ class LetterReader:
 
     def __init__(self, settings: Settings) -> None:
         self._codecs = codecs_of(settings)
+        self._updates = self._codecs.updates.of_any_format()
 
     def kind(self, record: Record) -> str:
         """Return `command` for a letter whose value says that it is one, `update` for any other."""
@@ -77,7 +87,8 @@ class LetterReader:
     def __call__(self, record: Record) -> Rejected:
         """Return what the letter says."""
         kind = self.kind(record)
-        return Rejected(kind, self._fields(record, kind))
+        of = self._updates.format(record.value or b"", record.headers)
+        return Rejected(kind, of, self._fields(record, kind))
 
     def _fields(self, record: Record, kind: str) -> Mapping[str, Any] | str:
         if record.value is None:
@@ -86,8 +97,8 @@ class LetterReader:
             if kind == _COMMAND:
                 command = self._codecs.commands.read(record.value, 0)
                 return dict(zip(COMMAND_FIELDS, command, strict=False))
-            read = self._codecs.updates.of_any_format().read(record.value, record.headers, 0)
-            return dict(zip(UPDATE_FIELDS, read.update, strict=False))
+            update = self._updates.read(record.value, record.headers, 0).update
+            return dict(zip(UPDATE_FIELDS, update, strict=False))
         except DecodeError as error:
             return str(error)
 
@@ -96,12 +107,14 @@ def letter_document(
     record: Record, rejected: Rejected, more: Mapping[str, str] | None = None
 ) -> str:
     """Return the letter as one JSON object in one line; `more` are members as JSON texts."""
-    kind, fields = rejected
+    kind, fields = rejected.kind, rejected.fields
     members = {
         **short_document(in_short(record)),
         "headers": [_header(name, value) for name, value in record.headers],
         "keyHex": None if record.key is None else record.key.hex(),
         "valueHex": None if record.value is None else record.value.hex(),
+        "format": rejected.format,
+        "text": rejected.text(record.value),
         "unreadable": fields if isinstance(fields, str) else None,
     }
     said = "null" if isinstance(fields, str) else json_document(fields)

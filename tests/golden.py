@@ -13,6 +13,7 @@ from uuid import UUID
 
 import fastavro
 import golden_formats
+import json_schema
 from oracle import (
     COMMAND,
     COMMAND_FRAME,
@@ -520,6 +521,7 @@ def texts() -> dict[str, str]:
         "schemas.json": json.dumps(schemas(), indent=2) + "\n",
         "framings.json": json.dumps(framings(), indent=2) + "\n",
         "formats.json": golden_formats.text(),
+        "../schemas/SessionUpdate.schema.json": json_schema.text(),
     }
 
 

@@ -21,6 +21,7 @@ from processor.cli.common.reach import answering
 from processor.config import Settings
 from processor.errors import ConfigError, IncompatibleSchema
 from processor.ports.registry import Registry, subject
+from processor.registry import json_schema
 from processor.registry.own import registered, registry_of
 
 _ANSWER_S: Final = 15.0
@@ -44,7 +45,9 @@ def register(ctx: typer.Context, *, as_json: Json = False) -> None:
 
     The service never does: it looks its schema up at the start, and stops where it is not there.
     What is registered already stays as it is. The subject of a topic is its name with -value.
-    Commands are in single-object encoding alone: their schema is not registered.
+    Commands are in single-object encoding alone: their schema is not registered. Where
+    PROCESSOR_INPUT_FORMATS has more than Avro, the JSON Schema of updates is, under the topic's
+    name and -SessionUpdate.
     A schema that the registry refuses changes nothing; the exit code is 13.
 
     Example: session-processor schemas register --schema-registry-url http://registry:8081
@@ -66,6 +69,16 @@ def register(ctx: typer.Context, *, as_json: Json = False) -> None:
                     "schema": topic.schema.name,
                     "id": number,
                     "registered": "now" if found is None else "before",
+                }
+            )
+        if json_schema.is_on(settings):
+            number, before = json_schema.register(settings, registry)
+            rows.append(
+                {
+                    "subject": json_schema.subject(settings),
+                    "schema": json_schema.KIND,
+                    "id": number,
+                    "registered": "now" if before is None else "before",
                 }
             )
     emit(rows, as_json=as_json)
@@ -93,6 +106,8 @@ def check(
     with the subject's last version (all of them for a TRANSITIVE level), and the registry has its
     say. Without one, or for a subject without versions, the comparison is with the schemas of this
     version and those in schemas/history: for SessionCommand, which has no subject, it always is.
+    Where PROCESSOR_INPUT_FORMATS has more than Avro, SessionUpdate.schema.json must have the same
+    fields, and the registry takes it.
     Exits with 13 where something breaks.
 
     Example: session-processor schemas check --directory schemas
@@ -166,6 +181,10 @@ def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
         rows = [] if registry is None else [*_by_registry(registry, topic)]
         yield from rows or _by_history(topic)
     yield from _by_history(_commands(settings, directory))
+    if json_schema.is_on(settings):
+        updates = _topics(settings, directory)[0].schema
+        for each in json_schema.check(settings, registry, directory, updates):
+            yield _Row(json_schema.KIND, *each)
 
 
 def _by_registry(registry: Registry, topic: _Topic) -> Iterator[_Row]:

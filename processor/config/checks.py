@@ -97,7 +97,7 @@ def input_formats(value: object) -> object:
         raise ValueError(f"{unknown[0]!r} is no format; avro, json and cloudevents are")
     if AVRO_ALONE not in given:
         raise ValueError(
-            f"avro is not among them, and commands are Avro; write avro,{joined(given)}"
+            f"avro is not among them, and commands are Avro: write {joined((AVRO_ALONE, *given))}"
         )
     return joined(given)
 

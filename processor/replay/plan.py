@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from processor.errors import FailClosed
+from processor.formats.names import AVRO_ALONE
 from processor.state.checkpoint import Stream
 
 FORMAT: Final = 1
+_WITH_FORMATS: Final = 2
+"""Where updates are read in other formats than Avro, which a former version would reject."""
 
 
 class Range(NamedTuple):
@@ -41,7 +44,8 @@ class Plan(NamedTuple):
     created: int
     """In milliseconds since 1970."""
     stream: Stream
-    """The live stream: with other topics under the same names the bounds mean nothing."""
+    """The live stream: with other topics under the same names the bounds mean nothing. Its formats
+    are those that the replay reads, whatever the live service reads by now."""
     ranges: Mapping[int, Range]
     """By input partition; one that is not among them is left out."""
     output_ends: Mapping[int, int]
@@ -79,7 +83,11 @@ class Plan(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the plan as JSON."""
-        fields = {"format": FORMAT, **self._asdict(), "stream": self.stream._asdict()}
+        stream, number = self.stream._asdict(), _WITH_FORMATS
+        if self.stream.formats == AVRO_ALONE:
+            number = FORMAT
+            del stream["formats"]
+        fields = {"format": number, **self._asdict(), "stream": stream}
         return json.dumps(fields, separators=(",", ":")).encode()
 
     @classmethod
@@ -93,7 +101,7 @@ class Plan(NamedTuple):
                 "the plan of the replay is not one of the session processor",
                 hint="somebody else wrote into its topic: drop the replay and begin another",
             ) from error
-        if found != FORMAT:
+        if found not in {FORMAT, _WITH_FORMATS}:
             raise FailClosed(
                 "the plan of the replay has a format that this version cannot read",
                 hint="use the version that began it, or drop it and begin another",

@@ -252,3 +252,52 @@ def test_dead_letters_are_exported_into_a_new_file(processed: Deployment, tmp_pa
     nowhere = processed.command("dead-letters", "export", str(directory / "no" / "file"))
     assert nowhere.returncode == 8
     assert "Traceback" not in nowhere.stderr
+
+
+_EVENT = [("ce_specversion", b"1.0"), ("ce_time", b"2026-03-01T12:00:00Z"), ("ce_id", b"e5")]
+_JSON = {
+    b"3:event": (b'{"applicationId":3,"integrationId":"event","coupon":"\xc3\xa9"}', _EVENT),
+    b"4:twice": (b'{"total":1,"total":2}', [("content-type", b"application/json")]),
+}
+
+
+def test_json_that_came_too_early_shows_as_what_it_is_and_comes_in_by_a_redrive(
+    deployment: Deployment,
+) -> None:
+    producer = Producer({"bootstrap.servers": deployment.bootstrap})
+    for key, (value, headers) in _JSON.items():
+        producer.produce(deployment.names.updates, value, key, headers=headers, partition=0)  # type: ignore[arg-type]
+    assert producer.flush(10) == 0
+    assert deployment.run("--until-end").wait(60) == 0
+    listed = lines(deployment.command("dead-letters", "list", "--json").stdout)
+    assert all("PROCESSOR_INPUT_FORMATS" in each["message"] for each in listed)
+    by_key = {each["key"]: each["place"] for each in listed}
+    [event] = lines(deployment.command("dead-letters", "show", by_key["3:event"], "--json").stdout)
+    assert (event["format"], event["text"]) == ("cloudevents", _JSON[b"3:event"][0].decode())
+    assert (event["update"]["eventId"], event["update"]["coupon"]) == ("e5", "é")
+    people = deployment.command("dead-letters", "show", by_key["3:event"]).stdout
+    assert "The update, as a CloudEvent in JSON:" in people
+    twice = deployment.command("dead-letters", "show", by_key["4:twice"]).stdout
+    assert 'has "total" twice' in twice
+    assert 'Its text:\n{"total":1,"total":2}' in twice
+
+    deployment.environment["PROCESSOR_INPUT_FORMATS"] = "avro,json,cloudevents"
+    redriven = deployment.command("dead-letters", "redrive", "--yes", "--json")
+    assert redriven.returncode == 0, redriven.stderr
+    assert deployment.run("--until-end").wait(60) == 0
+    first, second, *again = deployment.read(deployment.names.updates)[0]
+    for former, later in zip((first, second), again, strict=True):
+        assert later[2:4] == former[2:4]
+        assert later.headers == (*former.headers, ("session-processor.attempt", b"2"))
+    found = deployment.command("sessions", "get", "3:event", "--json")
+    assert lines(found.stdout)[0]["lastEventId"] == "e5"
+    letters = lines(deployment.command("dead-letters", "list", "--json").stdout)
+    assert [each["key"] for each in letters if "twice" in each["message"]] == ["4:twice"]
+
+    fewer = deployment.run("--until-end", input_formats="avro")
+    assert fewer.wait(60) == 5
+    assert "would now be in avro" in fewer.log
+    assert (
+        deployment.command("offsets", "repair", "--yes", "--input-formats", "avro").returncode == 0
+    )
+    assert deployment.run("--until-end", input_formats="avro").wait(60) == 0

@@ -1,7 +1,7 @@
 """`schemas register` and `schemas check`: what they ask, answer and exit with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +233,56 @@ def test_a_default_of_the_wrong_type_is_refused_where_the_schema_is_to_read(
     path.write_text(json.dumps(schema))
     assert main(["schemas", "check", "--directory", str(changed)]) == 3
     assert "CustomerSession.avsc: Default value" in capsys.readouterr().err
+
+
+@pytest.fixture
+def json_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROCESSOR_INPUT_FORMATS", "avro,json")
+
+
+@pytest.mark.usefixtures("json_on")
+def test_the_json_schema_is_registered_once_where_json_is_on(
+    served: HttpRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for registered in ("now", "before"):
+        assert main(["schemas", "register", "--json"]) == 0
+        *_, last = rows(capsys.readouterr().out)
+        assert (last["subject"], last["schema"]) == ("session-updates-SessionUpdate", "JSON Schema")
+        assert last["registered"] == registered
+    (version,) = served.fake.subjects["session-updates-SessionUpdate"]
+    assert (version.kind, served.fake.kinds[version.schema_id]) == ("JSON", "JSON")
+    assert main(["schemas", "check", "--json"]) == 0
+    told = {row["against"]: row["breaks"] for row in rows(capsys.readouterr().out)}
+    assert told["session-updates-SessionUpdate in the registry"] == ""
+
+
+@pytest.mark.usefixtures("json_on")
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda schema: schema["properties"].pop("coupon"), "coupon: is not there"),
+        (lambda schema: schema["properties"].update(colour={}), "colour: Avro has none"),
+        (lambda schema: schema["required"].remove("eventId"), "eventId: is required in one"),
+        (
+            lambda schema: schema["properties"]["cartItems"]["items"]["properties"].pop("sku"),
+            "cartItems[].sku: is not there",
+        ),
+        (lambda schema: schema.pop("properties"), "total: is not there"),
+    ],
+)
+def test_a_json_schema_of_other_fields_than_avro_has_breaks(
+    changed: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[Any], object],
+    told: str,
+) -> None:
+    path = changed / "SessionUpdate.schema.json"
+    schema = json.loads((SCHEMAS / path.name).read_text())
+    path.write_text(json.dumps(schema))
+    assert main(["schemas", "check", "--directory", str(changed)]) == 0
+    change(schema)
+    path.write_text(json.dumps(schema))
+    assert main(["schemas", "check", "--directory", str(changed), "--json"]) == 13
+    assert told in capsys.readouterr().err
+    path.unlink()
+    assert main(["schemas", "check", "--directory", str(changed)]) == 3

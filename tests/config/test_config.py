@@ -112,6 +112,11 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("schema_id_location", "headers", "of no use without a schema registry"),
         ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("log_format", "xml", "'auto', 'human' or 'json'"),
+        ("input_formats", "json", "commands are Avro: write avro,json"),
+        ("input_formats", "json,cloudevents", "write avro,json,cloudevents"),
+        ("input_formats", "avro,protobuf", "'protobuf' is no format"),
+        ("input_formats", "avro;json", "'avro;json' is no format"),
+        ("input_formats", "avro,", "'' is no format"),
         ("kafka", "{oops", "it is not JSON (at character 2)"),
         ("kafka", "[1]", "valid dictionary"),
         ("kafka", "[" * 100_000, "nested too deep"),
@@ -463,3 +468,22 @@ def test_settings_cannot_be_changed() -> None:
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
         setattr(settings, "group_id", "other")  # noqa: B010  mypy too refuses the plain form
+
+
+@pytest.mark.parametrize(
+    ("given", "formats"),
+    [
+        ("avro", "avro"),
+        ("avro,json", "avro,json"),
+        ("cloudevents, JSON ,avro", "avro,json,cloudevents"),
+        ("avro,json,json", "avro,json"),
+    ],
+)
+def test_formats_of_the_input_are_named_in_one_order(given: str, formats: str) -> None:
+    assert load({"input_formats": given}).settings.input_formats == formats
+
+
+def test_formats_of_the_input_may_be_a_list_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('input_formats = ["json", "avro"]')
+    assert load(file=file).settings.input_formats == "avro,json"

@@ -8,7 +8,8 @@ import pytest
 from fakes.registry import FakeRegistry, HttpRegistry
 from oracle import SCHEMAS
 
-from processor.ports.registry import Registry, SchemaText, subject
+from processor.formats.json_schema import same
+from processor.ports.registry import JSON, Registry, SchemaText, subject
 from processor.registry.confluent import Access, ConfluentRegistry
 
 TEXT = (SCHEMAS / "SessionUpdate.avsc").read_text()
@@ -43,6 +44,16 @@ def test_what_is_registered_is_found_by_number_and_by_subject(port: Registry, na
     (version,) = port.versions(name)
     assert (version.schema_id, version.text) == (number, TEXT)
     assert port.takes(name, TEXT)
+
+
+def test_a_json_schema_is_found_as_what_it_is(port: Registry, name: str) -> None:
+    text = (SCHEMAS / "SessionUpdate.schema.json").read_text()
+    number = port.register(name, text, JSON)
+    found = port.schema(number)
+    assert found is not None
+    assert (found.kind, same(found.text, text)) == (JSON, True)
+    assert [each.kind for each in port.versions(name)] == [JSON]
+    assert port.takes(name, text, JSON)
 
 
 @pytest.mark.parametrize(

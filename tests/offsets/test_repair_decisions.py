@@ -51,6 +51,17 @@ def test_what_is_well_is_kept() -> None:
     assert (step.action, step.offset, step.before) == ("keep", None, 300)
 
 
+def test_a_format_that_is_no_longer_read_is_told() -> None:
+    several = metadata()._replace(stream=NOW._replace(formats="avro,json"))
+    step = decide(situation(300, Evidence(), text=several), NOW)
+    assert offset(step) == 300
+    assert step.fault is not None
+    assert "PROCESSOR_INPUT_FORMATS" in step.fault.hint
+    assert step.notes == ("updates in a format that is no longer read are rejected from here on",)
+    more = decide(situation(300, Evidence(), text=metadata()), NOW._replace(formats="avro,json"))
+    assert more.action == "keep"
+
+
 def test_nothing_committed_and_nothing_published_stays_virgin() -> None:
     step = decide(situation(None, Evidence()), NOW)
     assert (step.action, step.offset) == ("virgin", None)

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from processor.errors import FailClosed
@@ -14,6 +16,14 @@ def test_a_plan_reads_as_it_was_written() -> None:
     assert PLAN.offsets == 6
 
 
+def test_a_plan_of_other_formats_says_so_to_former_versions() -> None:
+    plain = json.loads(PLAN.encode())
+    assert (plain["format"], "formats" in plain["stream"]) == (1, False)
+    several = PLAN._replace(stream=STREAM._replace(formats="avro,json"))
+    assert json.loads(several.encode())["format"] == 2
+    assert Plan.decode(several.encode()) == several
+
+
 @pytest.mark.parametrize("value", [b"", b"{}", b"[]", b"7", b"\xff", b"[" * 100_000])
 def test_what_is_no_plan_is_refused(value: bytes) -> None:
     with pytest.raises(FailClosed, match="not one of the session processor"):
@@ -22,4 +32,4 @@ def test_what_is_no_plan_is_refused(value: bytes) -> None:
 
 def test_a_newer_plan_is_refused() -> None:
     with pytest.raises(FailClosed, match="cannot read"):
-        Plan.decode(PLAN.encode().replace(b'"format":1', b'"format":2'))
+        Plan.decode(PLAN.encode().replace(b'"format":1', b'"format":3'))

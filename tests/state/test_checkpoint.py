@@ -9,6 +9,7 @@ from fakes.service import STREAM
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.partitions.committed import changes
 from processor.state.checkpoint import (
     FORMAT,
     READABLE,
@@ -122,3 +123,33 @@ def test_a_checkpoint_with_an_infinite_number_is_foreign(field: str) -> None:
 def test_whatever_a_checkpoint_holds_it_is_read_or_foreign(value: bytes) -> None:
     with suppress(ForeignText):
         Checkpoint.decode(value)
+
+
+def test_metadata_says_which_formats_are_read_and_whether_commands_were_passed() -> None:
+    several = METADATA._replace(stream=STREAM._replace(formats="avro,json"))
+    for commands in (False, True):
+        text = several._replace(commands=commands).encode()
+        assert json.loads(text)["readable"] == FORMAT
+        assert CommitMetadata.decode(text, STREAM.cluster) == several._replace(commands=commands)
+        alone = json.loads(METADATA._replace(commands=commands).encode())
+        assert alone["readable"] == READABLE + commands
+        assert "formats" not in alone
+        assert CommitMetadata.decode(json.dumps(alone), STREAM.cluster).stream.formats == "avro"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "goes_on"),
+    [
+        ("avro", "avro,json", True),
+        ("avro", "avro,json,cloudevents", True),
+        ("avro,json", "avro,json", True),
+        ("avro,json", "avro", False),
+        ("avro,json", "avro,cloudevents", False),
+        ("avro,protobuf", "avro,json,cloudevents", False),
+    ],
+)
+def test_more_formats_may_be_read_and_not_fewer(then: str, now: str, *, goes_on: bool) -> None:
+    before, after = (STREAM._replace(formats=each) for each in (then, now))
+    assert after.goes_on_from(before) == goes_on
+    assert not after._replace(claims="another").goes_on_from(before)
+    assert changes(before, after) == ([] if goes_on else ["formats"])

@@ -35,6 +35,7 @@ from first_sessions import as_published, not_exactly_one_first, wrong_claims
 from oracle import (
     Entry,
     Expected,
+    Formats,
     Snapshot,
     decode_session,
     expected,
@@ -375,8 +376,9 @@ class Deployment:
             assert wrong_claims(output, told) == []
         else:
             assert not_exactly_one_first(output) == []
+        formats = Formats(self.environment.get("PROCESSOR_INPUT_FORMATS", "avro").split(","))
         oracle = {
-            partition: expected(log, as_published(output[partition]))
+            partition: expected(log, as_published(output[partition]), formats=formats)
             for partition, log in inputs.items()
         }
         for partition, wanted in oracle.items():

@@ -4,8 +4,10 @@ import signal
 from itertools import islice
 from random import Random
 
+import mixed_formats
 import pytest
 import redis
+from mixed_formats import mixed
 from session_commands import commanded
 from system.deployment import Deployment
 from system.saboteur import ERASE_POINTS, POINTS
@@ -19,7 +21,9 @@ CODECS = ("auto", "fastavro")
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_an_undisturbed_run_equals_the_oracle(deployment: Deployment, codec: str) -> None:
-    deployment.produce(updates(6_000, seed=1, partition=deployment.partition))
+    deployment.environment["PROCESSOR_INPUT_FORMATS"] = mixed_formats.ALL
+    sent = updates(6_000, seed=1, partition=deployment.partition)
+    deployment.produce(mixed(sent, seed=1))
     process = deployment.run("--until-end", codec=codec)
     assert process.wait(60) == 0, process.log[-3000:]
     oracle = deployment.assert_exact()

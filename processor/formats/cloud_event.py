@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from processor.core.moment import milliseconds
+from processor.formats.json_grammar import Fault, Mismatch, Reader, read
 from processor.formats.json_update import UPDATE, fields_of
-from processor.formats.json_values import Fault, Mismatch, Reader, kept, read, record, string
+from processor.formats.json_values import kept, record, string
 from processor.formats.telling import CE_VERSION, content_type, header, is_json_type
 from processor.ports.log import Headers
 

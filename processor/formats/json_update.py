@@ -15,10 +15,8 @@ from typing_extensions import get_type_hints
 from processor.core.moment import milliseconds
 from processor.core.session import CartItem, State, in_schema
 from processor.core.update import SessionUpdate
+from processor.formats.json_grammar import Fault, Mismatch, Reader, read
 from processor.formats.json_values import (
-    Fault,
-    Mismatch,
-    Reader,
     array,
     double,
     integer,
@@ -27,7 +25,6 @@ from processor.formats.json_values import (
     object_of,
     one_of,
     or_null,
-    read,
     record,
     string,
 )

@@ -6,19 +6,24 @@ What is said is kept to the letter: a repeated name, the text of a value, how a 
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final
 
-from processor.core.json_text import is_deeper
+from processor.formats.json_grammar import (
+    SPACE,
+    Fault,
+    Mismatch,
+    Reader,
+    any_value,
+    is_whole,
+    mismatch,
+    not_json,
+)
 
-DEEPEST: Final = 128
-"""How deep a text may nest, where `{}` has depth 1."""
 _TOLD: Final = 20
 """How many mismatches of a text are told."""
 _LONGEST_LONG: Final = 20
 _LONG: Final = range(-(2**63), 2**63)
-_BOM: Final = "\ufeff"
 
-_SPACE = re.compile(r"[ \t\n\r]*")
 _NAME = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
 _COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
 _NEXT = re.compile(r"[ \t\n\r]*([,}\]])[ \t\n\r]*")
@@ -26,100 +31,14 @@ _STRING = re.compile(r'"([^"\\\x00-\x1f]*)"')
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 
 
-class NotJson(ValueError):  # noqa: N818  what was found
-    """The text is no JSON, or nested too deep; the message is for people."""
-
-
-class Fault(NamedTuple):
-    """What is wrong with a value: its place, as `cartItems[0].sku`, and what follows on that."""
-
-    place: str
-    what: str
-
-
-class Mismatch(Exception):  # noqa: N818  what was found
-    """A value of JSON, up to `end`, is not what it should be.
-
-    The end is None where so much is wrong that the rest was not looked at.
-    """
-
-    def __init__(self, faults: list[Fault], end: int | None) -> None:
-        super().__init__(faults)
-        self.faults = faults
-        self.end = end
-
-    def within(self, name: str) -> list[Fault]:
-        """Return the faults as those of what has this value under a name, or at `[0]`."""
-        return [
-            Fault(
-                f"{name}{each.place}" if each.place[:1] in ("", "[") else f"{name}.{each.place}",
-                each.what,
-            )
-            for each in self.faults
-        ]
-
-
-Reader = Callable[[str, int], tuple[Any, int]]
-"""Reads the value that begins at a place; returns it and the place behind it.
-
-Raises Mismatch, and NotJson where there is no value.
-"""
-
-
-def read(value: bytes, reader: Reader) -> Any:
-    """Return the one object that the bytes hold. Raises NotJson and Mismatch."""
-    text = _decoded(value)
-    if is_deeper(text, DEEPEST):
-        raise NotJson(f"it is nested too deep: more than {DEEPEST} deep")
-    start = _SPACE.match(text).end()  # type: ignore[union-attr]  # it matches nothing too
-    found, end = reader(text, start)
-    end = _SPACE.match(text, end).end()  # type: ignore[union-attr]
-    if end != len(text):
-        raise _not_json("there is more behind its end", end)
-    return found
-
-
-def _decoded(value: bytes) -> str:
-    try:
-        text = value.decode()
-    except UnicodeDecodeError as error:
-        raise NotJson(f"it is not UTF-8 (byte {error.start + 1})") from None
-    if text.startswith(_BOM):
-        raise NotJson("it begins with a byte order mark; JSON has none")
-    return text
-
-
-def _not_json(what: str, at: int) -> NotJson:
-    return NotJson(f"it is not JSON: {what} (character {at + 1})")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise NotJson(f"it is not JSON: {constant} is none of its values")
-
-
-_GRAMMAR: Final = json.JSONDecoder(parse_constant=_refuse, parse_int=str, parse_float=str)
-
-
-def _any(text: str, at: int) -> tuple[Any, int]:
-    """Return any value, its numbers as texts."""
-    try:
-        return _GRAMMAR.raw_decode(text, at)
-    except json.JSONDecodeError as error:
-        raise _not_json(error.msg[:1].lower() + error.msg[1:], error.pos) from None
-
-
-def _mismatch(text: str, at: int, what: str) -> Mismatch:
-    return Mismatch([Fault("", what)], _any(text, at)[1])
-
-
 def passed(text: str, at: int) -> tuple[None, int]:
     """Pass any value."""
-    return None, _any(text, at)[1]
+    return None, any_value(text, at)[1]
 
 
 def kept(text: str, at: int) -> tuple[str, int]:
     """Read any value as the text that it is."""
-    end = _any(text, at)[1]
+    end = any_value(text, at)[1]
     return text[at:end], end
 
 
@@ -135,27 +54,18 @@ def string(text: str, at: int) -> tuple[str, int]:
     if plain is not None:
         return plain[1], plain.end()
     if text[at : at + 1] != '"':
-        raise _mismatch(text, at, "is not a text")
-    value, end = _any(text, at)
-    if not _is_whole(value):
+        raise mismatch(text, at, "is not a text")
+    value, end = any_value(text, at)
+    if not is_whole(value):
         raise Mismatch([Fault("", "has a surrogate without its other half")], end)
     return value, end
-
-
-def _is_whole(text: str) -> bool:
-    """Whether the text has no half of a character, which JSON can escape and UTF-8 cannot say."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def double(text: str, at: int) -> tuple[float, int]:
     """Read a number as the double that is nearest; one that is too large is infinite."""
     number = _NUMBER.match(text, at)
     if number is None:
-        raise _mismatch(text, at, "is not a number")
+        raise mismatch(text, at, "is not a number")
     return float(number[0]), number.end()
 
 
@@ -163,7 +73,7 @@ def integer(text: str, at: int) -> tuple[int, int]:
     """Read a whole number of 64 bits."""
     number = _NUMBER.match(text, at)
     if number is None or number[2]:
-        raise _mismatch(text, at, "is not a whole number")
+        raise mismatch(text, at, "is not a whole number")
     if len(number[1]) > _LONGEST_LONG or int(number[1]) not in _LONG:
         raise Mismatch([Fault("", "is not a number of 64 bits")], number.end())
     return int(number[1]), number.end()
@@ -196,10 +106,10 @@ def array(reader: Reader) -> Reader:
 
     def reads(text: str, at: int) -> tuple[list[Any], int]:
         if text[at : at + 1] != "[":
-            raise _mismatch(text, at, "is not a list")
+            raise mismatch(text, at, "is not a list")
         found: list[Any] = []
         faults: list[Fault] = []
-        at = _SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
+        at = SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
         more = text[at : at + 1] != "]"
         end = at + 1
         while more:
@@ -232,7 +142,7 @@ def record(
     readers = {name: or_null(reader) for name, reader in fields.items()}
 
     def unknown(text: str, at: int) -> tuple[None, int]:
-        raise _mismatch(text, at, f"is no field of {what}")
+        raise mismatch(text, at, f"is no field of {what}")
 
     others = passed if open_ else unknown
     members = _object(lambda name: readers.get(name, others))
@@ -251,20 +161,20 @@ def record(
 def _object(reader_of: Callable[[str], Reader]) -> Reader:
     def reads(text: str, at: int) -> tuple[dict[str, Any], int]:
         if text[at : at + 1] != "{":
-            raise _mismatch(text, at, "is not an object")
+            raise mismatch(text, at, "is not an object")
         found: dict[str, Any] = {}
         faults: list[Fault] = []
-        at = _SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
+        at = SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
         more = text[at : at + 1] != "}"
         end = at + 1
         while more:
             name, at = _name(text, at)
             try:
                 value, at = reader_of(name)(text, at)
-            except Mismatch as mismatch:
-                faults += mismatch.within(name)
-                value, at = None, _behind_fault(mismatch, faults)
-            if name in found or not _is_whole(name):
+            except Mismatch as inner:
+                faults += inner.within(name)
+                value, at = None, _behind_fault(inner, faults)
+            if name in found or not is_whole(name):
                 what = "twice" if name in found else "as a name, which is no text"
                 wrong = Mismatch([Fault("", f"has {json.dumps(name)} {what}")], at)
                 faults += wrong.faults
@@ -291,11 +201,11 @@ def _name(text: str, at: int) -> tuple[str, int]:
     if plain is not None:
         return plain[1], plain.end()
     if text[at : at + 1] != '"':
-        raise _not_json("a name in quotes is expected", at)
-    name, end = _any(text, at)
+        raise not_json("a name in quotes is expected", at)
+    name, end = any_value(text, at)
     colon = _COLON.match(text, end)
     if colon is None:
-        raise _not_json("a colon is expected", end)
+        raise not_json("a colon is expected", end)
     return name, colon.end()
 
 
@@ -303,5 +213,5 @@ def _behind(text: str, at: int, close: str) -> tuple[int, int, bool]:
     """Return where the next part begins, where this one ends, and whether there is a next."""
     found = _NEXT.match(text, at)
     if found is None or found[1] not in (",", close):
-        raise _not_json(f"a comma or {close} is expected", at)
+        raise not_json(f"a comma or {close} is expected", at)
     return found.end(), found.end(1), found[1] == ","

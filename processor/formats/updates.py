@@ -7,8 +7,8 @@ from processor.avro.codec import UpdateCodec
 from processor.avro.framing import DecodeError, framed, names_single_object
 from processor.core.update import SessionUpdate
 from processor.formats import cloud_event
+from processor.formats.json_grammar import Mismatch, NotJson
 from processor.formats.json_update import complete, fields_of, told
-from processor.formats.json_values import Mismatch, NotJson
 from processor.formats.names import FORMATS, Format, joined
 from processor.formats.telling import (
     CE_VERSION,

@@ -55,8 +55,12 @@ Raises Mismatch, and NotJson where there is no value.
 
 
 def read(value: bytes, reader: Reader) -> Any:
-    """Return the one object that the bytes hold. Raises NotJson and Mismatch."""
-    text = _decoded(value)
+    """Return the one value that the bytes hold. Raises NotJson and Mismatch."""
+    return read_text(_decoded(value), reader)
+
+
+def read_text(text: str, reader: Reader) -> Any:
+    """Return the one value that the text holds. Raises NotJson and Mismatch."""
     if is_deeper(text, DEEPEST):
         raise NotJson(f"it is nested too deep: more than {DEEPEST} deep")
     start = SPACE.match(text).end()  # type: ignore[union-attr]  # it matches nothing too
@@ -83,7 +87,7 @@ def not_json(what: str, at: int) -> NotJson:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise NotJson(f"it is not JSON: {constant} is none of its values")
+    raise NotJson(f"{constant} is not JSON")
 
 
 _GRAMMAR: Final = json.JSONDecoder(parse_constant=_refuse, parse_int=str, parse_float=str)

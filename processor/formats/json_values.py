@@ -85,7 +85,7 @@ def one_of(*symbols: str) -> Reader:
     def reads(text: str, at: int) -> tuple[str, int]:
         value, end = string(text, at)
         if value not in symbols:
-            told = ", ".join(symbols[:-1]) + f" or {symbols[-1]}"
+            told = ", ".join(map(repr, symbols[:-1])) + f" or {symbols[-1]!r}"
             raise Mismatch([Fault("", f"is not {told}")], end)
         return value, end
 
@@ -175,8 +175,10 @@ def _object(reader_of: Callable[[str], Reader]) -> Reader:
                 faults += inner.within(name)
                 value, at = None, _behind_fault(inner, faults)
             if name in found or not is_whole(name):
-                what = "twice" if name in found else "as a name, which is no text"
-                wrong = Mismatch([Fault("", f"has {json.dumps(name)} {what}")], at)
+                half = "a surrogate without its other half in the name "
+                what = f"has {'' if name in found else half}{json.dumps(name)}"
+                twice = " twice" if name in found else ""
+                wrong = Mismatch([Fault("", what + twice)], at)
                 faults += wrong.faults
                 at = _behind_fault(wrong, faults)
             found[name] = value

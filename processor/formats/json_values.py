@@ -168,13 +168,13 @@ def _object(reader_of: Callable[[str], Reader]) -> Reader:
         more = text[at : at + 1] != "}"
         end = at + 1
         while more:
-            name, at = _name(text, at)
+            name, at, plain = _name(text, at)
             try:
                 value, at = reader_of(name)(text, at)
             except Mismatch as inner:
                 faults += inner.within(name)
                 value, at = None, _behind_fault(inner, faults)
-            if name in found or not is_whole(name):
+            if name in found or not (plain or is_whole(name)):
                 half = "a surrogate without its other half in the name "
                 what = f"has {'' if name in found else half}{json.dumps(name)}"
                 twice = " twice" if name in found else ""
@@ -197,18 +197,18 @@ def _behind_fault(wrong: Mismatch, faults: list[Fault]) -> int:
     return wrong.end
 
 
-def _name(text: str, at: int) -> tuple[str, int]:
-    """Return a member's name and the place where its value begins."""
+def _name(text: str, at: int) -> tuple[str, int, bool]:
+    """Return a member's name, where its value begins, and whether the name has no escape."""
     plain = _NAME.match(text, at)
     if plain is not None:
-        return plain[1], plain.end()
+        return plain[1], plain.end(), True
     if text[at : at + 1] != '"':
         raise not_json("a name in quotes is expected", at)
     name, end = any_value(text, at)
     colon = _COLON.match(text, end)
     if colon is None:
         raise not_json("a colon is expected", end)
-    return name, colon.end()
+    return name, colon.end(), False
 
 
 def _behind(text: str, at: int, close: str) -> tuple[int, int, bool]:

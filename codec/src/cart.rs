@@ -1,8 +1,8 @@
 //! A cart: an array of CartItem. It is looked through once, and goes on as its bytes.
 
 use crate::entries::Entries;
-use crate::json::Doubtful;
-use crate::scan::{Refused, Scan, Taken};
+use crate::json;
+use crate::scan::{Refused, Scan, Taken, text};
 
 const MEASURES: usize = 5;
 
@@ -10,16 +10,16 @@ const MEASURES: usize = 5;
 pub fn skip(scan: &mut Scan) -> Taken<()> {
     let count = scan.count()?;
     for _ in 0..count {
-        Item::take(scan, &mut Doubtful::default())?;
+        Item::take(scan, text)?;
     }
     scan.end(count)
 }
 
 /// Takes a cart whose items are such as an update may carry, and returns the sum of its lines.
-pub fn sum<'a>(scan: &mut Scan<'a>, doubtful: &mut Doubtful<'a>) -> Taken<f64> {
+pub fn sum(scan: &mut Scan) -> Taken<f64> {
     let (count, mut sum) = (scan.count()?, 0.0);
     for _ in 0..count {
-        let item = Item::take(scan, doubtful)?;
+        let item = Item::take(scan, json::text)?;
         if !item.sound {
             return Err(Refused);
         }
@@ -33,12 +33,13 @@ pub fn sum<'a>(scan: &mut Scan<'a>, doubtful: &mut Doubtful<'a>) -> Taken<f64> {
 struct Item {
     quantity: i32,
     price: f64,
-    /// Whether its values are such as an update may carry, the doubtful texts aside.
+    /// Whether its values are such as an update may carry, its attributes aside.
     sound: bool,
 }
 
 impl Item {
-    fn take<'a>(scan: &mut Scan<'a>, doubtful: &mut Doubtful<'a>) -> Taken<Self> {
+    /// Takes one; `attribute` takes the text of each attribute.
+    fn take(scan: &mut Scan, attribute: fn(&mut Scan) -> Taken<()>) -> Taken<Self> {
         scan.text()?;
         let sku = scan.text()?;
         let (quantity, price) = (scan.int()?, scan.double()?);
@@ -52,7 +53,7 @@ impl Item {
             }
         }
         if scan.present()? {
-            Entries::take(scan, |scan| scan.span(|scan| doubtful.take(scan)))?;
+            Entries::take(scan, |scan| scan.span(attribute))?;
         }
         Ok(Item {
             quantity,

@@ -7,13 +7,17 @@
 
 mod cart;
 mod entries;
+mod events;
+mod fields;
+mod formats;
 mod json;
 mod layout;
 mod scan;
 mod snapshot;
+mod times;
 mod update;
 
-use json::Doubtful;
+use formats::{Formats, Named, transcoded};
 use layout::{PROFILE_ID, SNAPSHOT, UPDATE};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -22,16 +26,13 @@ use snapshot::{Folded, Snapshot, is_key};
 use update::Update;
 
 /// `RULES` of `processor/avro/compiled.py`.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 /// Where a Record of `processor/ports/log.py` has its fields.
 const OFFSET: usize = 1;
 const KEY: usize = 3;
 const VALUE: usize = 4;
 const HEADERS: usize = 5;
-
-/// `SCHEMA_ID_HEADER` of `processor/avro/framing.py`.
-const SCHEMA_ID: &str = "__value_schema_id";
 
 /// Why a value is not dealt with here: it is another's to decide, or Python raised.
 enum Stop {
@@ -53,28 +54,33 @@ impl From<PyErr> for Stop {
 
 /// Reads updates, and a snapshot's input offset.
 #[pyclass(frozen)]
-struct Codec {
-    /// Whether a text is one JSON text.
-    is_json: Py<PyAny>,
-}
+struct Codec;
 
 #[pymethods]
 impl Codec {
     #[new]
-    fn new(is_json: Py<PyAny>) -> Self {
-        Codec { is_json }
+    fn new() -> Self {
+        Codec
     }
 
-    /// Return, for each record, its update if it is sound, begins with the header and has the
-    /// record's key; else None.
+    /// Return, for each record, its update if it is sound and has the record's key; else None.
+    ///
+    /// It is in Avro where the value begins with the header; else in one of the formats.
+    #[pyo3(signature = (records, header, formats=None, /))]
     fn read(
         &self,
         records: &Bound<'_, PyAny>,
         header: &[u8],
+        formats: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<Option<EncodedUpdate>>> {
+        let on = |name| formats.map_or(Ok(false), |formats| formats.contains(name));
+        let formats = Formats {
+            json: on("json")?,
+            cloudevents: on("cloudevents")?,
+        };
         let mut found = Vec::with_capacity(records.len()?);
         for record in records.try_iter()? {
-            found.push(match self.update(&record?, header) {
+            found.push(match update(&record?, header, &formats) {
                 Ok(update) => Some(update),
                 Err(Stop::Refused) => None,
                 Err(Stop::Raised(error)) => return Err(error),
@@ -90,52 +96,41 @@ impl Codec {
     }
 }
 
-impl Codec {
-    fn update(&self, record: &Bound<'_, PyAny>, header: &[u8]) -> Result<EncodedUpdate, Stop> {
-        let record = record.downcast::<PyTuple>().map_err(PyErr::from)?;
-        let bytes = |place| {
-            record
-                .get_borrowed_item(place)?
-                .extract::<Option<Bound<'_, PyBytes>>>()
-        };
-        let (Some(key), Some(value)) = (bytes(KEY)?, bytes(VALUE)?) else {
-            return Err(Stop::Refused);
-        };
-        let whole = value.as_bytes();
-        if !whole.starts_with(header) || names_schema(&record.get_item(HEADERS)?)? {
-            return Err(Stop::Refused);
-        }
-        let scan = &mut Scan::new(whole, header.len());
-        let mut doubtful = Doubtful::default();
-        let update = Update::take(scan, &mut doubtful)?;
-        let id = scan.part(&update.integration_id);
-        if !is_key(key.as_bytes(), update.application_id, id) {
-            return Err(Stop::Refused);
-        }
-        let is_json = self.is_json.bind(record.py());
-        for text in doubtful.0 {
-            if !is_json.call1((text,))?.extract::<bool>()? {
-                return Err(Stop::Refused);
-            }
-        }
-        let offset = record.get_borrowed_item(OFFSET)?.extract()?;
-        let value = value.unbind();
-        Ok(EncodedUpdate {
-            value,
-            offset,
-            update,
-        })
+fn update(
+    record: &Bound<'_, PyAny>,
+    header: &[u8],
+    formats: &Formats,
+) -> Result<EncodedUpdate, Stop> {
+    let record = record.downcast::<PyTuple>().map_err(PyErr::from)?;
+    let bytes = |place| {
+        record
+            .get_borrowed_item(place)?
+            .extract::<Option<Bound<'_, PyBytes>>>()
+    };
+    let (Some(key), Some(value)) = (bytes(KEY)?, bytes(VALUE)?) else {
+        return Err(Stop::Refused);
+    };
+    let named = Named::by(&record.get_item(HEADERS)?)?;
+    let whole = value.as_bytes();
+    let (value, start) = if whole.starts_with(header) && !named.schema {
+        (value, header.len())
+    } else {
+        let transcoded = transcoded(whole, &named, formats)?;
+        (PyBytes::new(record.py(), &transcoded), 0)
+    };
+    let scan = &mut Scan::new(value.as_bytes(), start);
+    let update = Update::take(scan)?;
+    let id = scan.part(&update.integration_id);
+    if !is_key(key.as_bytes(), update.application_id, id) {
+        return Err(Stop::Refused);
     }
-}
-
-/// Whether one of a record's headers holds the framing of its value.
-fn names_schema(headers: &Bound<'_, PyAny>) -> PyResult<bool> {
-    for header in headers.try_iter()? {
-        if header?.get_item(0)?.eq(SCHEMA_ID)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let offset = record.get_borrowed_item(OFFSET)?.extract()?;
+    let value = value.unbind();
+    Ok(EncodedUpdate {
+        value,
+        offset,
+        update,
+    })
 }
 
 /// An update that was found sound, as its bytes.

@@ -10,6 +10,10 @@ pub struct Refused;
 
 pub type Taken<T> = Result<T, Refused>;
 
+pub fn sound_if(sound: bool) -> Taken<()> {
+    if sound { Ok(()) } else { Err(Refused) }
+}
+
 /// Bytes, and how many of them are taken.
 pub struct Scan<'a> {
     whole: &'a [u8],

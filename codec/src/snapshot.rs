@@ -57,10 +57,10 @@ impl<'a> Snapshot<'a> {
         let created = scan.long()?;
         let application_id = scan.int()?;
         let mut plain = [EMPTY; PLAIN.len()];
-        for (place, skip) in plain.iter_mut().zip(PLAIN) {
-            *place = part(scan.span(*skip)?);
+        for (place, field) in plain.iter_mut().zip(PLAIN) {
+            *place = part(scan.span(field.skip)?);
         }
-        let state = scan.symbol(STATES)?;
+        let state = scan.symbol(STATES.len())?;
         let cart = part(scan.span(cart::skip)?);
         let identifiers = part(scan.span(texts)?);
         let total = scan.double()?;
@@ -68,7 +68,7 @@ impl<'a> Snapshot<'a> {
         let first_session = scan.boolean()?;
         let discounts = Entries::take(scan, |scan| scan.span(Scan::double))?;
         if scan.present()? {
-            scan.symbol(STATES)?;
+            scan.symbol(STATES.len())?;
         }
         let version = scan.long()?;
         scan.long()?; // updated

@@ -2,9 +2,9 @@
 
 use crate::cart;
 use crate::entries::Entries;
-use crate::json::Doubtful;
+use crate::json;
 use crate::layout::{PLAIN, STATES};
-use crate::scan::{Refused, Scan, Taken, texts};
+use crate::scan::{Scan, Taken, sound_if, texts};
 use std::ops::Range;
 
 /// 9999-12-31T23:59:59.999Z in milliseconds since 1970.
@@ -29,20 +29,20 @@ pub struct Update {
 
 impl Update {
     /// Takes an update that is sound: what is not is for others to name.
-    pub fn take<'a>(scan: &mut Scan<'a>, doubtful: &mut Doubtful<'a>) -> Taken<Self> {
+    pub fn take(scan: &mut Scan) -> Taken<Self> {
         let event_id = filled_text(scan)?;
         let event_time = scan.long()?;
         let application_id = scan.int()?;
         let integration_id = filled_text(scan)?;
         sound_if(application_id >= 1 && (0..=MAX_EVENT_TIME).contains(&event_time))?;
         let mut plain = [const { None }; PLAIN.len()];
-        for (place, skip) in plain.iter_mut().zip(PLAIN) {
-            *place = optional(scan, |scan| scan.span(*skip))?;
+        for (place, field) in plain.iter_mut().zip(PLAIN) {
+            *place = optional(scan, |scan| scan.span(field.skip))?;
         }
-        let state = optional(scan, |scan| scan.symbol(STATES))?;
+        let state = optional(scan, |scan| scan.symbol(STATES.len()))?;
         let cart = optional(scan, |scan| {
             let start = scan.at;
-            let sum = cart::sum(scan, doubtful)?;
+            let sum = cart::sum(scan)?;
             Ok((start..scan.at, sum))
         })?;
         let (cart, sum) = cart.unzip();
@@ -51,7 +51,7 @@ impl Update {
         let total = given.or(sum).map(|total| total + 0.0);
         sound_if(total.is_none_or(f64::is_finite))?;
         let attributes = optional(scan, |scan| {
-            Entries::take(scan, |scan| nullable(scan, |scan| doubtful.take(scan)))
+            Entries::take(scan, |scan| nullable(scan, json::text))
         })?;
         let discounts = optional(scan, |scan| {
             Entries::take(scan, |scan| {
@@ -107,8 +107,4 @@ fn nullable<'a>(
 ) -> Taken<Range<usize>> {
     let present = scan.present()?;
     scan.span(|scan| if present { take(scan) } else { Ok(()) })
-}
-
-fn sound_if(sound: bool) -> Taken<()> {
-    if sound { Ok(()) } else { Err(Refused) }
 }

@@ -7,7 +7,6 @@ import structlog
 
 from processor.avro.compiled import RULES, Compiled, Module
 from processor.avro.schemas import Schemas
-from processor.core.json_text import is_json_text
 from processor.errors import ConfigError
 
 MODULE: Final = "session_processor_codec"
@@ -44,7 +43,7 @@ def chosen(wanted: Wanted, schemas: Schemas) -> Choice:
             why = "the compiled codec that is installed is of another version"
         elif updates.fingerprint == module.UPDATE and snapshots.fingerprint == module.SNAPSHOT:
             return Choice(
-                "compiled", "it is installed and fits the schemas", module.Codec(is_json_text)
+                "compiled", "it is installed and fits the schemas", module.Codec()
             )
         else:
             why = "the compiled codec that is installed is for other schemas"

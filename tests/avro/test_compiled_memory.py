@@ -33,7 +33,7 @@ import resource, sys, session_processor_codec
 from pathlib import Path
 value = Path(sys.argv[1]).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-codec = session_processor_codec.Codec(None)
+codec = session_processor_codec.Codec()
 assert codec.read([(0, 40, 0, b"7:visit", value, ())], b"") == [None]
 used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 assert used < 64 * len(value) + (1 << 20), used / len(value)

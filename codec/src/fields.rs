@@ -69,6 +69,9 @@ pub const UPDATE: [Field; HEAD.len() + PLAIN.len() + TAIL.len()] = {
     fields
 };
 
+/// How many bytes of values most records have less of.
+const ROOM: usize = 256;
+
 /// Where the event's id and time are among them.
 pub const EVENT_ID: usize = 0;
 pub const EVENT_TIME: usize = 1;
@@ -98,7 +101,7 @@ pub struct Members<const FIELDS: usize> {
 impl<const FIELDS: usize> Members<FIELDS> {
     /// Takes an object that has such fields and no others, none of them twice.
     pub fn take(json: &mut Json, fields: &[Field; FIELDS]) -> Taken<Self> {
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(ROOM);
         let mut places = [const { None }; FIELDS];
         // Mostly they stand in the order of the schema: the first one looked at is the next one.
         let mut next = 0;
@@ -241,12 +244,16 @@ fn put_nullable(json: &mut Json, out: &mut Vec<u8>, value: Put) -> Taken<()> {
 /// Puts an array or a map: `put` puts its items and returns how many they are.
 fn counted(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>) -> Taken<usize>) -> Taken<()> {
     let start = out.len();
+    out.push(0); // the count, and all that an empty one has
     let count = put(out)?;
     if count > 0 {
         let mut before = Vec::new();
         put_long(&mut before, count as i64);
-        out.splice(start..start, before);
+        match before[..] {
+            [short] => out[start] = short,
+            _ => drop(out.splice(start..=start, before)),
+        }
+        out.push(0);
     }
-    out.push(0);
     Ok(())
 }

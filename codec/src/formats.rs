@@ -14,10 +14,12 @@ use std::borrow::Cow;
 const SCHEMA_ID: &str = "__value_schema_id";
 const UNREADABLE: &str = "session-processor.headers-unreadable";
 
-/// The formats besides Avro that are on.
-pub struct Formats {
+/// What is read besides Avro.
+pub struct Formats<'a> {
     pub json: bool,
     pub cloudevents: bool,
+    /// The registry's framing that stands before JSON, if any.
+    pub header: &'a [u8],
 }
 
 /// The headers that say of what format a record is; of those with one name, the first.
@@ -66,10 +68,13 @@ pub fn transcoded(value: &[u8], named: &Named, formats: &Formats) -> Result<Vec<
     sound_if((formats.json || formats.cloudevents) && !named.schema && !named.unreadable)?;
     let held = bytes(&named.content_type)?.map(content_type).transpose()?;
     let said = held.as_deref().unwrap_or_default();
-    if !is_json_type(said) {
-        let others = said.contains("avro") || said.starts_with("application/cloudevents");
-        sound_if(!others && value.starts_with(b"{"))?;
-    }
+    let value = match value.strip_prefix(formats.header) {
+        Some(behind) if !formats.header.is_empty() => behind,
+        _ => {
+            sound_if(is_json(value, said))?;
+            value
+        }
+    };
     let text = std::str::from_utf8(value).map_err(|_| Refused)?;
     let json = &mut Json::new(text);
     let mut out = Vec::with_capacity(text.len());
@@ -97,6 +102,12 @@ pub fn transcoded(value: &[u8], named: &Named, formats: &Formats) -> Result<Vec<
     Ok(out)
 }
 
+/// Whether a value is JSON, of a record that names no schema.
+fn is_json(value: &[u8], said: &str) -> bool {
+    let untold = || !said.starts_with("application/cloudevents") && value.starts_with(b"{");
+    !said.contains("avro") && (is_json_type(said) || untold())
+}
+
 /// Returns the type that a header's value names: without parameters, in lower case.
 pub fn content_type(value: &[u8]) -> Taken<String> {
     let text = std::str::from_utf8(value).map_err(|_| Refused)?;
@@ -105,6 +116,7 @@ pub fn content_type(value: &[u8]) -> Taken<String> {
     Ok(own.trim_matches([' ', '\t']).to_ascii_lowercase())
 }
 
+/// Whether a content type says that something is JSON.
 pub fn is_json_type(name: &str) -> bool {
     name == "application/json"
         || name == "text/json"

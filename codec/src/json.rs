@@ -159,29 +159,31 @@ impl<'a> Json<'a> {
         self.byte(b'"')?;
         let (start, mut escapes) = (self.at, false);
         loop {
-            match self.next().ok_or(Refused)? {
-                b'"' => break,
-                b'\\' => {
-                    escapes = true;
-                    self.at += 1;
-                    match self.next().ok_or(Refused)? {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                        b'u' => {
-                            let digits = self.text.as_bytes().get(self.at + 1..self.at + 5);
-                            sound_if(digits.ok_or(Refused)?.iter().all(u8::is_ascii_hexdigit))?;
-                            self.at += 4;
-                        }
-                        _ => return Err(Refused),
-                    }
-                }
-                0..0x20 => return Err(Refused),
-                _ => {}
+            let rest = &self.text.as_bytes()[self.at..];
+            let plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
+            self.at += rest.iter().take_while(|byte| plain(byte)).count();
+            if self.next() == Some(b'"') {
+                break;
             }
-            self.at += 1;
+            self.byte(b'\\')?;
+            self.escape()?;
+            escapes = true;
         }
         let inside = &self.text[start..self.at];
         self.at += 1;
         Ok((inside, escapes))
+    }
+
+    /// Takes what stands behind a backslash.
+    fn escape(&mut self) -> Taken<()> {
+        let letter = self.next().ok_or(Refused)?;
+        self.at += 1;
+        if letter == b'u' {
+            let digits = self.text.as_bytes().get(self.at..self.at + 4);
+            sound_if(digits.ok_or(Refused)?.iter().all(u8::is_ascii_hexdigit))?;
+            self.at += 4;
+        }
+        sound_if(b"\"\\/bfnrtu".contains(&letter))
     }
 
     pub fn space(&mut self) {

@@ -65,18 +65,21 @@ impl Codec {
 
     /// Return, for each record, its update if it is sound and has the record's key; else None.
     ///
-    /// It is in Avro where the value begins with the header; else in one of the formats.
-    #[pyo3(signature = (records, header, formats=None, /))]
+    /// It is in Avro where the value begins with the header; else in one of the formats, and where
+    /// it begins with the header of JSON, behind that.
+    #[pyo3(signature = (records, header, formats=None, json_header=None, /))]
     fn read(
         &self,
         records: &Bound<'_, PyAny>,
         header: &[u8],
         formats: Option<&Bound<'_, PyAny>>,
+        json_header: Option<&[u8]>,
     ) -> PyResult<Vec<Option<EncodedUpdate>>> {
         let on = |name| formats.map_or(Ok(false), |formats| formats.contains(name));
         let formats = Formats {
             json: on("json")?,
             cloudevents: on("cloudevents")?,
+            header: json_header.unwrap_or_default(),
         };
         let mut found = Vec::with_capacity(records.len()?);
         for record in records.try_iter()? {

@@ -1,6 +1,6 @@
-"""The compiled codec: the fold of plain updates on the bytes of the present schemas."""
+"""The compiled codec: the fold of plain updates on the bytes of the present schemas, or on JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
 from processor.ports.log import Record
@@ -31,10 +31,19 @@ class EncodedUpdate(Protocol):
 class Compiled(Protocol):
     """Reads updates, each of which then folds itself."""
 
-    def read(self, records: Sequence[Record], header: bytes, /) -> list[EncodedUpdate | None]:
-        """Return each record's update, None where fastavro is to read it.
+    def read(
+        self,
+        records: Sequence[Record],
+        header: bytes,
+        formats: Collection[str] = (),
+        json_header: bytes = b"",
+        /,
+    ) -> list[EncodedUpdate | None]:
+        """Return each record's update, None where Python is to read it.
 
-        Those are read whose value begins with the header, and whose record names no schema apart.
+        Those are read whose value begins with the header, and those that are JSON or a CloudEvent
+        in one of the formats; behind `json_header`, a registry's, a value is JSON. A record that
+        names its schema in a header is never read.
         """
 
     def input_offset(self, snapshot: bytes, header: bytes, /) -> int | None:
@@ -47,5 +56,4 @@ class Module(Protocol):
     UPDATE: bytes
     SNAPSHOT: bytes
     RULES: int
-    Codec: Callable[[Callable[[str], bool]], Compiled]
-    """Takes who judges whether a text is JSON."""
+    Codec: Callable[[], Compiled]

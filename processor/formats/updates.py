@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from processor.avro.codec import UpdateCodec
-from processor.avro.framing import DecodeError, framed, names_single_object
+from processor.avro.framing import DecodeError, framed, names_single_object, schema_id
 from processor.core.update import SessionUpdate
 from processor.formats import cloud_event
 from processor.formats.json_grammar import Mismatch, NotJson
@@ -46,7 +46,7 @@ class Updates:
 
     def __init__(self, avro: UpdateCodec, formats: Collection[str] = FORMATS) -> None:
         self.avro = avro
-        self._formats = formats
+        self.formats = formats
 
     def of_any_format(self) -> "Updates":
         """Return what reads those of all formats, as who shows them does."""
@@ -61,10 +61,10 @@ class Updates:
         if kind is Kind.AVRO:
             framed_value = framed(value, headers) if headers else value
             return Read(self.avro.read(framed_value, offset), kind)
-        if _FORMAT_OF[kind] not in self._formats:
+        if _FORMAT_OF[kind] not in self.formats:
             raise DecodeError(
                 f"the value is {kind.value}, and PROCESSOR_INPUT_FORMATS does not name "
-                f"{_FORMAT_OF[kind]} (it is {joined(self._formats)})"
+                f"{_FORMAT_OF[kind]} (it is {joined(self.formats)})"
             )
         try:
             return self._of_json(text, headers, kind, offset)
@@ -74,6 +74,19 @@ class Updates:
             raise DecodeError(
                 f"the value is {kind.value}: {told(mismatch)}{_advice(mismatch, kind, headers)}"
             ) from None
+
+    def json_header(self, framed_value: bytes) -> bytes | None:
+        """Return the registry's framing that says that JSON stands behind it, None before others.
+
+        A registry's own errors pass.
+        """
+        try:
+            found = schema_id(framed_value)
+        except DecodeError:
+            return None
+        if found is None or not self.avro.names_json(found.schema_id):
+            return None
+        return framed_value[: found.length]
 
     def told(self, value: bytes, headers: Headers) -> tuple[Kind, bytes]:
         """Return what the value is, and of JSON its text. Raises DecodeError where it is neither.
@@ -91,7 +104,7 @@ class Updates:
             text = value
         else:
             return Kind.AVRO, value
-        return json_kind(headers, cloud_events="cloudevents" in self._formats), text
+        return json_kind(headers, cloud_events="cloudevents" in self.formats), text
 
     def format(self, value: bytes, headers: Headers) -> Format:
         """Return the format that a value says it has; what cannot be told is taken for Avro."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from processor.avro.codec import CommandCodec
-from processor.avro.compiled import Compiled
-from processor.avro.framing import DecodeError, framed
+from processor.avro.compiled import Compiled, EncodedUpdate
+from processor.avro.framing import SCHEMA_ID_HEADER, DecodeError, framed
 from processor.core.command import SessionCommand, wrong_command
 from processor.core.outcome import Reason, Rejected
 from processor.core.session import session_key
@@ -26,12 +26,14 @@ class Decode:
         self._compiled = compiled
         self._header = updates.avro.header
         """What stood before the values that came last: for most records, what comes next."""
+        self._json_header = b""
+        """The same of JSON: a registry's framing, or nothing."""
 
     def __call__(self, records: Sequence[Record]) -> list[Decoded]:
         """Return what `read` says of each; what the compiled codec finds sound stays as it is."""
         if self._compiled is None:
             return [self.read(record) for record in records]
-        updates = self._compiled.read(records, self._header)
+        updates = self._packed(self._compiled, records)
         return [
             self._alone(self._compiled, record) if update is None else update
             for record, update in zip(records, updates, strict=True)
@@ -76,12 +78,20 @@ class Decode:
             value = framed(record.value or b"", record.headers)
         except DecodeError:
             return self.read(record)
-        header = self._updates.avro.own_header(value)
-        if header is None:
+        if header := self._updates.avro.own_header(value):
+            self._header = header
+        elif header := self._updates.json_header(value):
+            self._json_header = header
+        else:
             return self.read(record)
-        self._header = header
-        (update,) = compiled.read([record._replace(value=value, headers=())], header)
+        headers = [each for each in record.headers if each[0] != SCHEMA_ID_HEADER]
+        (update,) = self._packed(compiled, [record._replace(value=value, headers=headers)])
         return self.read(record) if update is None else update
+
+    def _packed(
+        self, compiled: Compiled, records: Sequence[Record]
+    ) -> list[EncodedUpdate | None]:
+        return compiled.read(records, self._header, self._updates.formats, self._json_header)
 
 
 def _wrong_key(record: Record, read: SessionUpdate | SessionCommand) -> str | None:

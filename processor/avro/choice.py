@@ -42,9 +42,7 @@ def chosen(wanted: Wanted, schemas: Schemas) -> Choice:
         if getattr(module, "RULES", None) != RULES:
             why = "the compiled codec that is installed is of another version"
         elif updates.fingerprint == module.UPDATE and snapshots.fingerprint == module.SNAPSHOT:
-            return Choice(
-                "compiled", "it is installed and fits the schemas", module.Codec()
-            )
+            return Choice("compiled", "it is installed and fits the schemas", module.Codec())
         else:
             why = "the compiled codec that is installed is for other schemas"
     if wanted == "compiled":

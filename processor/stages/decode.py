@@ -88,9 +88,7 @@ class Decode:
         (update,) = self._packed(compiled, [record._replace(value=value, headers=headers)])
         return self.read(record) if update is None else update
 
-    def _packed(
-        self, compiled: Compiled, records: Sequence[Record]
-    ) -> list[EncodedUpdate | None]:
+    def _packed(self, compiled: Compiled, records: Sequence[Record]) -> list[EncodedUpdate | None]:
         return compiled.read(records, self._header, self._updates.formats, self._json_header)
 
 

@@ -1,23 +1,26 @@
 """Updates in JSON: what Avro says comes back, and nothing hostile crashes or grows."""
 
+import json
 import tracemalloc
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from avro_bytes import COMMANDS, SCHEMAS
+from avro_bytes import COMMANDS, FAST, SCHEMAS
 from hypothesis import given
 from hypothesis import strategies as st
 from mixed_formats import Unsayable, as_json
 from oracle import Entry, Formats, Rejection, bits, read_update
 from oracle_formats import Undecodable
 from oracle_formats import moment as oracles_moment
+from packing import packed_alike
 from values import updates
 
 from processor.avro.codec import UPDATE_FIELDS, UpdateCodec
 from processor.avro.framing import DecodeError
 from processor.core.moment import milliseconds
 from processor.core.outcome import Rejected
+from processor.core.validate import MAX_EVENT_TIME
 from processor.formats.json_update import complete, fields_of
 from processor.formats.updates import Updates
 from processor.ports.log import Headers, Record
@@ -44,7 +47,11 @@ def test_an_update_that_json_can_say_comes_back(update: Any) -> None:
 
 
 def both(value: bytes, headers: Headers = ()) -> Any:
-    """Return what is read of a value, None where there is no update; the oracle says the same."""
+    """Return what is read of a value, None where there is no update; the oracle says the same.
+
+    So does the compiled codec, where it says anything.
+    """
+    packed_alike(Record(0, 0, 0, b"1:a", value, headers))
     try:
         read = ALL.read(value, headers, 0)
         said = dict(zip(UPDATE_FIELDS, read.update, strict=False)), read.contradiction is not None
@@ -135,6 +142,11 @@ def test_a_time_is_what_the_calendar_says(text: str) -> None:
     with suppress(Undecodable):
         wanted = oracles_moment(text)
     assert found == wanted
+    value = f'{{{LEAST},"coupon":""}}'.replace(":1,", f":{json.dumps(text)},", 1).encode()
+    packed = packed_alike(Record(0, 0, 0, b"1:a", value, ()))
+    assert FAST is None or (packed is not None) == (
+        found is not None and 0 <= found <= MAX_EVENT_TIME
+    )
 
 
 HUGE = 400_000

@@ -26,23 +26,30 @@ def lean_updates(
     partition: Partitioner | None = None,
 ) -> Iterator[DemoUpdate]:
     """Yield `count` updates, every one of which is accepted; one session in five has a profile."""
-    random = Random(seed)
     encode = EncodeUpdate()
+    for update in lean_documents(count, seed, start, sessions_at_once):
+        key = document_key(update)
+        yield DemoUpdate(
+            key, encode(update), (), update["eventTime"], partition(key) if partition else None
+        )
+
+
+def lean_documents(
+    count: int, seed: int, start: int, sessions_at_once: int = 1_000
+) -> Iterator[Document]:
+    """Yield those updates as their fields."""
+    random = Random(seed)
     goods = [item(name, f"SKU-{number:04d}", 9.99 + number) for number, name in enumerate(_NAMES)]
     visits = [(number, 0) for number in range(sessions_at_once)]
     born = sessions_at_once
     for number in range(count):
         place = random.randrange(sessions_at_once)
         session, step = visits[place]
-        update = _update(session, step, start + number, goods)
+        yield _update(session, step, start + number, goods)
         visits[place] = (session, step + 1)
         if step + 1 == UPDATES_A_SESSION:
             visits[place] = (born, 0)
             born += 1
-        key = document_key(update)
-        yield DemoUpdate(
-            key, encode(update), (), update["eventTime"], partition(key) if partition else None
-        )
 
 
 def _update(session: int, step: int, now: int, goods: list[Document]) -> Document:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.figures import Figures, Size
+from bench.formats import FORMATS
 from bench.machine import machine
 from bench.peers.table import markdown
 from bench.peers.turns import compared
@@ -86,7 +87,9 @@ def sections(
         found["size"] = _growth(figures[Scenario.SIZE])
     if Scenario.RETENTION in figures:
         found["retention"] = _generations(figures[Scenario.RETENTION])
-    apart = {Scenario.STAGES, Scenario.SIZE, Scenario.RETENTION}
+    if Scenario.FORMATS in figures:
+        found["formats"] = _formats(figures[Scenario.FORMATS])
+    apart = {Scenario.STAGES, Scenario.SIZE, Scenario.RETENTION, Scenario.FORMATS}
     rest = {name: each for name, each in figures.items() if name not in apart}
     if rest:
         found["scenarios"] = _scenarios(rest)
@@ -106,6 +109,21 @@ def _stages(figures: Figures) -> str:
         lines.append(f"| {name.replace('_', ' ')} | {_number(value)} |")
     total = sum(value or 0 for value in figures.values())
     return "\n".join([*lines, f"| together | {_number(total)} |"])
+
+
+def _formats(figures: Figures) -> str:
+    lines = [
+        "| format | CPU µs an event | events/s | CPU µs, fastavro | events/s, fastavro |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, told in FORMATS.items():
+        cells = [
+            _number(figures.get(f"{figure}.{name}.{codec}"))
+            for codec in ("compiled", "fastavro")
+            for figure in ("cpu_us_per_event", "events_per_second")
+        ]
+        lines.append(f"| {told} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _growth(figures: Figures) -> str:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.expiring import expire
 from bench.figures import Advance, Figures, Size
+from bench.formats import formats
 from bench.generations import retention
 from bench.growth import size
 from bench.latency import latency
@@ -31,6 +32,7 @@ class Scenario(StrEnum):
 
     THROUGHPUT = "throughput"
     CODECS = "codecs"
+    FORMATS = "formats"
     STAGES = "stages"
     BATCHES = "batches"
     INSTANCES = "instances"
@@ -46,6 +48,7 @@ class Scenario(StrEnum):
 SCENARIOS: dict[Scenario, Callable[[Place, Size, Advance], Figures]] = {
     Scenario.THROUGHPUT: throughput,
     Scenario.CODECS: codecs,
+    Scenario.FORMATS: formats,
     Scenario.STAGES: stages,
     Scenario.BATCHES: batches,
     Scenario.INSTANCES: instances,

@@ -27,7 +27,7 @@ def codecs(place: Place, size: Size, advance: Advance) -> Figures:
             continue
         own = place.again(codec, codec=codec)
         found = steady(folded(own, size.updates, advance), size.updates * WARM_UP)
-        figures |= _of(found, codec)
+        figures |= of(found, codec)
     return figures
 
 
@@ -38,7 +38,7 @@ def batches(place: Place, size: Size, advance: Advance) -> Figures:
     for batch in BATCHES:
         own = place.again(f"of-{batch}", max_batch=batch)
         found = steady(folded(own, size.updates, advance), size.updates * WARM_UP)
-        figures |= _of(found, f"batches_of_{batch}")
+        figures |= of(found, f"batches_of_{batch}")
     return figures
 
 
@@ -47,7 +47,7 @@ def instances(place: Place, size: Size, advance: Advance) -> Figures:
     filled(place, size, advance)
     one = steady(folded(place.again("one"), size.updates, advance), size.updates * WARM_UP)
     two = _together(place.again("two"), size, advance)
-    figures = _of(one, "one") | _of(two, "two")
+    figures = of(one, "one") | of(two, "two")
     first, second = one["events_per_second"], two["events_per_second"]
     figures["gain_of_the_second"] = second / first if first and second else None
     return figures
@@ -78,5 +78,6 @@ def _together(place: Place, size: Size, advance: Advance) -> Figures:
     return steady(samples, size.updates * WARM_UP)
 
 
-def _of(found: Figures, what: str) -> Figures:
+def of(found: Figures, what: str) -> Figures:
+    """Return the cost and the rate among these figures, named for what they were measured with."""
     return {f"{name}.{what}": found[name] for name in ("cpu_us_per_event", "events_per_second")}

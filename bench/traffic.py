@@ -40,7 +40,11 @@ class Input:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, update.value, update.key, timestamp=update.timestamp
+                    self._topic,
+                    update.value,
+                    update.key,
+                    timestamp=update.timestamp,
+                    headers=list(update.headers) or None,
                 )
             except BufferError:
                 self._producer.poll(0.05)

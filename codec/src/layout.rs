@@ -34,7 +34,11 @@ const fn text(name: &'static str) -> Plain {
 }
 
 /// The fields before the state, in the order of both schemas.
-pub const PLAIN: &[Plain] = &[text("profileId"), text("coupon"), text("referral")];
+pub const PLAIN: &[Plain] = &[
+    text("profileId"), // PROFILE_ID
+    text("coupon"),
+    text("referral"),
+];
 
 /// Where the profile is among them.
 pub const PROFILE_ID: usize = 0;

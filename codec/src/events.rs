@@ -1,8 +1,8 @@
 //! CloudEvents: what of an event counts, and what it makes of the update that it holds.
 
 use crate::fields::{EVENT_ID, EVENT_TIME, Members, UPDATE};
-use crate::formats::{content_type, is_json_type};
 use crate::json::Json;
+use crate::media::{content_type, is_json_type};
 use crate::scan::{Refused, Taken, put_long, put_sized, sound_if};
 use crate::times::milliseconds;
 use std::borrow::Cow;

@@ -2,12 +2,12 @@
 
 use crate::json::Json;
 use crate::layout::{PLAIN, STATES};
-use crate::scan::{Refused, Taken, put_double, put_long, put_sized, sound_if};
-use crate::times::milliseconds;
+use crate::scan::{Refused, Taken, put_long, sound_if};
+use crate::values::{
+    Put, counted, put_attributes, put_discounts, put_item_attributes, put_number, put_text,
+    put_texts, put_time, put_whole,
+};
 use std::ops::Range;
-
-/// Takes one value that is not null, and puts it as Avro's.
-pub type Put = for<'a> fn(&mut Json<'a>, &mut Vec<u8>) -> Taken<()>;
 
 #[derive(Clone, Copy)]
 pub struct Field {
@@ -69,9 +69,6 @@ pub const UPDATE: [Field; HEAD.len() + PLAIN.len() + TAIL.len()] = {
     fields
 };
 
-/// How many bytes of values most records have less of.
-const ROOM: usize = 256;
-
 /// Where the event's id and time are among them.
 pub const EVENT_ID: usize = 0;
 pub const EVENT_TIME: usize = 1;
@@ -90,6 +87,9 @@ const ITEM: [Field; 11] = [
     optional("position", put_number),
     optional("attributes", put_item_attributes),
 ];
+
+/// More bytes than the values of most records have.
+const ROOM: usize = 256;
 
 /// The members of an object that are a record's fields, as Avro has each value.
 pub struct Members<const FIELDS: usize> {
@@ -161,32 +161,6 @@ impl<const FIELDS: usize> Members<FIELDS> {
     }
 }
 
-pub fn put_text(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    put_sized(out, &[json.string()?.as_bytes()]);
-    Ok(())
-}
-
-fn put_whole(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    let (digits, whole) = json.number()?;
-    sound_if(whole)?;
-    put_long(out, digits.parse().map_err(|_| Refused)?);
-    Ok(())
-}
-
-fn put_number(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    let (digits, _) = json.number()?;
-    put_double(out, digits.parse().map_err(|_| Refused)?);
-    Ok(())
-}
-
-fn put_time(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    match json.string_if_any()? {
-        Some(text) => put_long(out, milliseconds(&text)?),
-        None => put_whole(json, out)?,
-    }
-    Ok(())
-}
-
 fn put_state(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
     let name = json.string()?;
     let state = STATES.iter().position(|state| *state == name);
@@ -198,62 +172,4 @@ fn put_cart(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
     counted(out, |out| {
         json.array(|json| Members::take(json, &ITEM)?.put(&ITEM, out))
     })
-}
-
-fn put_texts(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    counted(out, |out| json.array(|json| put_text(json, out)))
-}
-
-fn put_attributes(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    put_map(json, out, |json, out| put_nullable(json, out, put_kept))
-}
-
-fn put_item_attributes(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    put_map(json, out, put_kept)
-}
-
-fn put_discounts(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    put_map(json, out, |json, out| put_nullable(json, out, put_number))
-}
-
-/// Takes any value, and puts its text.
-fn put_kept(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
-    put_sized(out, &[json.kept()?.as_bytes()]);
-    Ok(())
-}
-
-/// Takes an object of such values: who reads the map finds out whether a name stands twice.
-fn put_map(json: &mut Json, out: &mut Vec<u8>, value: Put) -> Taken<()> {
-    counted(out, |out| {
-        json.object(|json, name| {
-            put_sized(out, &[name.as_bytes()]);
-            value(json, out)
-        })
-    })
-}
-
-fn put_nullable(json: &mut Json, out: &mut Vec<u8>, value: Put) -> Taken<()> {
-    if json.null() {
-        out.push(0);
-        return Ok(());
-    }
-    out.push(2);
-    value(json, out)
-}
-
-/// Puts an array or a map: `put` puts its items and returns how many they are.
-fn counted(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>) -> Taken<usize>) -> Taken<()> {
-    let start = out.len();
-    out.push(0); // the count, and all that an empty one has
-    let count = put(out)?;
-    if count > 0 {
-        let mut before = Vec::new();
-        put_long(&mut before, count as i64);
-        match before[..] {
-            [short] => out[start] = short,
-            _ => drop(out.splice(start..=start, before)),
-        }
-        out.push(0);
-    }
-    Ok(())
 }

@@ -1,9 +1,9 @@
 //! The format of a record, as its headers and its first byte tell it.
 
-use crate::Stop;
 use crate::events::{Event, put_structured};
 use crate::fields::{Members, UPDATE};
 use crate::json::Json;
+use crate::media::{content_type, is_json_type};
 use crate::scan::{Refused, Taken, sound_if};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
@@ -64,7 +64,7 @@ impl<'py> Named<'py> {
 }
 
 /// Returns the update that a record holds in JSON, as Avro has it.
-pub fn transcoded(value: &[u8], named: &Named, formats: &Formats) -> Result<Vec<u8>, Stop> {
+pub fn transcoded(value: &[u8], named: &Named, formats: &Formats) -> Taken<Vec<u8>> {
     sound_if((formats.json || formats.cloudevents) && !named.schema && !named.unreadable)?;
     let held = bytes(&named.content_type)?.map(content_type).transpose()?;
     let said = held.as_deref().unwrap_or_default();
@@ -80,7 +80,7 @@ pub fn transcoded(value: &[u8], named: &Named, formats: &Formats) -> Result<Vec<
     let mut out = Vec::with_capacity(text.len());
     json.space();
     match said {
-        "application/cloudevents-batch+json" => return Err(Stop::Refused),
+        "application/cloudevents-batch+json" => return Err(Refused),
         "application/cloudevents+json" => {
             sound_if(formats.cloudevents)?;
             put_structured(json, &mut out)?;
@@ -106,21 +106,6 @@ pub fn transcoded(value: &[u8], named: &Named, formats: &Formats) -> Result<Vec<
 fn is_json(value: &[u8], said: &str) -> bool {
     let untold = || !said.starts_with("application/cloudevents") && value.starts_with(b"{");
     !said.contains("avro") && (is_json_type(said) || untold())
-}
-
-/// Returns the type that a header's value names: without parameters, in lower case.
-pub fn content_type(value: &[u8]) -> Taken<String> {
-    let text = std::str::from_utf8(value).map_err(|_| Refused)?;
-    sound_if(text.is_ascii())?;
-    let own = text.split(';').next().unwrap_or_default();
-    Ok(own.trim_matches([' ', '\t']).to_ascii_lowercase())
-}
-
-/// Whether a content type says that something is JSON.
-pub fn is_json_type(name: &str) -> bool {
-    name == "application/json"
-        || name == "text/json"
-        || (name.starts_with("application/") && name.ends_with("+json"))
 }
 
 /// Returns a header's value, None where the header is absent; one without a value is refused.

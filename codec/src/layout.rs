@@ -1,7 +1,7 @@
 //! What the schemas say: their fingerprints, the states, and the plain fields of a session.
 
-use crate::fields::{Put, put_text};
 use crate::scan::{self, Scan, Taken};
+use crate::values::{Put, put_text};
 
 /// The CRC-64-AVRO fingerprints of the schemas whose layout is compiled here, as
 /// `contract/schemas.json` has them behind `c301`. Whoever changes the layout changes them too.

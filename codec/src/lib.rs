@@ -12,10 +12,12 @@ mod fields;
 mod formats;
 mod json;
 mod layout;
+mod media;
 mod scan;
 mod snapshot;
 mod times;
 mod update;
+mod values;
 
 use formats::{Formats, Named, transcoded};
 use layout::{PROFILE_ID, SNAPSHOT, UPDATE};

@@ -7,11 +7,11 @@ STAMP := $(VENV)/.installed
 # Most tests wait for servers most of the time.
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
-SOURCES := processor tests ci $(wildcard bench)
+SOURCES := processor tests ci docs/conf.py $(wildcard bench)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test fast simulate lint format types check chaos soak audit containers contract lock bench \
-	bench-peers bench-report dist clean
+	bench-peers bench-report dist docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,11 @@ bench-report: setup ## measure anew, and rewrite the tables and the plot of docs
 dist: setup ## wheels and sdists of both distributions in dist/, tried where there is no compiler; needs cargo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dist
 	ci/dist.sh $(BIN)
+
+docs: setup ## the documents as a site, in dist/docs; warnings and broken links are errors
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --nitpicky --keep-going --quiet \
+		--fresh-env --conf-dir docs . dist/docs
 
 clean: ## end the local stack; remove the environment, the caches and the local data
 	@if [ -x $(BIN)/session-processor ]; then $(BIN)/session-processor local down; fi

@@ -1,10 +1,28 @@
-"""The rights of Redis' users, as docs/operations.md states them."""
+"""What docs/operations/ says: its pages, their sections, and the rights of Redis' users."""
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-_OPERATIONS = (Path(__file__).parents[1] / "docs/operations.md").read_text("utf-8")
+_PAGES = [
+    path.read_text("utf-8")
+    for path in sorted((Path(__file__).parents[1] / "docs" / "operations").glob("*.md"))
+]
+OPERATIONS = "\n".join(_PAGES)
+
+
+def prompts(text: str) -> list[str]:
+    """Return what follows a prompt in a text."""
+    return re.findall(r"^ *\$ (.*)$", text, re.MULTILINE)
+
+
+def section(title: str) -> str:
+    """Return what stands under a heading, up to the next one of its page."""
+    heading = rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)"
+    (found,) = (
+        each for page in _PAGES for each in re.findall(heading, page, re.MULTILINE | re.DOTALL)
+    )
+    return str(found)
 
 
 class Rule(NamedTuple):
@@ -41,12 +59,12 @@ class Rule(NamedTuple):
 
 def rule(user: str) -> Rule:
     """Return the rule that the document has for a user."""
-    found = re.findall(rf"^ACL SETUSER {user} (.+)$", _OPERATIONS, re.MULTILINE)
+    found = re.findall(rf"^ACL SETUSER {user} (.+)$", OPERATIONS, re.MULTILINE)
     assert len(found) == 1, f"{user} has {len(found)} rules"
     return Rule(user, tuple(found[0].split()))
 
 
 def besides(where: str) -> list[str]:
     """Return what a row of the table adds, by the words that the row begins with."""
-    (row,) = [line for line in _OPERATIONS.splitlines() if line.startswith(f"| {where}")]
+    (row,) = [line for line in OPERATIONS.splitlines() if line.startswith(f"| {where}")]
     return re.findall(r"[+~][^ `]+", row.replace("\\|", "|"))

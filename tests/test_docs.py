@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import commands
+from documented import OPERATIONS
 
 from processor import errors
 from processor.cli.main import app
@@ -17,13 +18,12 @@ from processor.config.sources import CONFIG_VARIABLE
 from processor.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parent.parent
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 DOCUMENTS = OPERATIONS + (ROOT / "README.md").read_text()
 EVERYWHERE = {"--help", "-h", "--json"}
 
 
 def row(first: str) -> str:
-    """Return the line of a table in docs/operations.md whose first cell this is."""
+    """Return the line of a table in docs/operations/ whose first cell this is."""
     found = re.search(rf"^\| {re.escape(first)} \|.*$", OPERATIONS, re.MULTILINE)
     return found[0] if found else ""
 

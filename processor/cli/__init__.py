@@ -7,7 +7,8 @@ To add a command:
    command (`produce`) exposes a function named `command`.
 2. Add one line to `main.py`: `app.add_typer(topics.app)` or `app.command("produce")(…)`.
 3. Say in the docstring what it does, for the one who types it, and end it with a paragraph that
-   begins with `Example:`. Name the command and its options in `docs/operations.md`; a test looks.
+   begins with `Example:`. Name the command and its options in `docs/operations/commands.md`; a
+   test looks.
 
 Inside a command:
 

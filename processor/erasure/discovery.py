@@ -50,8 +50,8 @@ class Reading(NamedTuple):
                     raise Unavailable(
                         f"a transaction has been open in the {topic.value}, partition {partition}, "
                         f"for {_OPEN_S:.0f} s: what it holds cannot be told",
-                        hint='docs/operations.md, "A partition is stalled", says how to end it. '
-                        "Nothing was changed",
+                        hint='docs/operations/runbooks.md, "A partition is stalled", says how to '
+                        "end it. Nothing was changed",
                     )
             self.passed(end - start)
 

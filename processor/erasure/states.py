@@ -52,7 +52,7 @@ _LATE_IN_REDIS: Final = (
 
 _FUTURE: Final = (
     "a record has a timestamp of the year {year}, and holds up what is behind it: "
-    'docs/operations.md, "Erasing a person", says what to do'
+    'docs/operations/sessions.md, "Erasing a person", says what to do'
 )
 
 

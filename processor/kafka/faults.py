@@ -73,7 +73,7 @@ _AWAY: Final = frozenset(
     }
 )
 _PROPERTY: Final = frozenset({KafkaError._INVALID_ARG, KafkaError._CONFLICT})  # noqa: SLF001
-_PERMISSION_HINT: Final = "Grant what docs/operations.md lists under permissions, then start again."
+_PERMISSION_HINT: Final = "Grant what docs/operations/permissions.md lists, then start again."
 _USER_HINT: Final = (
     "Check sasl.mechanism and sasl.username in PROCESSOR_KAFKA, and PROCESSOR_KAFKA_SASL_PASSWORD."
 )

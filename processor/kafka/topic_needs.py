@@ -173,7 +173,7 @@ def _ending(settings: Mapping[str, str]) -> list[Need]:
                 "retention.ms",
                 FOREVER,
                 "letters expire by the timestamps of their updates, an old update's at once (with "
-                "message.timestamp.type=LogAppendTime they may end: docs/operations.md)",
+                "message.timestamp.type=LogAppendTime they may end: docs/operations/runbooks.md)",
             ),
             *_any_timestamp(),
         ]

@@ -146,7 +146,7 @@ def _count(cluster: Cluster, found: Mapping[Topic, TopicState], wanted: int | No
                 f"topic {cluster.topics[topic]} exists with {there.partitions} partitions, not "
                 f"{wanted}: nothing was created",
                 hint=f"Leave --partitions out, or give {there.partitions}. To have more, see "
-                '"more partitions are needed" in docs/operations.md.',
+                '"more partitions are needed" in docs/operations/failures.md.',
             )
         return there.partitions
     return MANY_PARTITIONS if wanted is None else wanted

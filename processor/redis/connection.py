@@ -42,7 +42,7 @@ class Server:
         except ValueError as error:
             raise ConfigError(
                 f"PROCESSOR_REDIS_URL is not a Redis URL: {error}",
-                hint="docs/operations.md says where Redis may be, and by which options",
+                hint="docs/operations/settings.md says where Redis may be, and by which options",
             ) from error
         return cls(_link(address, options_of(address, timeout)))
 

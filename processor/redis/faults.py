@@ -151,7 +151,7 @@ def _fatal(error: RedisError, text: str) -> Exception | None:
         return Forbidden(
             f"Redis refused: {text}",
             hint="check the credentials in PROCESSOR_REDIS_URL and what its user may do: "
-            "docs/operations.md lists the permissions",
+            "docs/operations/permissions.md lists the permissions",
         )
     defect = isinstance(error, ResponseError) and _DEFECT_TEXT.search(text)
     return error if defect or isinstance(error, DataError) else None

@@ -10,7 +10,8 @@ from processor.telemetry.health import Health
 from processor.telemetry.metrics import Metrics
 
 STALLED_HINT: Final = (
-    'the fetch is renewed, then the consumer: see "a partition is stalled" in docs/operations.md'
+    'the fetch is renewed, then the consumer: see "a partition is stalled" in '
+    "docs/operations/runbooks.md"
 )
 _log: Final = structlog.get_logger("processor")
 

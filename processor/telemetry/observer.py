@@ -19,7 +19,7 @@ WHAT_TO_DO: Final = (
 """What an operator does about a halted partition."""
 WHAT_TO_DO_ABOUT_DAMAGE: Final = (
     "it is read again every 30 s; move the partition's leader to a replica that has it whole: see "
-    '"a batch of the input is damaged" in docs/operations.md'
+    '"a batch of the input is damaged" in docs/operations/failures.md'
 )
 """What an operator does about a batch whose checksum is wrong."""
 _SAY_EVERY_S: Final = 5.0

@@ -74,7 +74,7 @@ class RepairCommand(Command):
         server.delete(KEYS.holders(generation))
 
     def repaired(self, offsets: Mapping[int, Committed]) -> None:
-        """See that the offsets are what docs/operations.md promises, and go on from them."""
+        """See that the offsets are what the runbook promises, and go on from them."""
         exact = not any(each in _BY_EVIDENCE for each in self.world.evidence)
         self.world.check.repaired(
             {each: found.offset for each, found in offsets.items()}, exact=exact

@@ -281,7 +281,7 @@ class SimulatedServer(FakeServer):
     def split(self) -> "SimulatedServer":
         """Return another primary that begins with the same data; this one takes no more writes.
 
-        So it is where `min-replicas-to-write` is set as docs/operations.md asks.
+        So it is where `min-replicas-to-write` is set as docs/operations/settings.md asks.
         """
         self.cut_off = True
         other = SimulatedServer(self._scheduler, self._on_put)

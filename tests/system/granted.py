@@ -1,8 +1,7 @@
-"""The permissions that docs/operations.md lists, as ACLs for one test's names."""
+"""The permissions that docs/operations/permissions.md lists, as ACLs for one test's names."""
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not by name
@@ -14,10 +13,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
     ResourcePatternType,
     ResourceType,
 )
+from documented import OPERATIONS
 from secured_kafka import PROCESSOR
 from servers import Names
 
-_DOCUMENT: Final = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 _KINDS: Final = "topic|group|transactional id"
 
 
@@ -65,14 +64,14 @@ def _own(name: str, names: Names) -> str:
 
 def of_run() -> list[Permission]:
     """Return what `run` needs, a permission of each line."""
-    rows = re.findall(rf"^\| ({_KINDS}) `([^`]+)` \| (\w+) \|", _DOCUMENT, re.MULTILINE)
+    rows = re.findall(rf"^\| ({_KINDS}) `([^`]+)` \| (\w+) \|", OPERATIONS, re.MULTILINE)
     return [Permission(*row) for row in rows]
 
 
 def of_commands() -> dict[str, list[Permission]]:
     """Return what each command needs by the second table."""
-    assert "| `replay promote` | what `run` and `replay diff` need, and: | |" in _DOCUMENT
-    _, _, table = _DOCUMENT.partition("| command | resource | operations |\n|---|---|---|\n")
+    assert "| `replay promote` | what `run` and `replay diff` need, and: | |" in OPERATIONS
+    _, _, table = OPERATIONS.partition("| command | resource | operations |\n|---|---|---|\n")
     found: dict[str, list[Permission]] = {}
     commands: list[str] = []
     for line in table.partition("\n\n")[0].splitlines():

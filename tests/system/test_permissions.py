@@ -1,4 +1,4 @@
-"""The permissions that docs/operations.md lists are enough, and each of them is needed."""
+"""The permissions that docs/operations/ lists are enough, and each of them is needed."""
 
 from pathlib import Path
 

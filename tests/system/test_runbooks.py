@@ -1,4 +1,4 @@
-"""The runbooks of docs/operations.md: each command is run as it is written there."""
+"""The runbooks of docs/operations/: each command is run as it is written there."""
 
 import json
 import re
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 from confluent_kafka import KafkaException, Producer, TopicPartition
+from documented import prompts, section
 from kafka_tool import kafka_tool
 from oracle import decode_session
 from system.deployment import Deployment
@@ -19,8 +20,7 @@ from system.process import Process, eventually
 
 from processor.demo.traffic import DemoUpdate, updates
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
-
+ROOT = Path(__file__).parents[2]
 
 KAFKA_TOOLS = {
     "kafka-topics": "TopicCommand",
@@ -32,10 +32,7 @@ KAFKA_TOOLS = {
 
 def commands(title: str) -> list[str]:
     """Return what follows a prompt in a section, up to the next heading."""
-    text = OPERATIONS.read_text("utf-8")
-    heading = rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ )"
-    (section,) = re.findall(heading, text, re.MULTILINE | re.DOTALL)
-    found: list[str] = re.findall(r"^ *\$ (.*)$", section, re.MULTILINE)
+    found = prompts(section(title))
     assert found, title
     return found
 
@@ -63,6 +60,8 @@ class Shell:
                     self.environment.pop(name, None)
             case ["session-processor", "run"]:
                 self.start()
+            case ["echo", given, "|", "session-processor", *arguments]:
+                self.answers[line] = self._command(arguments, given)
             case ["session-processor", *arguments]:
                 replayed = f"{self.deployment.names.sessions}.replay."
                 here = (each.replace("customer-sessions.replay.", replayed) for each in arguments)
@@ -95,13 +94,14 @@ class Shell:
         }
         return kafka_tool(main_class, *(here.get(each, each) for each in arguments))
 
-    def _command(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    def _command(self, arguments: list[str], given: str = "") -> subprocess.CompletedProcess[str]:
         if arguments[:2] == ["replay", "promote"] or "--extend" in arguments:
             self.stop()  # as the step says
         done = subprocess.run(
             [sys.executable, "-m", "processor", *arguments],
             env=self.environment,
             cwd=self._directory,
+            input=given,
             capture_output=True,
             text=True,
             timeout=90,
@@ -127,6 +127,17 @@ def shell(deployment: Deployment, tmp_path: Path) -> Iterator[Shell]:
 def follow(shell: Shell, title: str) -> None:
     for line in commands(title):
         shell.run(line)
+
+
+def test_the_pages_to_start_with(shell: Shell) -> None:
+    shell.start()
+    pages = (ROOT / "docs" / "start" / f"{name}.md" for name in ("running", "producing", "reading"))
+    for line in prompts("\n".join(page.read_text("utf-8") for page in pages)):
+        if line.startswith("session-processor sessions get "):
+            asked = ("sessions", "get", line.split()[-1])
+            eventually("it is there", lambda: shell.deployment.command(*asked).returncode == 0)  # noqa: B023  called within the turn
+        if not line.startswith("export "):  # of servers that are made up
+            shell.run(line)
 
 
 def settled(shell: Shell) -> None:

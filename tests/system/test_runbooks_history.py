@@ -1,4 +1,4 @@
-"""The runbooks of docs/operations.md about what sessions were, and about the way to commands."""
+"""The runbooks of docs/operations/ about what sessions were, and about the way to commands."""
 
 import json
 import subprocess

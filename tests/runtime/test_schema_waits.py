@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from random import Random
-from typing import Any
 
 import oracle
 import pytest
 from fakes.registry import FakeRegistry
 from fakes.service import HARSH, LIMITS, PARTITIONS, Service, World, partition_of
+from oracle import Document, Entry, Formats
 from runtime.test_runner import FAULTS
 
 from processor.avro.framing import confluent, single_object
@@ -15,7 +15,7 @@ from processor.avro.schemas import load_schemas
 from processor.demo.traffic import DemoUpdate, updates
 from processor.errors import Forbidden
 from processor.ports.log import Topic
-from processor.ports.registry import RegistryUnavailable, SchemaId
+from processor.ports.registry import RegistryUnavailable, SchemaId, SchemaText
 
 READER = load_schemas().updates.reader
 FRAME = single_object(READER.fingerprint)
@@ -30,23 +30,25 @@ class Flaky(FakeRegistry):
         super().__init__()
         self._random = Random(seed)
 
-    def text(self, schema_id: SchemaId) -> str | None:
+    def schema(self, schema_id: SchemaId) -> SchemaText | None:
         self.asked.append(schema_id)
         if self._random.random() < 0.4:
             raise RegistryUnavailable("not now")
-        return READER.text if isinstance(schema_id, int) and schema_id >= FIRST else None
+        known = isinstance(schema_id, int) and schema_id >= FIRST
+        return SchemaText(READER.text) if known else None
 
 
 @pytest.fixture(autouse=True)
 def _oracle_reads_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the oracle read an id of the present schema as its fingerprint."""
-    read = oracle.decode_update
+    read = oracle.read_update
 
-    def decode_update(value: bytes | None) -> dict[str, Any]:
-        known = value and value[:1] == b"\x00" and int.from_bytes(value[1:5], "big") >= FIRST
-        return read(FRAME + (value or b"")[5:] if known else value)
+    def read_update(entry: Entry, formats: Formats) -> tuple[Document, bool]:
+        value = entry.value or b""
+        known = value[:1] == b"\x00" and int.from_bytes(value[1:5], "big") >= FIRST
+        return read(entry._replace(value=FRAME + value[5:]) if known else entry, formats)
 
-    monkeypatch.setattr(oracle, "decode_update", decode_update)
+    monkeypatch.setattr(oracle, "read_update", read_update)
 
 
 def by_ids(count: int, seed: int, ids: range) -> Iterator[DemoUpdate]:

@@ -4,8 +4,7 @@
 # The argument is the folder of the Python that has the dependency group `dist`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bin=$PWD/${1:?the folder of python is missing}
-[[ $1 = /* ]] && bin=$1
+bin=$(realpath "${1:?the folder of python is missing}")
 dist=$PWD/dist
 work=$(mktemp -d)
 trap '(($? == 0)) || cat "$work/log" >&2; rm -rf "$work"' EXIT

@@ -1,8 +1,8 @@
-//! The session processor's fold of a plain update, on the bytes of its present schemas:
-//! a SessionUpdate and a CustomerSession in, the next CustomerSession out.
+//! The session processor's fold of a plain update, on bytes: a SessionUpdate of the present schema, or
+//! in JSON, and a CustomerSession in, the next CustomerSession out.
 //!
 //! Whatever is not in the canonical form, not sound or not accepted gives None: the caller asks
-//! fastavro and the Python core, whose answer stands.
+//! the Python path, whose answer stands.
 #![deny(unsafe_code)]
 
 mod cart;

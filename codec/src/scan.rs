@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-/// The bytes are left to fastavro.
+/// The bytes are left to Python.
 pub struct Refused;
 
 pub type Taken<T> = Result<T, Refused>;

@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     )
     """the formats that updates may come in: avro, and json, cloudevents where they are named too"""
     codec: Annotated[Literal["auto", "compiled", "fastavro"], _LOWER] = "auto"
-    """which codec reads and writes the present schemas: auto takes the compiled one where it is
-    installed"""
+    """which codec reads and writes the present schemas, and JSON: auto takes the compiled one where
+    it is installed"""
     schema_registry_url: Annotated[str | None, AfterValidator(checks.registry)] = Field(
         default=None, examples=["http://registry:8080/apis/ccompat/v7"], repr=False
     )

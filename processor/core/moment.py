@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+NO_ZONE: Final = "has no zone; add Z for UTC, or an offset such as +02:00"
+LEAP_SECOND: Final = "has a leap second (:60), which milliseconds since 1970 cannot say; write :59"
 _FORM = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]"
     r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]+))?)?"
@@ -50,7 +52,7 @@ def _days(year: int, month: int, day: int) -> int:
 
 def _wrong(text: str) -> str:
     if _WITHOUT_ZONE.fullmatch(text):
-        return "has no zone; add Z for UTC, or an offset such as +02:00"
+        return NO_ZONE
     if _LEAP_SECOND.match(text):
-        return "has a leap second (:60), which milliseconds since 1970 cannot say; write :59"
+        return LEAP_SECOND
     return "is neither a time such as 2026-03-01T12:00:00Z nor milliseconds since 1970"

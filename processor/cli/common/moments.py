@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from processor.cli.common.documents import epoch_ms, iso_time
-
-LAST: Final = 253_402_300_799_999
-"""9999-12-31T23:59:59.999Z."""
+from processor.core.moment import LEAP_SECOND, NO_ZONE
+from processor.core.validate import MAX_EVENT_TIME
 
 _SECONDS: Final = range(100_000_000, 100_000_000_000)
 """As seconds, 1973 to 5138; as milliseconds, all before March 1973: nobody means those."""
@@ -33,9 +32,7 @@ def iso_ms(text: str) -> int:
     if not text.isascii() or not _ISO.fullmatch(upper):
         raise ValueError(_NEITHER)
     if _LEAP_SECOND.search(upper):
-        raise ValueError(
-            "has a leap second (:60), which milliseconds since 1970 cannot say: write :59"
-        )
+        raise ValueError(LEAP_SECOND)
     within, next_day = _END_OF_DAY.subn("00", upper, 1)
     try:
         moment = datetime.fromisoformat(within)
@@ -43,7 +40,7 @@ def iso_ms(text: str) -> int:
         known = not str(error).startswith("Invalid isoformat")
         raise ValueError(f"is no time that there is: {error}" if known else _NEITHER) from None
     if moment.tzinfo is None:
-        raise ValueError("has no zone; add Z for UTC, or an offset such as +02:00")
+        raise ValueError(NO_ZONE)
     return epoch_ms(moment) + next_day * (timedelta(days=1) // timedelta(milliseconds=1))
 
 
@@ -58,7 +55,7 @@ def refuse_other_unit(number: float) -> None:
             f"{round(number * 1000)}"
         )
     for unit, divisor in (("microseconds", 1_000), ("nanoseconds", 1_000_000)):
-        if number > LAST and int(number) // divisor in _MEANT:
+        if number > MAX_EVENT_TIME and int(number) // divisor in _MEANT:
             raise ValueError(
                 f"is {number}, in milliseconds after the year 9999; if these are {unit}, write "
                 f"{int(number) // divisor}"

@@ -1,7 +1,8 @@
 """Updates of records, whatever their format is."""
 
 from collections.abc import Collection
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from processor.avro.codec import UpdateCodec
 from processor.avro.framing import DecodeError, framed, names_single_object, schema_id
@@ -40,6 +41,8 @@ _FORMAT_OF: dict[Kind, Format] = {
     Kind.STRUCTURED: "cloudevents",
 }
 
+_NO_EVENTS: Final[tuple[Format, ...]] = ("avro", "json")
+
 
 class Updates:
     """Reads updates in the formats that are on: all that there are by default."""
@@ -49,8 +52,11 @@ class Updates:
         self.formats = formats
 
     def of_any_format(self) -> "Updates":
-        """Return what reads those of all formats, as who shows them does."""
-        return Updates(self.avro)
+        """Return what reads an update as a service with any setting of the formats does.
+
+        For commands, whose settings may name other formats than the service's.
+        """
+        return _OfAnyFormat(self.avro)
 
     def read(self, value: bytes, headers: Headers, offset: int) -> Read:
         """Return the update that stood at this input offset.
@@ -123,6 +129,18 @@ class Updates:
             else cloud_event.structured(text)
         )
         return Read(complete(event.fields, offset), kind, event.contradiction)
+
+
+class _OfAnyFormat(Updates):
+    def read(self, value: bytes, headers: Headers, offset: int) -> Read:
+        try:
+            return super().read(value, headers, offset)
+        except DecodeError:
+            # Where CloudEvents are off, what has their headers is a plain update. Avro alone reads
+            # nothing more: what is Avro is told so whatever the formats are.
+            with suppress(DecodeError):
+                return Updates(self.avro, _NO_EVENTS).read(value, headers, offset)
+            raise
 
 
 def _advice(mismatch: Mismatch, kind: Kind, headers: Headers) -> str:

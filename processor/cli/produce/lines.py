@@ -55,15 +55,17 @@ class Source:
     def lines(self) -> Iterator[Line]:
         """Yield the lines from the first on; each call begins anew."""
         number = 0
-        content = ""
-        for number, raw, _, content in self._raw():
+        content = blake2b(digest_size=_DIGEST).hexdigest()
+        for number, raw, open_end, whole in self._raw():
+            content = whole
             text = raw.removeprefix(_BOM) if number == 1 else raw
             if len(raw) > LONGEST:
                 yield Line(number, self._file.tell(), f"it is longer than {LONGEST} bytes")
             elif text.strip():
-                made = content if self._makes_ids else None
+                # Without the line's end: a last line may get one when others are appended.
+                made = open_end if self._makes_ids else None
                 yield Line(number, self._file.tell(), _parsed(text, made))
-        self.content, self.last = content or blake2b(digest_size=_DIGEST).hexdigest(), number
+        self.content, self.last = content, number
 
     def beginnings(self, names: Container[str]) -> list[str]:
         """Return those of the names that are of a file which this one continues, longest first.
@@ -84,7 +86,7 @@ class Source:
     def _raw(self) -> Iterator[tuple[int, bytes, str, str]]:
         """Yield each line's number, its bytes (of a long one the first), and two digests.
 
-        Both are of all up to the line's end, the first without the newline.
+        Both are of all up to the line's end, the first without what ends the line.
         """
         self._file.seek(0)
         content = blake2b(digest_size=_DIGEST)
@@ -95,10 +97,10 @@ class Source:
             while len(part) > LONGEST and not part.endswith(b"\n"):
                 content.update(part)
                 part = self._file.readline(LONGEST + 1)
-            content.update(part.removesuffix(b"\n"))
+            text = part.rstrip(b"\r\n")
+            content.update(text)
             open_end = content.hexdigest()
-            if part.endswith(b"\n"):
-                content.update(b"\n")
+            content.update(part[len(text) :])
             yield number, raw, open_end, content.hexdigest()
 
 

@@ -113,6 +113,18 @@ def test_a_files_lines_get_the_same_ids_each_time_and_no_two_the_same() -> None:
         assert not set(ids(other)) & set(first)
 
 
+@pytest.mark.parametrize("first", [LINE, f"{LINE}\n\n{LINE}", f"{LINE}\r\n{LINE}", f"\ufeff{LINE}"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\n\r\n", "\n\n"])
+def test_a_last_line_keeps_its_id_when_it_gets_an_end(first: str, end: str) -> None:
+    sent = ids(source(first))
+    # The end may come in parts, if somebody is still writing the file.
+    for grown in (first + end[:1], first + end, f"{first}{end}{LINE}", f"{first}{end}{LINE}{end}"):
+        found = ids(source(grown))
+        assert found[: len(sent)] == sent
+        assert len(set(found)) == len(found)
+    assert source(f"{first}{end}{LINE}").beginnings({named(first)})[:1] == [named(first)]
+
+
 def named(content: str) -> str:
     given = source(content)
     list(given.lines())

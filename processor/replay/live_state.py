@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Final
 
 from processor.errors import FailClosed
+from processor.formats.names import joined, split
 from processor.ports.log import Coordination, Scan, Topic
 from processor.replay.bounds import Point, Standing
 from processor.replay.exact import ExactStart, Values
@@ -105,6 +106,22 @@ class LiveState:
                 f"replay {plan.name} is of other topics: those of today were created since, or the "
                 "settings name others",
                 hint="Use the settings that it was begun with, or drop it and begin another.",
+            )
+
+    def require_promotable(self, plan: Plan) -> None:
+        """Raise FailClosed for other topics, and unless all the plan's formats are read live.
+
+        What is promoted is committed with the live formats, and rests on the plan's.
+        """
+        self.require_same(plan)
+        if not self._stream.goes_on_from(plan.stream):
+            raise FailClosed(
+                f"replay {plan.name} reads updates as {plan.stream.formats}, and "
+                f"PROCESSOR_INPUT_FORMATS is {self._stream.formats}: its sessions rest on updates "
+                "that the service would reject",
+                hint="Set PROCESSOR_INPUT_FORMATS to "
+                f"{joined(split(plan.stream.formats) | split(self._stream.formats))}, here and for "
+                "the service, or drop the replay and begin another with the formats of today.",
             )
 
     def _exact(

@@ -77,7 +77,7 @@ def command(
 
 def _ready(live: "Live", plan: Plan, own: Settings) -> Mapping[int, LiveOutput]:
     """Return the live output. Raises FailClosed unless the replay stands where live does."""
-    live.state.require_same(plan)
+    live.state.require_promotable(plan)
     found, outputs = live.state.look()
     places = live.places(plan, own)
     for partition, each in plan.ranges.items():

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from fastavro.schema import fingerprint
 
-from processor.avro.definition import HELD, Definition, defined
+from processor.avro.definition import HELD, Definition, SchemaError, defined
 
 Bare = Literal["none", "enums", "all"]
 Logical = Literal["gone", "emptied", "kept"]
@@ -47,8 +47,11 @@ def canonical(definition: Definition, form: Form = STANDARD) -> str:
 
 
 def crc_64(text: str) -> bytes:
-    """Return the CRC-64-AVRO of a form, as 8 little-endian bytes."""
-    return bytes.fromhex(fingerprint(text, "CRC-64-AVRO"))
+    """Return the CRC-64-AVRO of a form, as 8 little-endian bytes. Raises SchemaError."""
+    try:
+        return bytes.fromhex(fingerprint(text, "CRC-64-AVRO"))
+    except UnicodeEncodeError:
+        raise SchemaError("a letter in it has no bytes") from None
 
 
 @lru_cache(64)
@@ -56,7 +59,8 @@ def aliases(text: str) -> tuple[bytes, ...]:
     """Return what else than its fingerprint stands in single-object encoding for a schema's text.
 
     That is the CRC of each form, and of all of them, Avro's included, with the bytes in big-endian
-    order: what a library gives as a number, or in that order, is put there by hand.
+    order: what a library gives as a number, or in that order, is put there by hand. Raises
+    SchemaError.
     """
     definition = defined(text)
     own, *others = (crc_64(canonical(definition, form)) for form in (STANDARD, *FORMS.values()))

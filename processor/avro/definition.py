@@ -34,6 +34,8 @@ HELD: Final[Mapping[str, str]] = {"array": "items", "map": "values"}
 DEEPEST: Final = 100
 """How deep types may be inside one another: each reads the one inside it."""
 _LONGEST_SHOWN: Final = 60
+_LONGEST_SPACE: Final = 1_000
+"""Letters of a namespace: each name inside it has it."""
 
 
 class SchemaError(ValueError):
@@ -120,7 +122,7 @@ class _Reading:
 
     def _name(self, part: dict[str, Any], kind: str, space: str, depth: int) -> dict[str, Any]:
         own = part.get("namespace")
-        name, space = _full(part.get("name"), own if isinstance(own, str) else space)
+        name, space = _full(part.get("name"), _space(own) if isinstance(own, str) else space)
         if name in self._into.named:
             raise SchemaError(f"it defines the type {name.removeprefix('.')} twice")
         made: dict[str, Any] = {"type": kind, "name": name}
@@ -163,16 +165,28 @@ class _Reading:
 def _full(name: Any, space: str) -> tuple[str, str]:
     """Return a full name and its namespace, as the specification makes it of both."""
     before, dot, last = _name(name).rpartition(".")
-    space = before if dot else space
+    space = _space(before) if dot else space
     if not last:
         raise SchemaError(f"{_shown(name)} is no name")
     return f"{space}.{last}", space
 
 
+def _space(space: str) -> str:
+    whole = not space or (all(space.split(".")) and _is_plain(space))
+    if not whole or len(space) > _LONGEST_SPACE:
+        raise SchemaError(f"{_shown(space)} is no namespace")
+    return space
+
+
 def _name(name: Any) -> str:
-    if not isinstance(name, str) or not name.isprintable() or not name or {*'"\\'} & {*name}:
+    if not isinstance(name, str) or not name or not _is_plain(name):
         raise SchemaError(f"{_shown(name)} is no name")
     return name
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is the same within JSON, and has bytes at all: half a letter has none."""
+    return text.isprintable() and not {*'"\\'} & {*text}
 
 
 def _symbols(symbols: Any) -> list[str]:
@@ -188,13 +202,13 @@ def _size(size: Any) -> int:
 
 
 def _logical(part: dict[str, Any]) -> dict[str, str]:
-    """Return the logical type of a part, with what belongs to it; nothing is checked."""
+    """Return the logical type of a part, with what belongs to it, if it can be one."""
     name = part.get("logicalType")
     if not isinstance(name, str):
         return {}
     if name == "decimal":
         name = f"decimal({_shown(part.get('precision'))}, {_shown(part.get('scale', 0))})"
-    return {"logical": name}
+    return {"logical": name} if _is_plain(name) else {}
 
 
 def _told(branch: Any) -> str:

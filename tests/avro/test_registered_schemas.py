@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from values import NOON, an_update
 
+from processor.avro.canonical import aliases, crc_64
 from processor.avro.codec import SnapshotCodec, UpdateCodec
 from processor.avro.compatibility import breaks
 from processor.avro.definition import SchemaError
@@ -104,6 +106,15 @@ READ = {
     ),
     "a logical type that nobody knows": (behind({"type": "int", "logicalType": "moon"}), ZERO),
     "a logical type that is no text": (behind({"type": "int", "logicalType": {}}), ZERO),
+    "a logical type of half a letter": (
+        behind({"type": "int", "logicalType": "\ud800"}),
+        ZERO,
+    ),
+    "a logical type with a quote": (behind({"type": "int", "logicalType": '"}'}), ZERO),
+    "a decimal of the precision half a letter": (
+        behind({"type": "bytes", "logicalType": "decimal", "precision": "\ud800"}),
+        ZERO,
+    ),
     "a decimal of scale -1": (
         behind({"type": "bytes", "logicalType": "decimal", "precision": 0, "scale": -1}),
         ZERO,
@@ -162,6 +173,7 @@ READ = {
 def test_an_update_is_read(text: str, tail: bytes) -> None:
     found = decoded(text, FIRST + tail)
     assert isinstance(found, SessionUpdate), found
+    assert aliases(text)
     assert found._replace(coupon=None) == an_update()
     assert found.coupon == ("A" if "wrong" in text or tail == b"\x02A" else None)
 
@@ -223,6 +235,26 @@ REFUSED = {
     "a name that ends with a dot": (behind(named("enum", "a.", symbols=["A"])), "is no name"),
     "a name with a quote": (behind(named("enum", '"', symbols=["A"])), "is no name"),
     "a name of half a letter": (behind(named("enum", "\ud800", symbols=["A"])), "is no name"),
+    "a namespace of half a letter": (record(*REQUIRED, namespace="\ud800"), "no namespace"),
+    "a namespace of half a letter, inside": (
+        behind({**A, "namespace": "x.\udfff"}),
+        "is no namespace",
+    ),
+    "a namespace with quotes": (record(*REQUIRED, namespace='"]}'), "is no namespace"),
+    "a namespace with a backslash": (record(*REQUIRED, namespace="a\\"), "is no namespace"),
+    "a namespace with NUL": (record(*REQUIRED, namespace="a\0"), "is no namespace"),
+    "a namespace of dots": (record(*REQUIRED, namespace=".."), "is no namespace"),
+    "a namespace that ends with a dot": (record(*REQUIRED, namespace="a."), "is no namespace"),
+    "a name with two dots": (behind({**A, "name": "a..A"}), "is no namespace"),
+    "a namespace that each name would repeat": (
+        record(*REQUIRED, namespace="a" * 1_001),
+        "is no namespace",
+    ),
+    "an alias of half a letter": (record(*REQUIRED, aliases=["\ud800"]), "is no name"),
+    "an alias in such a namespace": (record(*REQUIRED, aliases=["\ud800.A"]), "is no name"),
+    "a field's alias of half a letter": (behind("int", aliases=["\ud800"]), "is no name"),
+    "a field of half a letter": (record({"name": "\ud800", "type": "int"}), "is no name"),
+    "a symbol of half a letter": (behind(named("enum", "E", symbols=["\ud800"])), "is no name"),
     "an enum without symbols": (behind(named("enum", "E")), "no list of symbols"),
     "an enum of numbers": (behind(named("enum", "E", symbols=[1])), "is no name"),
     "an enum of one twice": (behind(named("enum", "E", symbols=["A", "A"])), "no Avro|not an Avro"),
@@ -398,6 +430,13 @@ def test_what_doubles_within_the_limit_is_compared_and_read_in_few_steps(leaf: s
     assert found == an_update()
 
 
+def test_what_has_no_bytes_has_no_fingerprint() -> None:
+    with pytest.raises(SchemaError, match="has no bytes"):
+        crc_64('"\ud800"')
+
+
+ODD = st.text(st.sampled_from('\ud800\udfff"\\]},.:\0\n\x1b\x85\u2028aé\U0001f600'), max_size=3)
+"""Texts of half letters, quotes, dots and control characters."""
 NAMES = st.sampled_from(["State", "CartItem", "SessionUpdate", "A", ".A", "x.State", "error", "B"])
 LEAVES = st.one_of(
     NAMES,
@@ -445,7 +484,13 @@ def test_no_schema_makes_the_loop_end(fields: Any, datum: bytes, whole: bool) ->
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | LEAVES,
+        st.none()
+        | st.booleans()
+        | st.floats()
+        | st.integers()
+        | st.text(max_size=5)
+        | ODD
+        | LEAVES,
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
@@ -460,5 +505,56 @@ def test_no_schema_makes_the_loop_end(fields: Any, datum: bytes, whole: bool) ->
 )
 def test_any_json_is_a_schema_or_a_schema_error(document: Any) -> None:
     for text in (json.dumps(document), record(*REQUIRED, {"name": "x", "type": document})):
+        assert_a_schema_or_a_schema_error(text)
+
+
+def assert_a_schema_or_a_schema_error(text: str) -> None:
+    for made in (read_schema, aliases):
         with suppress(SchemaError):
-            read_schema(text)
+            made(text)
+
+
+EVERY_TEXT = {
+    "type": "record",
+    "name": "R",
+    "namespace": "x",
+    "aliases": ["S"],
+    "doc": "d",
+    "fields": [
+        {"name": "a", "aliases": ["b"], "default": "c", "type": ["null", "string"]},
+        {"name": "d", "type": {"type": "int", "logicalType": "date"}},
+        {
+            "name": "e",
+            "type": {"type": "bytes", "logicalType": "decimal", "precision": "4", "scale": "2"},
+        },
+        {"name": "f", "type": named("enum", "E", namespace="y", symbols=["A", "B"], default="A")},
+        {"name": "g", "type": named("fixed", "F", namespace="z", size=2, logicalType="duration")},
+        {"name": "h", "type": {"type": "map", "values": "y.E"}},
+    ],
+}
+
+
+def with_texts(part: Any, texts: Mapping[int, str], at: Iterator[int]) -> Any:
+    """Return the part with those texts in place of the ones that have these numbers in it."""
+    if isinstance(part, dict):
+        return {name: with_texts(value, texts, at) for name, value in part.items()}
+    if isinstance(part, list):
+        return [with_texts(each, texts, at) for each in part]
+    return texts.get(next(at), part) if isinstance(part, str) else part
+
+
+def assert_odd_texts_are_taken_or_refused(texts: Mapping[int, str]) -> None:
+    assert_a_schema_or_a_schema_error(json.dumps(with_texts(EVERY_TEXT, texts, count())))
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "x.\udfff", '"]}', "\\", "..", "\0", "\x1b[2J", ""])
+def test_each_text_of_a_schema_may_be_odd(odd: str) -> None:
+    places = count()
+    with_texts(EVERY_TEXT, {}, places)
+    for place in range(next(places)):
+        assert_odd_texts_are_taken_or_refused({place: odd})
+
+
+@given(st.dictionaries(st.integers(0, 50), ODD, max_size=3))
+def test_any_texts_in_a_schema_are_taken_or_a_schema_error(texts: dict[int, str]) -> None:
+    assert_odd_texts_are_taken_or_refused(texts)

@@ -4,6 +4,10 @@ use crate::json::Json;
 use crate::scan::{Refused, Taken, put_double, put_long, put_sized, sound_if};
 use crate::times::milliseconds;
 
+/// Letters of a number, at most. Rust's parser takes no more digits of an exponent once it is 65,536
+/// or more: that is right only as long as the digits before it cannot make up for such an exponent.
+const LONGEST_NUMBER: usize = 10_000;
+
 /// Takes one value that is not null, and puts it as Avro's.
 pub type Put = for<'a> fn(&mut Json<'a>, &mut Vec<u8>) -> Taken<()>;
 
@@ -21,6 +25,7 @@ pub fn put_whole(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
 
 pub fn put_number(json: &mut Json, out: &mut Vec<u8>) -> Taken<()> {
     let (digits, _) = json.number()?;
+    sound_if(digits.len() <= LONGEST_NUMBER)?;
     put_double(out, digits.parse().map_err(|_| Refused)?);
     Ok(())
 }

@@ -114,6 +114,28 @@ def test_a_number_of_many_digits_is_the_nearest_double(total: str) -> None:
     assert packed_alike(record(text.encode(), key=b"1:cart-17")) is not None
 
 
+ZEROS = 655_400
+LONG = {
+    "one of a long fraction": "0." + "0" * ZEROS + f"1e{ZEROS + 1}",
+    "one of a long whole number": "1" + "0" * ZEROS + f"e-{ZEROS}",
+    "nothing of a long fraction": "0." + "0" * 20_000 + "1",
+    "an exponent of many zeros": "1e" + "0" * 20_000 + "1",
+    "an exponent of many digits": "1e-" + "9" * 20_000,
+}
+
+
+@pytest.mark.parametrize("number", LONG.values(), ids=LONG)
+@pytest.mark.parametrize("where", ['"total":"?"', '"discounts":{"a":"?"}', item(weight="?")])
+def test_a_number_of_very_many_digits_is_left_to_python(where: str, number: str) -> None:
+    text = least(where.replace('"?"', number))
+    assert packed_alike(record(text, key=b"1:cart-17")) is None
+
+
+@pytest.mark.parametrize("number", ["0.1e65536", "1e-655401", "0." + "0" * 9_000 + "1e9001"])
+def test_a_large_exponent_is_the_nearest_double(number: str) -> None:
+    packed_alike(record(least(f'"total":{number}'), key=b"1:cart-17"))
+
+
 def least(more: str = "") -> bytes:
     return f"{{{LEAST}{more and ','}{more}}}".encode()
 

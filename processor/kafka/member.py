@@ -25,7 +25,7 @@ Told = Callable[[set[int]], object]
 
 
 class GroupMember:
-    """Made, it subscribes to the input; the first calls of the client join.
+    """Its `join` subscribes to the input; the first calls of the client join.
 
     What is assigned is paused. Callbacks run inside the client's calls. An exception in one would
     make the client skip records, so it is kept for `raise_kept`.
@@ -43,8 +43,12 @@ class GroupMember:
         self.confirmed: Membership | None = None
         """What `Subscription.confirmed` is to return."""
         self._has_own_id = _OWN_ID in cluster.properties
-        with sorting("subscribing"):
+        with sorting("making a member of the group"):
             self.consumer = Consumer({**group_member(cluster), "error_cb": self._on_error})
+
+    def join(self) -> None:
+        """Subscribe: from here on there must be no other member with the same id."""
+        with sorting("subscribing"):
             self.consumer.subscribe(
                 [self._topic],
                 on_assign=self._on_assign,

@@ -37,9 +37,10 @@ class KafkaSubscription:
         self._blocked = BlockedPartitions(cluster)
         self._outside_log = False
         self._renewed: Rebalance | None = None
-        self._member = self._joining()
+        self._member = self._made()
+        self._member.join()
 
-    def _joining(self) -> GroupMember:
+    def _made(self) -> GroupMember:
         return GroupMember(self._cluster, self._paused.update, self._forget)
 
     @property
@@ -92,11 +93,16 @@ class KafkaSubscription:
         return renewed or self._member.rebalance()
 
     def renew(self) -> Rebalance:
-        """Leave the group, beside what follows, and join it with another client."""
+        """Leave the group, beside what follows, and join it with another client.
+
+        Where no other can be made, nothing has changed.
+        """
+        made = self._made()
         change = self._member.abandon()
         self._forget(change.revoked)
         self._outside_log = False
-        self._member = self._joining()
+        self._member = made
+        made.join()
         return change
 
     def resume(self, positions: Mapping[int, int]) -> None:

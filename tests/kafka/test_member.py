@@ -7,11 +7,13 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from fakes.clock import FakeClock
 
 from processor.kafka import member
-from processor.kafka.clients import Cluster
+from processor.kafka.clients import Cluster, Properties
 from processor.kafka.member import GroupMember
-from processor.ports.log import Rebalance, Topic
+from processor.kafka.subscription import KafkaSubscription
+from processor.ports.log import LogUnavailable, Rebalance, Topic
 
-CLUSTER = Cluster({"bootstrap.servers": "127.0.0.1:1"}, "group", {Topic.UPDATES: "updates"})
+NOBODY: Properties = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+CLUSTER = Cluster(NOBODY, "group", {Topic.UPDATES: "updates"})
 
 
 class Client:
@@ -51,7 +53,35 @@ def test_an_assignment_with_a_silent_leader_does_not_hold_the_loop_up(
     monkeypatch.setattr(member, "Consumer", client.made)
     monkeypatch.setattr(member, "monotonic", clock.monotonic)
     made = GroupMember(CLUSTER, lambda _: None, lambda _: None)
+    made.join()
     client.assign(client, [TopicPartition("updates", number) for number in range(200)])
     assert clock.now <= 5
     assert made.rebalance() == Rebalance(frozenset(range(200)), frozenset())
     assert [each.offset for each in client.assigned] == [0] * 200
+
+
+def test_a_member_for_which_no_other_can_be_made_stays_and_is_renewed_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else what it owned would be nobody's, and the loop would go on as if it were its own."""
+
+    def refuse(_properties: object) -> None:
+        raise KafkaException(KafkaError(KafkaError._FAIL, "no thread can be made"))
+
+    subscription = KafkaSubscription(CLUSTER)
+    former = subscription._member
+    former._assigned |= {0, 1}
+    subscription._outside_log = True
+    with monkeypatch.context() as patched:
+        patched.setattr(member, "Consumer", refuse)
+        for _ in range(2):
+            with pytest.raises(LogUnavailable, match="no thread can be made"):
+                subscription.take(10, 0)
+            assert subscription.rebalance() is None
+        with pytest.raises(LogUnavailable):
+            subscription.renew()
+        assert subscription._member is former
+    assert subscription.take(10, 0) == []
+    assert subscription.rebalance() == Rebalance(frozenset(), frozenset({0, 1}))
+    assert subscription._member is not former
+    subscription.close()

@@ -23,7 +23,7 @@ def port(request: pytest.FixtureRequest) -> Iterator[Registry]:
         yield fake
         return
     if request.param == "real":
-        client = ConfluentRegistry(Access(request.getfixturevalue("registry")))
+        client = ConfluentRegistry(Access(request.getfixturevalue("registry")), timeout=30.0)
         yield client
         client.close()
         return

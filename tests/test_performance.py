@@ -76,6 +76,7 @@ def test_sections_have_their_markers_and_nothing_else_is_changed() -> None:
             f"cpu_us_per_event.{name}": 1.0
             for name in (*CLOCKED, "rest_of_the_loop", "threads_of_librdkafka")
         },
+        Scenario.FORMATS: {"cpu_us_per_event.json.compiled": 3.0},
         Scenario.SIZE: {
             f"{name}.1000_sessions": 1.0
             for name in ("cpu_us_per_event", "events_per_second", "peak_rss_mb", "redis_mb")
@@ -97,6 +98,7 @@ def test_sections_have_their_markers_and_nothing_else_is_changed() -> None:
     bare = [re.sub(between, r"\1\2", each, flags=re.DOTALL) for each in (TEXT, page)]
     assert bare[0] == bare[1]
     assert "not measured: no mvn" in page
+    assert "| JSON | 3.0 | not measured |" in page
     assert "| 1,000 | 1.0 |" in page
     assert "| 1 | 2 | 2 |" in page
 

@@ -48,7 +48,7 @@ def processed(deployment: Deployment) -> Deployment:
     producer.produce(deployment.names.updates, b"\xff\x00", key=b"\xfe", partition=3)
     assert producer.flush(10) == 0
     run = deployment.run("--until-end")
-    assert run.wait(60) == 0, run.log
+    assert run.wait(180) == 0, run.log
     return deployment
 
 
@@ -108,7 +108,7 @@ def test_watching_begins_now_and_ends_with_ctrl_c(processed: Deployment, *, as_j
             check=False,
         )
         assert produced.returncode == 0, produced.stderr
-        assert processed.run("--until-end").wait(60) == 0
+        assert processed.run("--until-end").wait(180) == 0
         if '"lastEventId"' in watch.log or "2:b" in watch.log:
             break
     else:
@@ -195,7 +195,7 @@ def test_a_dead_letter_is_shown_without_a_session_or_redis(processed: Deployment
     producer = Producer({"bootstrap.servers": processed.bootstrap})
     producer.produce(processed.names.updates, b"no update", key=b"1:nobody", partition=3)
     assert producer.flush(10) == 0
-    assert processed.run("--until-end").wait(60) == 0
+    assert processed.run("--until-end").wait(180) == 0
     [listed] = [
         each
         for each in lines(processed.command("dead-letters", "list", "--json").stdout)
@@ -268,7 +268,7 @@ def test_json_that_came_too_early_shows_as_what_it_is_and_comes_in_by_a_redrive(
     for key, (value, headers) in _JSON.items():
         producer.produce(deployment.names.updates, value, key, headers=headers, partition=0)  # type: ignore[arg-type]
     assert producer.flush(10) == 0
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     listed = lines(deployment.command("dead-letters", "list", "--json").stdout)
     assert all("PROCESSOR_INPUT_FORMATS" in each["message"] for each in listed)
     by_key = {each["key"]: each["place"] for each in listed}
@@ -284,7 +284,7 @@ def test_json_that_came_too_early_shows_as_what_it_is_and_comes_in_by_a_redrive(
     deployment.environment["PROCESSOR_INPUT_FORMATS"] = "avro,json,cloudevents"
     redriven = deployment.command("dead-letters", "redrive", "--yes", "--json")
     assert redriven.returncode == 0, redriven.stderr
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     first, second, *again = deployment.read(deployment.names.updates)[0]
     for former, later in zip((first, second), again, strict=True):
         assert later[2:4] == former[2:4]
@@ -295,9 +295,9 @@ def test_json_that_came_too_early_shows_as_what_it_is_and_comes_in_by_a_redrive(
     assert [each["key"] for each in letters if "twice" in each["message"]] == ["4:twice"]
 
     fewer = deployment.run("--until-end", input_formats="avro")
-    assert fewer.wait(60) == 5
+    assert fewer.wait(180) == 5
     assert "would now be in avro" in fewer.log
     assert (
         deployment.command("offsets", "repair", "--yes", "--input-formats", "avro").returncode == 0
     )
-    assert deployment.run("--until-end", input_formats="avro").wait(60) == 0
+    assert deployment.run("--until-end", input_formats="avro").wait(180) == 0

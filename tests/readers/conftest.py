@@ -74,7 +74,7 @@ def published(
         stream = updates(4_000, seed=91, partition=deployment.partition)
         deployment.produce(commanded(stream, seed=91, share=0.04))
         process = deployment.run("--until-end")
-        assert process.wait(60) == 0, process.log[-3000:]
+        assert process.wait(180) == 0, process.log[-3000:]
         write_nobodys(deployment)
         yield Published(deployment)
 

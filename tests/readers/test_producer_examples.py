@@ -32,7 +32,7 @@ def test_a_producer_of_json_is_short_and_right(
         run([program.parent.name, program.name, *names], where)
         deployment.environment["PROCESSOR_INPUT_FORMATS"] = "avro,json,cloudevents"
         process = deployment.run("--until-end")
-        assert process.wait(60) == 0, process.log
+        assert process.wait(180) == 0, process.log
         results = deployment.assert_exact()
         assert [letter for each in results.values() for letter in each.dead_letters] == []
         watch = ("sessions", "watch", "--from-beginning", "--json", "--limit", str(len(states)))

@@ -41,7 +41,7 @@ def by_id(
         stream = updates(400, seed=92, mix=Mix(rejects=0), partition=deployment.partition)
         deployment.produce(commanded(stream, seed=92))
         process = deployment.run("--until-end")
-        assert process.wait(60) == 0, process.log[-3000:]
+        assert process.wait(180) == 0, process.log[-3000:]
         write_nobodys(deployment)
         yield ById(deployment)
 

@@ -202,7 +202,7 @@ class Deployment:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
 

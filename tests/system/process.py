@@ -13,7 +13,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 
-def eventually(what: str, holds: Callable[[], bool], timeout: float = 60.0) -> None:
+def eventually(what: str, holds: Callable[[], bool], timeout: float = 120.0) -> None:
     """Return once the condition holds; asks the servers again and again, so it needs no signal."""
     deadline = time.monotonic() + timeout
     while not holds():
@@ -41,13 +41,13 @@ class Process:
     def ended(self) -> bool:
         return self._process.poll() is not None
 
-    def wait(self, timeout: float = 30.0) -> int:
+    def wait(self, timeout: float = 120.0) -> int:
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {timeout} s:\n{self.log[-3000:]}") from None
 
-    def await_log(self, text: str, times: int = 1, timeout: float = 60.0) -> None:
+    def await_log(self, text: str, times: int = 1, timeout: float = 120.0) -> None:
         eventually(
             f"{text!r} in the log:\n{self.log[-2000:]}",
             lambda: self.log.count(text) >= times or self.ended(),
@@ -81,7 +81,7 @@ class Process:
         found = re.search(r"http=http://([\d.]+):(\d+)", self.log)
         assert found, self.log
         assert found[1] == "127.0.0.1", "nobody said that others may reach it"
-        connection = HTTPConnection(found[1], int(found[2]), timeout=5)
+        connection = HTTPConnection(found[1], int(found[2]), timeout=20)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

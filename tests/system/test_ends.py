@@ -74,11 +74,11 @@ def test_until_end_passes_aborted_records_and_markers(deployment: Deployment) ->
     """The last record that can be read stands well below the end."""
     produce_in_transactions(deployment, 1_000, seed=52)
     process = deployment.run("--until-end")
-    assert process.wait(30) == 0, process.log[-3000:]
+    assert process.wait(180) == 0, process.log[-3000:]
     oracle = deployment.assert_exact()
     assert 300 < sum(len(each.snapshots) for each in oracle.values()) < 700
     again = deployment.run("--until-end")
-    assert again.wait(30) == 0, again.log[-3000:]
+    assert again.wait(180) == 0, again.log[-3000:]
     deployment.assert_exact()
 
 
@@ -97,7 +97,7 @@ def test_a_log_that_retention_emptied_behind_markers_is_gone_on_with(
     before = sum(map(len, deployment.read(names.sessions).values()))
     deployment.produce(updates(300, seed=55, partition=deployment.partition))
     again = deployment.run("--until-end")
-    assert again.wait(30) == 0, again.log[-3000:]
+    assert again.wait(180) == 0, again.log[-3000:]
     assert sum(map(len, deployment.read(names.sessions).values())) > before
 
 
@@ -105,5 +105,5 @@ def test_two_processes_until_end(deployment: Deployment) -> None:
     """Each is content with what the other one did."""
     produce_in_transactions(deployment, 4_000, seed=53)
     processes = [deployment.run("--until-end", max_batch="20") for _ in range(2)]
-    assert [each.wait(30) for each in processes] == [0, 0], processes[0].log[-3000:]
+    assert [each.wait(180) for each in processes] == [0, 0], processes[0].log[-3000:]
     deployment.assert_exact()

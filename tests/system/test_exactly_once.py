@@ -25,7 +25,7 @@ def test_an_undisturbed_run_equals_the_oracle(deployment: Deployment, codec: str
     sent = updates(6_000, seed=1, partition=deployment.partition)
     deployment.produce(mixed(sent, seed=1))
     process = deployment.run("--until-end", codec=codec)
-    assert process.wait(60) == 0, process.log[-3000:]
+    assert process.wait(180) == 0, process.log[-3000:]
     oracle = deployment.assert_exact()
     reasons = {letter.reason for each in oracle.values() for letter in each.dead_letters}
     assert len(reasons) == 7, reasons
@@ -58,7 +58,7 @@ def _survives_kills(deployment: Deployment, count: int, points: list[str]) -> No
         )
         doomed.await_log("partition ready")
         deployment.produce(islice(stream, count // (len(points) + 1)))
-        assert doomed.wait(60) == -signal.SIGKILL, doomed.log[-3000:]
+        assert doomed.wait(180) == -signal.SIGKILL, doomed.log[-3000:]
         if turn == len(points) // 2:
             client = redis.Redis.from_url(deployment.redis_url)
             client.flushall()
@@ -73,7 +73,7 @@ def _survives_kills(deployment: Deployment, count: int, points: list[str]) -> No
     steady.terminate()
     second.terminate()
     # What was flushed while a partition was idle is rebuilt by whoever owns it next.
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     deployment.assert_exact()
 
 

@@ -116,7 +116,7 @@ def test_it_stays_halted_while_others_come_and_go_and_redis_is_lost(flushable: D
         assert halted(first)
         assert flushable.committed()[FLOODED] == stands
     first.terminate()
-    assert flushable.run("--until-end").wait(60) == 0
+    assert flushable.run("--until-end").wait(180) == 0
     flushable.assert_exact()
 
 
@@ -124,8 +124,8 @@ def test_until_end_ends_with_its_exit_code_and_says_why(deployment: Deployment) 
     deployment.produce(updates(600, seed=66, partition=deployment.partition))
     deployment.produce(garbage(1_000))
     process = deployment.run("--until-end", **LIMITED)
-    assert process.wait(60) == 12
+    assert process.wait(180) == 12
     await_others(deployment)
     assert f"partition {FLOODED}: " in process.log
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     deployment.assert_exact()

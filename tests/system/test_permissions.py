@@ -37,7 +37,7 @@ def test_what_is_documented_for_run_is_enough(secured: Deployment) -> None:
     successor = secured.run()
     successor.await_log("assignment changed")
     fill(secured)
-    assert dead.wait(60) < 0, dead.log[-3000:]
+    assert dead.wait(180) < 0, dead.log[-3000:]
     secured.await_processed()
     assert "fencing a former owner" in successor.log
     successor.terminate()
@@ -45,7 +45,7 @@ def test_what_is_documented_for_run_is_enough(secured: Deployment) -> None:
     assert oracle.dead_letters
     assert any(secured.read(secured.names.claims).values())
     restored = secured.run("--until-end", redis_prefix=f"{secured.names.prefix}-again")
-    assert restored.wait(60) == 0, restored.log[-3000:]
+    assert restored.wait(180) == 0, restored.log[-3000:]
     assert "rebuilding the cache" in restored.log
 
 
@@ -54,7 +54,7 @@ def test_whichever_run_lacks_is_named(secured: Deployment, missing: Permission) 
     grant(secured.admin, secured.names, [each for each in of_run() if each != missing])
     fill(secured)
     process = secured.run("--until-end")
-    assert process.wait(60) == 7, process.log[-3000:]
+    assert process.wait(180) == 7, process.log[-3000:]
     error = process.log[process.log.index("error: ") :]
     assert f"the user {PROCESSOR} lacks " in error
     assert missing.told(secured.names) in error
@@ -80,7 +80,7 @@ def test_a_permission_that_is_taken_away_is_named_too(
     process.await_log("partition ready")
     revoke(secured.admin, secured.names, taken)
     fill(secured)
-    assert process.wait(60) == 7, process.log[-3000:]
+    assert process.wait(180) == 7, process.log[-3000:]
     assert f" lacks {taken.told(secured.names)}\n" in process.log
 
 
@@ -126,7 +126,7 @@ def test_what_is_documented_for_the_commands_is_enough(
     as_documented(secured, "topics create")
     fill(secured)
     grant(secured.admin, names, of_run())
-    assert secured.run("--until-end").wait(60) == 0
+    assert secured.run("--until-end").wait(180) == 0
     for command in COMMANDS:
         as_documented(secured, *command)
     reset = ConsumerGroupTopicPartitions(names.group, [TopicPartition(names.updates, 0, 7)])

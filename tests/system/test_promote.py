@@ -23,7 +23,7 @@ def run_wrong(deployment: Deployment) -> None:
     """Process the input with the other rule, which is in the core alone."""
     command = [sys.executable, str(VARIANT), "run", "--until-end"]
     run = deployment._start(command, {"codec": "fastavro"})
-    assert run.wait(60) == 0, run.log[-3000:]
+    assert run.wait(180) == 0, run.log[-3000:]
 
 
 def truth(deployment: Deployment) -> dict[int, list[dict[str, Any]]]:
@@ -112,7 +112,7 @@ def test_a_wrong_rule_is_found_and_its_results_are_replaced(deployment: Deployme
     assert deployment.read(deployment.names.sessions) == before
 
     killed = promoting(deployment, "right", 2)
-    assert killed.wait(60) == -signal.SIGKILL, killed.log
+    assert killed.wait(180) == -signal.SIGKILL, killed.log
     eventually("the killed member is out of the group", lambda: promoted(deployment, "right"))
     offsets = deployment.committed()
     assert all(

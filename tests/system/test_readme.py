@@ -19,7 +19,7 @@ def test_the_update_comes_to_the_session_that_is_shown(deployment: Deployment) -
             input=given,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         return [line.rstrip() for line in done.stdout.splitlines()]

@@ -44,7 +44,7 @@ def checkpoint(valkey: LocalValkey, prefix: str) -> object:
 def ended_well(deployment: Deployment, process: Process) -> None:
     """Stop the service; whoever comes next rebuilds what was lost while it was idle."""
     process.terminate()
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     deployment.assert_exact()
     key, snapshot = next(iter(deployment.redis_sessions()[0].items()))
     found = deployment.command("sessions", "get", key.decode())

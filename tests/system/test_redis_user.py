@@ -38,10 +38,10 @@ def test_the_service_runs_with_exactly_the_documented_rights(
     command(private_valkey, *allowed.arguments("processor", PASSWORD))
     restricted.produce(updates(2_000, seed=4, partition=restricted.partition))
     process = restricted.run("--until-end")
-    assert process.wait(60) == 0, process.log[-3000:]
+    assert process.wait(180) == 0, process.log[-3000:]
     command(private_valkey, "FLUSHALL")
     process = restricted.run("--until-end")
-    assert process.wait(60) == 0, process.log[-3000:]
+    assert process.wait(180) == 0, process.log[-3000:]
     restricted.assert_exact()
     found = restricted.command("sessions", "get", "1:none")
     assert "there is no session 1:none" in found.stderr
@@ -49,7 +49,7 @@ def test_the_service_runs_with_exactly_the_documented_rights(
     command(private_valkey, "FLUSHALL")
     command(private_valkey, *allowed.without("+unlink").arguments("processor", PASSWORD))
     process = restricted.run("--until-end")
-    assert process.wait(60) == 7, process.log[-3000:]
+    assert process.wait(180) == 7, process.log[-3000:]
     assert "'unlink'" in process.log
     assert PASSWORD not in process.log
 
@@ -57,7 +57,7 @@ def test_the_service_runs_with_exactly_the_documented_rights(
 def test_a_database_that_does_not_exist_ends_the_service(flushable: Deployment) -> None:
     """Waiting would never make it."""
     process = flushable.run(redis_url=flushable.environment["PROCESSOR_REDIS_URL"][:-1] + "99")
-    assert process.wait(30) == 3, process.log[-3000:]
+    assert process.wait(180) == 3, process.log[-3000:]
     assert "names a database that the server does not have" in process.log
     assert "`databases`" in process.log
     assert "Traceback" not in process.log

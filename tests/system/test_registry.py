@@ -117,7 +117,7 @@ def assert_readable_in_redis(deployment: Deployment, prefix_: str, output: list[
 
 
 def settle(process: Process) -> None:
-    assert process.wait(60) == 0, process.log[-3000:]
+    assert process.wait(180) == 0, process.log[-3000:]
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_without_its_schema_the_service_says_what_to_run(
     deployment: Deployment, registry: str
 ) -> None:
     process = deployment.run(schema_registry_url=registry)
-    assert process.wait(30) == 3
+    assert process.wait(180) == 3
     assert "`session-processor schemas register`" in process.log
     with SchemaRegistryClient({"url": registry}) as client:
         assert not [each for each in client.get_subjects() if deployment.names.sessions in each]
@@ -159,7 +159,7 @@ def test_from_the_first_record_on_and_through_a_change_of_the_framing(
     deployment.environment["PROCESSOR_SCHEMA_ID_LOCATION"] = "headers"
     deployment.produce(stream)
     refused = deployment.run("--until-end")
-    assert refused.wait(30) == 5
+    assert refused.wait(180) == 5
     assert "--accept-mixed-framing" in refused.log
     assert committed_records(deployment) == before
     settle(deployment.run("--until-end", "--accept-mixed-framing"))
@@ -190,7 +190,7 @@ def _read_by_others(deployment: Deployment, registered: Subjects, output: list[E
         [sys.executable, str(program), deployment.bootstrap, deployment.names.sessions, url],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert said.returncode == 0, said.stderr

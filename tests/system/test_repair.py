@@ -354,7 +354,7 @@ def test_a_group_in_use_is_refused(processed: Deployment) -> None:
 def test_a_dead_owners_transaction_is_ended_first(processed: Deployment) -> None:
     feed(processed, 2)
     owner = processed.run_sabotaged("before-commit", 1)
-    assert owner.wait(60) == -signal.SIGKILL
+    assert owner.wait(180) == -signal.SIGKILL
     group = KafkaOffsets(cluster_of(processed))
     eventually("the dead member has left", lambda: group.group().stopped)
     begin = time.monotonic()

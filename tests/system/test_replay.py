@@ -69,7 +69,7 @@ def assert_same(deployment: Deployment, name: str) -> int:
 
 def process_all(deployment: Deployment) -> None:
     run = deployment.run("--until-end")
-    assert run.wait(60) == 0, run.log[-3000:]
+    assert run.wait(180) == 0, run.log[-3000:]
 
 
 def test_replays_during_live_traffic_publish_what_was_published(deployment: Deployment) -> None:
@@ -94,7 +94,7 @@ def test_replays_during_live_traffic_publish_what_was_published(deployment: Depl
         assert assert_same(deployment, name) > 300
         replay(deployment, "diff", name)
     for each in two:
-        assert each.wait(60) == 0, each.log[-3000:]
+        assert each.wait(180) == 0, each.log[-3000:]
     assert assert_same(deployment, "all") > 3_000
     replay(deployment, "diff", "all")
     deployment.produce(stream)

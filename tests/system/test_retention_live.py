@@ -36,7 +36,7 @@ def test_sessions_are_updated_at_the_very_moment_that_they_are_due(deployment: D
     told += outcomes(processes[1])
     processes[1].terminate()
     last = deployment.run("--until-end")
-    assert last.wait(60) == 0, last.log[-3000:]
+    assert last.wait(180) == 0, last.log[-3000:]
     results = deployment.assert_exact()
     ends = [each for of in results.values() for each in of.snapshots if each.value is None]
     assert len(ends) > 200

@@ -104,7 +104,7 @@ class Shell:
             input=given,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
         # Differences, and topics that keep the input for ever, are answers.
@@ -118,7 +118,7 @@ class Shell:
 def shell(deployment: Deployment, tmp_path: Path) -> Iterator[Shell]:
     """A service that has processed something, and is stopped."""
     deployment.produce(updates(800, seed=77, partition=deployment.partition))
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     made = Shell(deployment, tmp_path)
     yield made
     made.stop()
@@ -145,7 +145,7 @@ def settled(shell: Shell) -> None:
     assert shell.service is not None
     shell.stop()
     rest = shell.deployment.run("--until-end")
-    assert rest.wait(60) == 0, rest.log[-3000:]
+    assert rest.wait(180) == 0, rest.log[-3000:]
     shell.deployment.assert_exact()
 
 
@@ -227,7 +227,7 @@ def test_a_person_asks_to_be_forgotten(shell: Shell, tmp_path: Path) -> None:
 def test_a_flood_of_dead_letters(shell: Shell) -> None:
     garbage = [DemoUpdate(b"1:x", b"\xff%d" % each, (), 1_717_200_000_000, 3) for each in range(40)]
     shell.deployment.produce(garbage)
-    assert shell.deployment.run("--until-end").wait(60) == 0
+    assert shell.deployment.run("--until-end").wait(180) == 0
     follow(shell, "A flood of dead letters")
     shown = shell.answers["session-processor dead-letters show 3:17"]
     assert "undecodable" in shown.stdout + shown.stderr

@@ -36,7 +36,7 @@ class Upgraded(Deployment):
     def create_topics(self, only: str | None = None) -> None:
         super().create_topics(only or self.names.updates)
         made = self.former("topics", "create")
-        assert made.wait(60) == 0, made.log
+        assert made.wait(180) == 0, made.log
 
     def former(self, *arguments: str) -> Process:
         # Its own codec is not built, and the present one is another version's.
@@ -79,7 +79,7 @@ def test_what_a_session_looked_like_on_tuesday(deployment: Deployment, tmp_path:
     deployment.produce(
         sent(encoded(update(day, coupon=coupons[day])), MONDAY + day * DAY) for day in range(3)
     )
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     shell = Shell(deployment, tmp_path)
     title = "What did this session look like on Tuesday"
     follow(shell, title)
@@ -102,7 +102,7 @@ def test_upgrade_to_commands_and_back_before_the_first_one(
     shell, ours = Shell(upgraded, tmp_path), upgraded.run
     upgraded.produce(islice(stream, 150))
     first = upgraded.former("run", "--until-end")
-    assert first.wait(60) == 0, first.log[-3000:]
+    assert first.wait(180) == 0, first.log[-3000:]
     assert told(upgraded) == {"unknown"}
     for line in commands("Upgrade to commands, and back before the first one"):
         is_former = "the former version" in line
@@ -118,10 +118,10 @@ def test_upgrade_to_commands_and_back_before_the_first_one(
     upgraded.assert_exact()
     upgraded.produce([sent(expire(KEY, 0), now)])
     last = ours("--until-end")
-    assert last.wait(60) == 0, last.log[-3000:]
+    assert last.wait(180) == 0, last.log[-3000:]
     assert told(upgraded) == {"known", "passed"}
     refused = upgraded.former("run", "--until-end")
-    assert refused.wait(60) == 5, refused.log[-3000:]
+    assert refused.wait(180) == 5, refused.log[-3000:]
     assert "it has a format that this version cannot read: 2" in refused.log
 
 

@@ -60,7 +60,7 @@ def test_updates_of_three_versions_of_the_schema(
     ]
     deployment.produce(stream)
     process = deployment.run("--until-end", schemas_dir=str(directory))
-    assert process.wait(30) == 0, process.log[-3000:]
+    assert process.wait(180) == 0, process.log[-3000:]
     monkeypatch.setitem(oracle.WRITERS, *oracle._schema(later))
     deployment.assert_exact()
     snapshots = [
@@ -77,7 +77,7 @@ def test_an_unknown_writer_is_dead_lettered(deployment: Deployment, tmp_path: Pa
     later = tmp_path / "SessionUpdate.3.avsc"
     later.write_text(json.dumps(newer()))
     deployment.produce([written(later, 1, {}), written(OLDER, 2, {})])
-    assert deployment.run("--until-end").wait(30) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     deployment.assert_exact()
     (letter,) = deployment.read(deployment.names.dead_letters)[0]
     assert dict(letter.headers)["__streams.errors.exception"] == b"undecodable"
@@ -87,7 +87,7 @@ def test_a_redis_that_evicts_is_refused(flushable: Deployment, private_valkey: L
     client = redis.Redis.from_url(private_valkey.url)
     client.config_set("maxmemory-policy", "allkeys-lru")
     process = flushable.run()
-    assert process.wait(30) == 3
+    assert process.wait(180) == 3
     assert "allkeys-lru" in process.log
     assert "Traceback" not in process.log
     client.config_set("maxmemory-policy", "volatile-lru")

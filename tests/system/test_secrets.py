@@ -85,6 +85,6 @@ def test_a_service_that_fails_tells_no_secret(
     if setting == "kafka_sasl_password":
         del planted.environment["PROCESSOR_KAFKA_SASL_PASSWORD_FILE"]
     process = planted.run(**{setting: value.format(redis=redis_url, server=server)})
-    assert process.wait(60) == code, process.log[-3000:]
+    assert process.wait(180) == code, process.log[-3000:]
     assert told in process.log
     assert not leaked(process.log)

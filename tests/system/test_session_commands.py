@@ -49,14 +49,14 @@ def test_commands_are_exact_and_everything_that_reads_them_knows_ends(
     doomed = deployment.run_sabotaged("before-commit", 4, max_batch="100")
     doomed.await_log("partition ready", times=4)
     deployment.produce([wrong, *islice(stream, 800)])
-    assert doomed.wait(60) == -signal.SIGKILL, doomed.log[-3000:]
+    assert doomed.wait(180) == -signal.SIGKILL, doomed.log[-3000:]
     deployment.produce(stream)
     # A letter that is older than an erase, for certain.
     values = (encoded(update(1, "cart-18")), b"?", erase(GONE))
     partition = deployment.partition(GONE)
     deployment.produce(DemoUpdate(GONE, value, (), 1_000, partition) for value in values)
     last = deployment.run("--until-end")
-    assert last.wait(60) == 0, last.log[-3000:]
+    assert last.wait(180) == 0, last.log[-3000:]
     deployment.assert_exact()
 
     ends = [*ended(deployment)]
@@ -153,7 +153,7 @@ def redriven(deployment: Deployment) -> None:
     (done,) = lines(ran(deployment, "dead-letters", "redrive", "--yes", "--json"))
     assert done["skipped"] == {"command": len(commands), "erased": older}
     last = deployment.run("--until-end")
-    assert last.wait(60) == 0, last.log[-3000:]
+    assert last.wait(180) == 0, last.log[-3000:]
     deployment.assert_exact()
     # Nobody's metadata says that commands are known.
     group = deployment.names.group

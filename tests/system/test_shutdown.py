@@ -51,7 +51,7 @@ def test_a_busy_process_finishes_its_batch(deployment: Deployment) -> None:
     assert 0 < done < 12_000
     assert members(deployment) == (0, ConsumerGroupState.EMPTY)
     successor = deployment.run("--until-end")
-    assert successor.wait(60) == 0
+    assert successor.wait(180) == 0
     assert "fencing a former owner" not in successor.log
     deployment.assert_exact()
 
@@ -79,7 +79,7 @@ def test_a_process_that_waits_for_kafka_to_start(deployment: Deployment) -> None
 def test_a_process_that_restores(deployment: Deployment) -> None:
     """The broker hands the snapshots out so slowly that the restore goes on for a minute."""
     deployment.produce(updates(12_000, seed=12, partition=deployment.partition))
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     client = f"slow-{deployment.names.suffix}"
     run_java(
         "kafka.admin.ConfigCommand",
@@ -89,7 +89,7 @@ def test_a_process_that_restores(deployment: Deployment) -> None:
             *("--add-config", "consumer_byte_rate=20000"),
         ],
         classpath=kafka_classpath(),
-        timeout=60,
+        timeout=180,
     )
     process = deployment.run(
         redis_prefix=f"{deployment.names.prefix}-other", kafka=f'{{"client.id": "{client}"}}'
@@ -134,5 +134,5 @@ def test_a_busy_process_whose_redis_is_away(
         process.terminate()
         back()
     assert sum(flushable.committed().values()) < 6_000
-    assert flushable.run("--until-end").wait(60) == 0
+    assert flushable.run("--until-end").wait(180) == 0
     flushable.assert_exact()

@@ -54,7 +54,7 @@ def await_idle_heir(deployment: Deployment, **settings: str) -> tuple[float, flo
     successor = deployment.run(max_batch="200", **settings)
     successor.await_log("assignment changed")
     deployment.produce(islice(stream, 4_000))
-    assert owner.wait(60) == -signal.SIGKILL, owner.log[-3000:]
+    assert owner.wait(180) == -signal.SIGKILL, owner.log[-3000:]
     begin = time.monotonic()
     deployment.await_processed(60)
     killed = time.monotonic() - begin

@@ -51,7 +51,7 @@ def test_metrics_count_what_the_oracle_counts(deployment: Deployment) -> None:
 
 def test_ready_comes_with_the_restore_and_the_restore_is_measured(deployment: Deployment) -> None:
     deployment.produce(updates(2_000, seed=42, partition=deployment.partition))
-    assert deployment.run("--until-end").wait(60) == 0
+    assert deployment.run("--until-end").wait(180) == 0
     # Another prefix has nothing yet: all is restored from the output.
     process = deployment.run(redis_prefix=f"{deployment.names.prefix}-other")
     ready, body = process.probe("/readyz")

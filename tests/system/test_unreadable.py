@@ -39,7 +39,7 @@ def test_one_letter_stands_for_the_batch_also_after_a_kill(
     last = first + SIZE - 1
     feed(deployment, seed=1)
     killed = deployment.run_sabotaged(point, 1)
-    assert killed.wait(60) == -9
+    assert killed.wait(180) == -9
     process = deployment.run()
     deployment.await_processed()
 

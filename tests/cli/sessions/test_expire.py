@@ -121,7 +121,7 @@ def test_sessions_are_expired_by_hand(deployment: Deployment) -> None:
     assert "nothing was sent" in refused.stderr
     deployment.produce(updates(300, seed=7))
     run = deployment.run("--until-end")
-    assert run.wait(60) == 0, run.log
+    assert run.wait(180) == 0, run.log
     dry = deployment.command(*expire, "--json")
     assert dry.returncode == 0, dry.stderr
     told = json.loads(dry.stdout)
@@ -131,7 +131,7 @@ def test_sessions_are_expired_by_hand(deployment: Deployment) -> None:
     done = deployment.command(*expire, "--max-rate", "100000", "--yes", "--json")
     assert json.loads(done.stdout) == told | {"dryRun": False, "sent": told["sessions"]}
     run = deployment.run("--until-end")
-    assert run.wait(60) == 0, run.log
+    assert run.wait(180) == 0, run.log
     left = json.loads(deployment.command(*expire, "--json").stdout)
     assert left["sessions"] == 0
 

@@ -44,7 +44,7 @@ def produced() -> Iterator[DemoUpdate]:
 def processed(deployment: Deployment) -> Deployment:
     deployment.produce(produced())
     run = deployment.run("--until-end")
-    assert run.wait(60) == 0, run.log
+    assert run.wait(180) == 0, run.log
     # What no processor writes: a tombstone of a stranger, and one under nobody's key.
     producer = Producer({"bootstrap.servers": deployment.bootstrap})
     for key in (b"0:", KEY):

@@ -13,7 +13,7 @@ from typing import Any
 from processor.local.ports import free_port
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE_S = 300
+_PATIENCE_S = 900
 
 
 def docker(*arguments: str, env: Mapping[str, str] | None = None) -> str:

@@ -58,9 +58,12 @@ def test_head_is_get_without_the_body(
         full = connection.getresponse()
         body = full.read()
         assert full.status == status
-        for name in ("Content-Type", "Content-Length"):
-            assert headers[name] == full.getheader(name)
-        assert headers["Content-Length"] == str(len(body))
+        assert headers["Content-Type"] == full.getheader("Content-Type")
+        assert full.getheader("Content-Length") == str(len(body))
+        if path == "/metrics":  # what the process uses is told, too, and has moved on
+            assert int(headers["Content-Length"]) > 1_000
+        else:
+            assert headers["Content-Length"] == str(len(body))
 
 
 def ask(endpoint: Endpoint, path: str, method: str = "GET") -> tuple[int, str]:

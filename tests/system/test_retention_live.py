@@ -22,15 +22,16 @@ def test_sessions_are_updated_at_the_very_moment_that_they_are_due(deployment: D
     traffic = updates(40_000, seed=19, mix=MIX, partition=deployment.partition)
     stream = (each._replace(timestamp=LONG_AGO) for each in traffic)
     told = Counter[str]()
-    for slices in range(400):
-        deployment.produce(islice(stream, 100))
-        if slices % 10 == 9:
-            deployment.await_processed()  # who is far behind does not sweep
-        if slices == 20:
+    for slices in range(2_000):
+        # A few at a time, so that a slow process keeps up: who is far behind does not sweep.
+        deployment.produce(islice(stream, 20))
+        if slices % 100 == 99:
+            deployment.await_processed()
+        if slices == 100:
             told += outcomes(processes[0])
             processes[0].terminate()
         # One was updated between the look and the command.
-        if slices > 40 and (told + outcomes(processes[1]))["passed-over"]:
+        if slices > 200 and slices % 10 == 0 and (told + outcomes(processes[1]))["passed-over"]:
             break
     eventually("all that is due has ended", lambda: states(deployment) <= {KEPT})
     told += outcomes(processes[1])

@@ -28,12 +28,9 @@ from processor.avro.framing import (
 from processor.avro.schemas import Known, Schema, with_aliases
 from processor.core.command import SessionCommand
 from processor.core.session import Session, in_schema
-from processor.core.update import SessionUpdate
+from processor.core.update import UPDATE_FIELDS, SessionUpdate
 from processor.errors import FailClosed
 from processor.ports.registry import SchemaId
-
-UPDATE_FIELDS: Final = tuple(in_schema(name) for name in SessionUpdate._fields if name != "offset")
-"""The record's fields in the order of `SessionUpdate`, whose last one is no field."""
 
 SESSION_FIELDS: Final = tuple(map(in_schema, Session._fields))
 """The record's fields in the order of `Session`."""

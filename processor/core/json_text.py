@@ -17,14 +17,11 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _keep_digits(digits: str) -> str:
-    """Leave a number as text: its grammar is checked, its size is nobody's business."""
-    return digits
+GRAMMAR: Final = json.JSONDecoder(parse_constant=_refuse, parse_int=str, parse_float=str)
+"""Leaves numbers as texts: their grammar is checked, their size is nobody's business.
 
-
-_GRAMMAR = json.JSONDecoder(
-    parse_constant=_refuse, parse_int=_keep_digits, parse_float=_keep_digits
-)
+Raises ValueError for NaN and the infinities too.
+"""
 
 
 def is_deeper(text: str, limit: int) -> bool:
@@ -52,7 +49,7 @@ def is_json_text(text: str) -> bool:
     if is_deeper(text, MAX_DEPTH):
         return False
     try:
-        _GRAMMAR.decode(text)
+        GRAMMAR.decode(text)
     except ValueError:
         return False
     return True

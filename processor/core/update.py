@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from processor.core.session import CartItem
+from processor.core.session import CartItem, in_schema
 
 
 class SessionUpdate(NamedTuple):
@@ -36,6 +36,14 @@ class SessionUpdate(NamedTuple):
 
 MERGED: Final = ("attributes", "discounts")
 """The fields that an update changes key by key."""
+
+UPDATE_FIELDS: Final = tuple(in_schema(name) for name in SessionUpdate._fields if name != "offset")
+"""The record's fields in the order of `SessionUpdate`, whose last one is no field."""
+
+REQUIRED_FIELDS: Final = tuple(
+    in_schema(name) for name in SessionUpdate._fields if name not in SessionUpdate._field_defaults
+)
+"""Those of them that are never null."""
 
 REPLACED: Final = tuple(
     name for name in SessionUpdate._field_defaults if name not in {*MERGED, "state", "offset"}

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from processor.avro.codec import UPDATE_FIELDS
 from processor.core.session import CartItem
+from processor.core.update import REQUIRED_FIELDS, UPDATE_FIELDS
 
 Document = dict[str, Any]
 """An update or a cart item under the schema's names, as a producer fills it in."""
@@ -77,8 +77,7 @@ NOT_JSON: Final[Sequence[str]] = (
 )
 """Texts that are not one JSON value nested at most 64 deep."""
 
-_REQUIRED: Final = ("eventId", "eventTime", "applicationId", "integrationId")
 BLANK: Final[Mapping[str, None]] = dict.fromkeys(
-    name for name in UPDATE_FIELDS if name not in _REQUIRED
+    name for name in UPDATE_FIELDS if name not in REQUIRED_FIELDS
 )
 """The fields of an update that may be null."""

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from processor.core.moment import milliseconds
 from processor.formats.json_grammar import Fault, Mismatch, Reader, read
 from processor.formats.json_update import UPDATE, fields_of
-from processor.formats.json_values import kept, record, string
+from processor.formats.json_values import kept, object_with, string
 from processor.formats.telling import CE_VERSION, content_type, header, is_json_type
 from processor.ports.log import Headers
 
@@ -42,7 +42,7 @@ _ENVELOPE: Final[Mapping[str, Reader]] = {
     "data_base64": kept,
     "data": UPDATE,
 }
-_envelope: Final = record(_ENVELOPE, "a CloudEvent", open_=True)
+_envelope: Final = object_with(_ENVELOPE, "a CloudEvent", open_=True)
 
 
 def binary(value: bytes, headers: Headers) -> Event:

@@ -3,15 +3,15 @@
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
-from processor.core.json_text import is_deeper
+from processor.core.json_text import GRAMMAR, is_deeper
 
 DEEPEST: Final = 128
 """How deep a text may nest, where `{}` has depth 1."""
 _BOM: Final = "\ufeff"
 
-SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class NotJson(ValueError):  # noqa: N818  what was found
@@ -23,6 +23,8 @@ class Fault(NamedTuple):
 
     place: str
     what: str
+    no_field: bool = False
+    """Whether there is no field of its name."""
 
 
 class Mismatch(Exception):  # noqa: N818  what was found
@@ -39,9 +41,10 @@ class Mismatch(Exception):  # noqa: N818  what was found
     def within(self, name: str) -> list[Fault]:
         """Return the faults as those of what has this value under a name, or at `[0]`."""
         return [
-            Fault(
-                f"{name}{each.place}" if each.place[:1] in ("", "[") else f"{name}.{each.place}",
-                each.what,
+            each._replace(
+                place=f"{name}{each.place}"
+                if each.place[:1] in ("", "[")
+                else f"{name}.{each.place}"
             )
             for each in self.faults
         ]
@@ -63,9 +66,8 @@ def read_text(text: str, reader: Reader) -> Any:
     """Return the one value that the text holds. Raises NotJson and Mismatch."""
     if is_deeper(text, DEEPEST):
         raise NotJson(f"it is nested too deep: more than {DEEPEST} deep")
-    start = SPACE.match(text).end()  # type: ignore[union-attr]  # it matches nothing too
-    found, end = reader(text, start)
-    end = SPACE.match(text, end).end()  # type: ignore[union-attr]
+    found, end = reader(text, after_space(text, 0))
+    end = after_space(text, end)
     if end != len(text):
         raise not_json("there is more behind its end", end)
     return found
@@ -81,29 +83,29 @@ def _decoded(value: bytes) -> str:
     return text
 
 
+def after_space(text: str, at: int) -> int:
+    """Return the place behind the white space that begins at a place."""
+    return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing too
+
+
 def not_json(what: str, at: int) -> NotJson:
     """Return what is raised for a text that is none at a place."""
     return NotJson(f"it is not JSON: {what} (character {at + 1})")
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise NotJson(f"{constant} is not JSON")
-
-
-_GRAMMAR: Final = json.JSONDecoder(parse_constant=_refuse, parse_int=str, parse_float=str)
-
-
 def any_value(text: str, at: int) -> tuple[Any, int]:
     """Return any value, its numbers as texts."""
     try:
-        return _GRAMMAR.raw_decode(text, at)
+        return GRAMMAR.raw_decode(text, at)
     except json.JSONDecodeError as error:
         raise not_json(error.msg[:1].lower() + error.msg[1:], error.pos) from None
+    except ValueError as error:
+        raise NotJson(str(error)) from None
 
 
-def mismatch(text: str, at: int, what: str) -> Mismatch:
-    """Return what is raised for a value of another type."""
-    return Mismatch([Fault("", what)], any_value(text, at)[1])
+def mismatch(text: str, at: int, what: str, *, no_field: bool = False) -> Mismatch:
+    """Return what is raised for a value of another type, or for one of no field."""
+    return Mismatch([Fault("", what, no_field)], any_value(text, at)[1])
 
 
 def is_whole(text: str) -> bool:

@@ -14,7 +14,7 @@ from typing_extensions import get_type_hints
 
 from processor.core.moment import milliseconds
 from processor.core.session import CartItem, State, in_schema
-from processor.core.update import SessionUpdate
+from processor.core.update import REQUIRED_FIELDS, UPDATE_FIELDS, SessionUpdate
 from processor.formats.json_grammar import Fault, Mismatch, Reader, read
 from processor.formats.json_values import (
     array,
@@ -23,18 +23,12 @@ from processor.formats.json_values import (
     kept,
     kept_or_null,
     object_of,
+    object_with,
     one_of,
     or_null,
-    record,
     string,
 )
 
-NAMES: Final = {in_schema(name): name for name in SessionUpdate._fields if name != "offset"}
-"""The fields of an update by their names in the schema, in its order."""
-REQUIRED: Final = tuple(
-    name for name, field in NAMES.items() if field not in SessionUpdate._field_defaults
-)
-_REQUIRED: Final = frozenset(REQUIRED)
 _NO_ITEM: Final = dict.fromkeys(CartItem.__annotations__)
 _SCALARS: Final[Mapping[Any, Reader]] = {str: string, float: double, int: integer}
 
@@ -72,8 +66,7 @@ def _reader(kind: Any) -> Reader:
             return array(_reader(inner[0]))
         case abc.Mapping:
             return object_of(_reader(inner[1]))
-    (plain,) = (each for each in inner if each is not NoneType)
-    return or_null(_reader(plain)) if isinstance(kind, UnionType) else _reader(plain)
+    return or_null(_reader(_present(kind)))
 
 
 def _present(kind: Any) -> Any:
@@ -93,7 +86,7 @@ def _readers(of: Any, narrowed: Mapping[str, Reader]) -> dict[str, Reader]:
     }
 
 
-_item_fields: Final = record(
+_item_fields: Final = object_with(
     _readers(CartItem, {"attributes": object_of(kept)}),
     "a cart item",
     ("name", "sku", "quantity", "price"),
@@ -112,7 +105,7 @@ def update_reader(time: Reader = TIME) -> Reader:
         "attributes": object_of(kept_or_null),
         "event_time": time,
     }
-    return record(_readers(SessionUpdate, narrowed), "an update")
+    return object_with(_readers(SessionUpdate, narrowed), "an update")
 
 
 UPDATE: Final = update_reader()
@@ -126,12 +119,13 @@ def fields_of(value: bytes) -> dict[str, Any]:
 
 def complete(fields: Mapping[str, Any], offset: int = -1) -> SessionUpdate:
     """Return the update of these fields. Raises Mismatch where a required one is missing."""
-    if not fields.keys() >= _REQUIRED:
-        raise Mismatch([Fault(name, "is missing") for name in REQUIRED if name not in fields], 0)
-    return SessionUpdate._make((*map(fields.get, NAMES), offset))
+    absent = [Fault(name, "is missing") for name in REQUIRED_FIELDS if name not in fields]
+    if absent:
+        raise Mismatch(absent, 0)
+    return SessionUpdate._make((*map(fields.get, UPDATE_FIELDS), offset))
 
 
-def told(mismatch: Mismatch, whole: str = "the update") -> str:
+def message(mismatch: Mismatch, whole: str = "the update") -> str:
     """Return what is wrong, for people; `whole` is what a fault without a place is of."""
     text = "; ".join(f"{each.place or whole} {each.what}" for each in mismatch.faults)
     return text.encode(errors="backslashreplace").decode()

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from processor.formats.json_grammar import (
-    SPACE,
     Fault,
     Mismatch,
     Reader,
+    after_space,
     any_value,
     is_whole,
     mismatch,
@@ -109,7 +109,7 @@ def array(reader: Reader) -> Reader:
             raise mismatch(text, at, "is not a list")
         found: list[Any] = []
         faults: list[Fault] = []
-        at = SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
+        at = after_space(text, at + 1)
         more = text[at : at + 1] != "]"
         end = at + 1
         while more:
@@ -132,7 +132,7 @@ def object_of(reader: Reader) -> Reader:
     return _object(lambda _: reader)
 
 
-def record(
+def object_with(
     fields: Mapping[str, Reader], what: str, required: tuple[str, ...] = (), *, open_: bool = False
 ) -> Reader:
     """Read an object of these fields, of which `null` is None, and no others unless it is `open_`.
@@ -142,7 +142,7 @@ def record(
     readers = {name: or_null(reader) for name, reader in fields.items()}
 
     def unknown(text: str, at: int) -> tuple[None, int]:
-        raise mismatch(text, at, f"is no field of {what}")
+        raise mismatch(text, at, f"is no field of {what}", no_field=True)
 
     others = passed if open_ else unknown
     members = _object(lambda name: readers.get(name, others))
@@ -164,7 +164,7 @@ def _object(reader_of: Callable[[str], Reader]) -> Reader:
             raise mismatch(text, at, "is not an object")
         found: dict[str, Any] = {}
         faults: list[Fault] = []
-        at = SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
+        at = after_space(text, at + 1)
         more = text[at : at + 1] != "}"
         end = at + 1
         while more:

@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import Final
 
-from processor.avro.framing import DecodeError, framed, names_single_object, schema_id
+from processor.avro.framing import DecodeError, framed, schema_id
 from processor.ports.log import Headers
 from processor.ports.registry import SchemaId
 
@@ -53,31 +53,32 @@ def registered(value: bytes, headers: Headers) -> tuple[SchemaId, bytes] | None:
     return None if found is None else (found.schema_id, whole[found.length :])
 
 
-def is_json(value: bytes, headers: Headers) -> bool:
-    """Whether a value that no registry's id is named for is JSON.
+def media_of(headers: Headers) -> str:
+    """Return the content type of a record, empty where it has none."""
+    return content_type(header(headers, CONTENT_TYPE)) if headers else ""
+
+
+def is_json(value: bytes, media: str) -> bool:
+    """Whether a value of this content type is JSON, where it does not name its schema.
 
     Raises DecodeError for a CloudEvent in a format that is not read.
     """
-    if names_single_object(value):
-        return False
-    media = content_type(header(headers, CONTENT_TYPE)) if headers else ""
     if "avro" in media:
         return False
     if is_json_type(media):
         return True
-    if media.startswith(_CLOUD_EVENT):
+    if is_cloud_event(media):
         raise DecodeError(f"the CloudEvent is {media}, which is not read; JSON is")
     return value.startswith(b"{")
 
 
-def is_cloud_event(headers: Headers) -> bool:
+def is_cloud_event(media: str) -> bool:
     """Whether the content type is one of CloudEvents."""
-    return content_type(header(headers, CONTENT_TYPE)).startswith(_CLOUD_EVENT)
+    return media.startswith(_CLOUD_EVENT)
 
 
-def json_kind(headers: Headers, *, cloud_events: bool) -> Kind:
-    """Return what JSON with these headers is. Raises DecodeError for a batch of events."""
-    media = content_type(header(headers, CONTENT_TYPE))
+def json_kind(media: str, headers: Headers, *, cloud_events: bool) -> Kind:
+    """Return what JSON of this content type is. Raises DecodeError for a batch of events."""
     if media == _BATCH:
         raise DecodeError("the record holds a batch of CloudEvents: send one event in a record")
     if media == STRUCTURED:

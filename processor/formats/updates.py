@@ -9,7 +9,7 @@ from processor.avro.framing import DecodeError, framed, names_single_object, sch
 from processor.core.update import SessionUpdate
 from processor.formats import cloud_event
 from processor.formats.json_grammar import Mismatch, NotJson
-from processor.formats.json_update import complete, fields_of, told
+from processor.formats.json_update import complete, fields_of, message
 from processor.formats.names import FORMATS, Format, joined
 from processor.formats.telling import (
     CE_VERSION,
@@ -20,6 +20,7 @@ from processor.formats.telling import (
     is_cloud_event,
     is_json,
     json_kind,
+    media_of,
     registered,
 )
 from processor.ports.log import Headers
@@ -78,7 +79,7 @@ class Updates:
             raise DecodeError(f"the value is {kind.value}: {error}") from None
         except Mismatch as mismatch:
             raise DecodeError(
-                f"the value is {kind.value}: {told(mismatch)}{_advice(mismatch, kind, headers)}"
+                f"the value is {kind.value}: {message(mismatch)}{_advice(mismatch, kind, headers)}"
             ) from None
 
     def json_header(self, framed_value: bytes) -> bytes | None:
@@ -101,23 +102,24 @@ class Updates:
         """
         if names_single_object(value):
             return Kind.AVRO, value
+        media = media_of(headers)
         named = registered(value, headers)
         if named is not None:
             if not self.avro.names_json(named[0]):
                 return Kind.AVRO, value
             text = named[1]
-        elif is_json(value, headers):
+        elif is_json(value, media):
             text = value
         else:
             return Kind.AVRO, value
-        return json_kind(headers, cloud_events="cloudevents" in self.formats), text
+        return json_kind(media, headers, cloud_events="cloudevents" in self.formats), text
 
     def format(self, value: bytes, headers: Headers) -> Format:
         """Return the format that a value says it has; what cannot be told is taken for Avro."""
         try:
             return _FORMAT_OF[self.told(value, headers)[0]]
         except DecodeError:
-            return "cloudevents" if is_cloud_event(headers) else "avro"
+            return "cloudevents" if is_cloud_event(media_of(headers)) else "avro"
 
     @staticmethod
     def _of_json(text: bytes, headers: Headers, kind: Kind, offset: int) -> Read:

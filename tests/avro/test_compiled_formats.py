@@ -15,10 +15,9 @@ from packing import packed_alike
 from spelling import Speller
 from values import NOON, a_session, updates
 
-from processor.avro.codec import UPDATE_FIELDS
 from processor.avro.compiled import Compiled
 from processor.core.session import Session
-from processor.core.update import SessionUpdate
+from processor.core.update import UPDATE_FIELDS, SessionUpdate
 from processor.ports.log import Headers, Record
 
 pytestmark = needs_compiled

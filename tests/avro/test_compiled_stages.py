@@ -17,13 +17,13 @@ from avro_bytes import (
 from mixed_formats import as_json
 from values import NOON, a_session, accepted, an_update
 
-from processor.avro.codec import UPDATE_FIELDS, UpdateCodec
+from processor.avro.codec import UpdateCodec
 from processor.avro.compiled import Compiled, EncodedUpdate
 from processor.avro.framing import SCHEMA_ID_HEADER, JsonSchemaError, confluent
 from processor.avro.schemas import Schema
 from processor.core.fold import fold
 from processor.core.outcome import Rejected
-from processor.core.update import SessionUpdate
+from processor.core.update import UPDATE_FIELDS, SessionUpdate
 from processor.formats.updates import Updates
 from processor.ports.log import Record
 from processor.ports.registry import SchemaId

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from processor.avro import schemas as module
-from processor.avro.codec import COMMAND_FIELDS, SESSION_FIELDS, UPDATE_FIELDS, CommandCodec
+from processor.avro.codec import COMMAND_FIELDS, SESSION_FIELDS, CommandCodec
 from processor.avro.definition import SchemaError
 from processor.avro.framing import single_object
 from processor.avro.schemas import load_schemas, read_schema, shipped_schemas
 from processor.core.command import SessionCommand
 from processor.core.session import CartItem, Session
-from processor.core.update import SessionUpdate
+from processor.core.update import UPDATE_FIELDS, SessionUpdate
 from processor.errors import ConfigError
 
 SHIPPED = shipped_schemas()

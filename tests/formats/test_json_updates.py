@@ -16,10 +16,11 @@ from oracle_formats import moment as oracles_moment
 from packing import packed_alike
 from values import updates
 
-from processor.avro.codec import UPDATE_FIELDS, UpdateCodec
+from processor.avro.codec import UpdateCodec
 from processor.avro.framing import DecodeError
 from processor.core.moment import milliseconds
 from processor.core.outcome import Rejected
+from processor.core.update import UPDATE_FIELDS
 from processor.core.validate import MAX_EVENT_TIME
 from processor.formats.json_update import complete, fields_of
 from processor.formats.updates import Updates

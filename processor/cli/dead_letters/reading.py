@@ -7,12 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from rich.progress import Progress
 
-from processor.avro.codec import COMMAND_FIELDS, UPDATE_FIELDS
+from processor.avro.codec import COMMAND_FIELDS
 from processor.avro.framing import DecodeError
 from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.documents import json_document
 from processor.cli.common.topic_reader import TopicReader
 from processor.config import Settings
+from processor.core.update import UPDATE_FIELDS
 from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.dead_letters.selection import Selection
 from processor.errors import NotFound

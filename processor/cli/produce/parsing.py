@@ -15,10 +15,10 @@ from uuid import uuid4
 
 from processor.cli.common.moments import iso_ms, refuse_other_unit
 from processor.core.session import CartItem
-from processor.core.update import SessionUpdate
+from processor.core.update import UPDATE_FIELDS, SessionUpdate
 from processor.core.validate import validate
 from processor.formats.json_grammar import Fault, Mismatch, read_text
-from processor.formats.json_update import NAMES, complete, time_reader, told, update_reader
+from processor.formats.json_update import complete, message, time_reader, update_reader
 from processor.formats.json_values import double, integer
 
 
@@ -33,7 +33,7 @@ def parse_update(line: str, made_id: str | None = None) -> SessionUpdate:
         update = complete(made | read_text(line, _UPDATE))
     except Mismatch as mismatch:
         meant = Mismatch([each._replace(what=_advised(each)) for each in mismatch.faults], None)
-        raise ValueError(told(meant, "the line")) from None
+        raise ValueError(message(meant, "the line")) from None
     wrong = validate(update)
     if isinstance(wrong, str):
         raise ValueError(wrong)  # noqa: TRY004  of the line's values, not the caller's types
@@ -78,10 +78,10 @@ _MEANT: Final[Mapping[str, str]] = {
 
 def _advised(fault: Fault) -> str:
     """Return what is wrong, with the field that a name seems to mean."""
-    if not fault.what.startswith("is no field of"):
+    if not fault.no_field:
         return fault.what
     outer, _, name = fault.place.rpartition(".")
-    return fault.what + _meant(name, CartItem.__annotations__ if outer else NAMES)
+    return fault.what + _meant(name, CartItem.__annotations__ if outer else UPDATE_FIELDS)
 
 
 def _meant(name: str, of: Iterable[str]) -> str:

@@ -29,13 +29,11 @@ class Form(NamedTuple):
 
 
 STANDARD: Final = Form("gone", "none")
-WITH_LOGICAL: Final = Form("kept", "none")
-"""What two schemas share that are one to every reader: the layout, and what the numbers mean."""
 
 FORMS: Final[Mapping[str, Form]] = {
     "goavro from 2.12, Python's avro, Rust's apache-avro from 0.17": Form("emptied", "none"),
     "goavro 2.9 and 2.10": Form("emptied", "enums"),
-    "hamba/avro, Rust's apache-avro 0.16": WITH_LOGICAL,
+    "hamba/avro, Rust's apache-avro 0.16": Form("kept", "none"),
     "Rust's apache-avro 0.14 and 0.15": Form("kept", "all"),
 }
 """The other forms, each by the libraries that make it."""

@@ -119,9 +119,8 @@ class _Codec:
         """Return the record's fields by their names. Raises DecodeError."""
         writer, start = self._framing.split(value)
         own = self._is_own(writer)
-        if not own and self._misfit(writer).never:
-            places = self._misfit(writer).places
-            raise DecodeError(f"a {writer.name} is no {self._reader.name}: {places}")
+        if not own and (misfit := self._misfit(writer)).never:
+            raise DecodeError(f"a {writer.name} is no {self._reader.name}: {misfit.places}")
         stream = BytesIO(value) if own else _Exact(value)
         stream.seek(start)
         try:

@@ -47,6 +47,14 @@ def breaks(writer: Schema, reader: Schema, *, by_full_names: bool = False) -> li
     return [each._replace(place=each.place.removeprefix(".")) for each in found]
 
 
+def same_to_readers(one: Schema, other: Schema) -> bool:
+    """Whether both are one schema to every reader.
+
+    A unit of time is not in the canonical form: no reader would see that the numbers are others.
+    """
+    return one.canonical == other.canonical and not breaks(one, other)
+
+
 def impostors(writer: Schema, reader: Schema) -> list[Break]:
     """Return the writer's types that have the name of a reader's type and are of another kind.
 

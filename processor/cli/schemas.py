@@ -6,7 +6,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from processor.avro.compatibility import breaks
+from processor.avro.compatibility import breaks, same_to_readers
 from processor.avro.definition import SchemaError
 from processor.avro.schemas import (
     COMMAND,
@@ -20,8 +20,8 @@ from processor.cli.common.output import Json, emit, note, settings_from
 from processor.cli.common.reach import answering
 from processor.config import Settings
 from processor.errors import ConfigError, IncompatibleSchema
-from processor.ports.registry import Registry, subject
-from processor.registry import json_schema
+from processor.ports.registry import Registered, Registry, subject
+from processor.registry import updates_schema
 from processor.registry.own import registered, registry_of
 
 _ANSWER_S: Final = 15.0
@@ -63,25 +63,19 @@ def register(ctx: typer.Context, *, as_json: Json = False) -> None:
                 if found is None
                 else found.schema_id
             )
-            rows.append(
-                {
-                    "subject": topic.subject,
-                    "schema": topic.schema.name,
-                    "id": number,
-                    "registered": "now" if found is None else "before",
-                }
-            )
-        if json_schema.is_on(settings):
-            number, before = json_schema.register(settings, registry)
-            rows.append(
-                {
-                    "subject": json_schema.subject(settings),
-                    "schema": json_schema.KIND,
-                    "id": number,
-                    "registered": "now" if before is None else "before",
-                }
-            )
+            rows.append(_registered_row(topic.subject, topic.schema.name, number, found))
+        if updates_schema.is_on(settings):
+            number, found = updates_schema.register(settings, registry)
+            name = updates_schema.subject(settings)
+            rows.append(_registered_row(name, updates_schema.KIND, number, found))
     emit(rows, as_json=as_json)
+
+
+def _registered_row(
+    name: str, schema: str, number: int, before: Registered | None
+) -> dict[str, object]:
+    known = "now" if before is None else "before"
+    return {"subject": name, "schema": schema, "id": number, "registered": known}
 
 
 @app.command()
@@ -181,10 +175,10 @@ def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
         rows = [] if registry is None else [*_by_registry(registry, topic)]
         yield from rows or _by_history(topic)
     yield from _by_history(_commands(settings, directory))
-    if json_schema.is_on(settings):
+    if updates_schema.is_on(settings):
         updates = _topics(settings, directory)[0].schema
-        for each in json_schema.check(settings, registry, directory, updates):
-            yield _Row(json_schema.KIND, *each)
+        for each in updates_schema.check(settings, registry, directory, updates):
+            yield _Row(updates_schema.KIND, *each)
 
 
 def _by_registry(registry: Registry, topic: _Topic) -> Iterator[_Row]:
@@ -219,15 +213,10 @@ def _by_registry(registry: Registry, topic: _Topic) -> Iterator[_Row]:
 def _by_history(topic: _Topic) -> Iterator[_Row]:
     for key, former in topic.known.writers.items():
         against = "this version's" if former is topic.known.reader else f"fingerprint {key.hex()}"
-        if not _is_same(former, topic.schema):
+        if not same_to_readers(former, topic.schema):
             yield from _compared(topic.schema, former, against, topic.needed)
-    if len(topic.known.writers) == 1 and _is_same(topic.known.reader, topic.schema):
+    if len(topic.known.writers) == 1 and same_to_readers(topic.known.reader, topic.schema):
         yield _Row(topic.schema.name, "this version's", "same", "")
-
-
-def _is_same(former: Schema, changed: Schema) -> bool:
-    """Whether it is one schema to every reader: a unit of time is not in the canonical form."""
-    return former.canonical == changed.canonical and not breaks(former, changed)
 
 
 def _compared(

@@ -51,7 +51,7 @@ _SECRET = re.compile(
 _SECRET_VALUE = re.compile(r"://[^/@]*:.*@|password=|secret=|token=", re.IGNORECASE)
 
 
-def is_secret(name: str, value: object = "") -> bool:
+def may_hold_secret(name: str, value: object = "") -> bool:
     """Whether a property's value must not be shown: it may hold a secret, by its name or itself."""
     return _SECRET.search(name) is not None or _SECRET_VALUE.search(str(value)) is not None
 
@@ -103,7 +103,7 @@ def allowed(properties: dict[str, Property]) -> dict[str, Property]:
     if properties:
         from processor.config.librdkafka import refusal  # it takes a while to import
     for name, value in texts(properties).items():
-        refused = refusal(name, value, secret=is_secret(name, value))
+        refused = refusal(name, value, secret=may_hold_secret(name, value))
         if refused:
             raise ValueError(refused)
     return properties

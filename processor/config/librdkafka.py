@@ -9,6 +9,8 @@ from typing import Final
 from confluent_kafka import KafkaException, Producer
 
 _NOBODYS: Final = "session-processor.end"
+_UNKNOWN: Final = "No such"
+"""How the library begins what it says of a property that it does not have."""
 _NEED_A_PROGRAM: Final = frozenset({"logger", "on_commit", "default.topic.config"})
 """What the library for Python takes for itself, besides functions."""
 _RUN_AT_ONCE: Final = frozenset({"plugin.library.paths"})
@@ -39,7 +41,7 @@ def refusal(name: str, value: str, *, secret: bool) -> str | None:
     said = _complaint(name, value)
     if said is None:
         return None
-    if said.startswith("No such"):
+    if said.startswith(_UNKNOWN):
         return f"{name} is no property of librdkafka{_instead(name)}"
     if secret:
         return f"{name} has a value that librdkafka does not take"
@@ -48,12 +50,8 @@ def refusal(name: str, value: str, *, secret: bool) -> str | None:
 
 def _instead(name: str) -> str:
     plain = name.strip().lower().replace("_", ".").replace("-", ".")
-    return f": write {plain}" if plain != name and _is_known(plain) else ""
-
-
-def _is_known(name: str) -> bool:
-    said = _complaint(name, "")
-    return said is None or not said.startswith("No such")
+    known = plain != name and not (_complaint(plain, "") or "").startswith(_UNKNOWN)
+    return f": write {plain}" if known else ""
 
 
 def _complaint(name: str, value: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
-from processor.config.kafka import is_secret
+from processor.config.kafka import may_hold_secret
 from processor.config.settings import Settings, env_name
 from processor.config.sources import LoadedSettings
 
@@ -42,7 +42,9 @@ def _masked(field: str, value: Any) -> str:
     if isinstance(value, SecretStr):
         return MASK
     if field == "kafka":
-        shown = {name: MASK if is_secret(name, each) else each for name, each in value.items()}
+        shown = {
+            name: MASK if may_hold_secret(name, each) else each for name, each in value.items()
+        }
         return json.dumps(shown)
     if field == "redis_url":
         # Up to the last @, since a password may hold one that was not escaped.

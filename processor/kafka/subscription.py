@@ -36,6 +36,7 @@ class KafkaSubscription:
         self._starts: dict[int, int] = {}
         self._blocked = BlockedPartitions(cluster)
         self._outside_log = False
+        """Stays true until a renewal succeeds: the client tells it once, and fetches no more."""
         self._renewed: Rebalance | None = None
         self._member = self._made()
         self._member.join()

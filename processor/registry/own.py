@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from processor.avro.compatibility import breaks
+from processor.avro.compatibility import same_to_readers
 from processor.avro.definition import SchemaError
 from processor.avro.framing import confluent
 from processor.avro.schemas import Schema, read_schema
@@ -73,16 +73,11 @@ def own(registry: Registry, topic: str, writer: Schema) -> Own:
 def registered(versions: Sequence[Registered], writer: Schema) -> Registered | None:
     """Return the newest version whose values are the writer's, byte by byte.
 
-    It is told by the canonical form: documentation and spaces make another text of one schema. Two
-    units of time do not: no reader would see that the numbers are not what the version says.
+    Documentation and spaces make another text of one schema.
     """
     for each in reversed(versions):
         schema = _usable(each)
-        if (
-            schema is not None
-            and schema.canonical == writer.canonical
-            and not breaks(writer, schema)
-        ):
+        if schema is not None and same_to_readers(writer, schema):
             return each
     return None
 

@@ -13,32 +13,39 @@ _SECONDS: Final = range(100_000_000, 100_000_000_000)
 _MEANT: Final = range(_SECONDS.stop, 10_000_000_000_000)
 """Milliseconds from 1973 to 2286."""
 
-_NEITHER: Final = "is neither ISO 8601 nor milliseconds since 1970"
 _ISO = re.compile(r"[0-9W-]{7,10}([T ].*)?")
 _END_OF_DAY = re.compile(r"(?<=[T ])24(?=:?00(?::?00(?:[.,]0+)?)?(?![0-9:.,]))")
 _LEAP_SECOND = re.compile(r"[T ][0-9]{2}:?[0-9]{2}:?60")
 _DIGITS = re.compile(r"[0-9]{10,19}")
 
 
+class NotIso(ValueError):  # noqa: N818  what was found
+    """The text has not the form of a time."""
+
+    def __init__(self) -> None:
+        super().__init__("is neither ISO 8601 nor milliseconds since 1970")
+
+
 def iso_ms(text: str) -> int:
     """Return what a time in ISO 8601 with a zone is, also one before 1970, rounded down.
 
     24:00 is the next day's 00:00, and small letters are as good as capitals (RFC 3339). Raises
-    ValueError; its message follows on the time's name.
+    ValueError, NotIso where it has another form; the message follows on the time's name.
     """
     upper = text.upper()
     if _DIGITS.fullmatch(text):
         raise ValueError("is a number in quotes: write it without them")
     if not text.isascii() or not _ISO.fullmatch(upper):
-        raise ValueError(_NEITHER)
+        raise NotIso
     if _LEAP_SECOND.search(upper):
         raise ValueError(LEAP_SECOND)
     within, next_day = _END_OF_DAY.subn("00", upper, 1)
     try:
         moment = datetime.fromisoformat(within)
     except ValueError as error:
-        known = not str(error).startswith("Invalid isoformat")
-        raise ValueError(f"is no time that there is: {error}" if known else _NEITHER) from None
+        if str(error).startswith("Invalid isoformat"):
+            raise NotIso from None
+        raise ValueError(f"is no time that there is: {error}") from None
     if moment.tzinfo is None:
         raise ValueError(NO_ZONE)
     return epoch_ms(moment) + next_day * (timedelta(days=1) // timedelta(milliseconds=1))

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from processor.cli.common.documents import iso_time
-from processor.cli.common.moments import is_meant, iso_ms, refuse_other_unit
+from processor.cli.common.moments import NotIso, is_meant, iso_ms, refuse_other_unit
 from processor.config.durations import duration_ms, is_duration
 from processor.errors import InputError
 from processor.partitions.takeover import Start
@@ -61,7 +61,7 @@ def _number(number: int) -> int:
 def _from_iso(text: str) -> int:
     try:
         return iso_ms(text)
+    except NotIso:
+        raise ValueError(f"{text!r} is no time: {FORMS}") from None
     except ValueError as error:
-        wrong = str(error)
-        known = not wrong.startswith("is neither")
-        raise ValueError(f"{text} {wrong}" if known else f"{text!r} is no time: {FORMS}") from None
+        raise ValueError(f"{text} {error}") from None

@@ -188,7 +188,7 @@ def test_a_virgin_partition_that_another_took_over_meanwhile(monkeypatch: Patch)
     plant(monkeypatch, Takeover, "_checked", {"if now == committed:": "if True:"})
     with quiet():
         assert simulate(VIRGIN).violation is not None
-    found("has no committed offset, but", first=4_910)
+    found("has no committed offset, but", first=5_160)
 
 
 def test_a_producer_that_goes_on_after_an_end_that_may_arrive_late(monkeypatch: Patch) -> None:

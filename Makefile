@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Most tests wait for servers most of the time.
 WORKERS ?= 3
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+# Where PYTHONDONTWRITEBYTECODE is set, each of the many processes of the suite would compile all modules anew.
+PYTEST := $(BIN)/python -m compileall -q processor tests && $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := processor tests ci docs/conf.py $(wildcard bench)
 
 .DEFAULT_GOAL := help

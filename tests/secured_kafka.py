@@ -89,7 +89,7 @@ class SecuredKafka(LocalKafka):
         super().__init__(
             data_dir,
             port,
-            jvm_options=("-Xmx256m", "-XX:+UseSerialGC"),
+            jvm_options=("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
             properties={
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "inter.broker.listener.name": "CLIENTS",

@@ -16,8 +16,11 @@ from processor.local.java import KAFKA_VERSION, java, kafka_classpath, logs_by_l
 from processor.local.ports import free_port
 from processor.local.server import LocalServer, Progress, silent
 
-LIGHT_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC")
-"""For tests and trials: little memory. Under load it stops for 23 ms each second."""
+LIGHT_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""For tests and trials: little memory, and a third less CPU until it has begun to work.
+
+Under load it stops for 23 ms each second.
+"""
 
 # A single broker cannot replicate; the rest keeps a development broker small and its groups prompt.
 DEVELOPMENT_PROPERTIES = {

@@ -92,6 +92,9 @@ class FakeBackend:
 class ValkeyBackend:
     """A server of our own: these tests restart it and flush it."""
 
+    timeout = 6.0
+    """Seconds of a call; a test that waits for its end sets less."""
+
     def __init__(self, valkey: LocalValkey) -> None:
         self.keys = Keys(f"test-{token_hex(4)}")
         self.valkey = valkey
@@ -99,7 +102,7 @@ class ValkeyBackend:
         self.client = redis.Redis.from_url(valkey.url)
 
     def connect(self) -> Server:
-        return Server.from_url(self.valkey.url, timeout=2)
+        return Server.from_url(self.valkey.url, timeout=self.timeout)
 
     def sessions(self) -> SessionCache:
         return RedisSessionCache(self.connect(), self.keys)
@@ -135,6 +138,9 @@ class ValkeyBackend:
 class ClusterBackend:
     """A Redis Cluster of our own; the node with the claims has a replica."""
 
+    timeout = 6.0
+    """As of `ValkeyBackend`."""
+
     def __init__(self, cluster: ValkeyCluster) -> None:
         self.cluster = cluster
         self.keys = next(
@@ -145,7 +151,7 @@ class ClusterBackend:
         self.client = cluster.client()
 
     def connect(self) -> Server:
-        return Server.from_url(self.cluster.url, timeout=2)
+        return Server.from_url(self.cluster.url, timeout=self.timeout)
 
     def sessions(self) -> SessionCache:
         return RedisSessionCache(self.connect(), self.keys)

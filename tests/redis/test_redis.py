@@ -61,6 +61,7 @@ def test_a_restart_between_calls_heals_by_itself(valkey_backend: ValkeyBackend) 
 def test_a_server_that_does_not_answer_is_unavailable_within_the_timeout(
     valkey_backend: ValkeyBackend,
 ) -> None:
+    valkey_backend.timeout = 2
     cache = valkey_backend.sessions()
     stamp = standing(cache)
     valkey_backend.valkey.pause()

@@ -80,6 +80,7 @@ def test_a_node_that_handed_over_and_went_is_not_missed(cluster_backend: Cluster
 
 def test_a_node_that_hangs_is_not_asked_for_the_map_again(cluster_backend: ClusterBackend) -> None:
     """After the timeout, the next call finds the replica that took over."""
+    cluster_backend.timeout = TIMEOUT_S
     cluster, claims = cluster_backend.cluster, cluster_backend.claims()
     generation = claims.begin("stream")
     assert generation is not None
@@ -105,6 +106,7 @@ def test_nodes_that_hang_are_waited_for_no_longer_than_one(
     cluster_backend: ClusterBackend,
 ) -> None:
     """By a call that knows who has what, and by one that has to find out."""
+    cluster_backend.timeout = TIMEOUT_S
     cluster, cache = cluster_backend.cluster, cluster_backend.sessions()
     stamps = {partition: standing(cache, partition) for partition in PARTITIONS}
     directory = cluster_backend.directory()

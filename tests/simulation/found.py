@@ -195,10 +195,27 @@ OVERTAKEN: Final = _SIMPLE._replace(
 """A process is stopped; another goes on with its partition, and what they processed expires. Where
 the first one would read on is outside the log then, before it learns that nothing is its own."""
 
+CUT: Final = _SIMPLE._replace(
+    seed=261065290031,
+    history=65425062,
+    partitions=2,
+    latency=0.002,
+    horizon=160,
+    feeds=(),
+    faults=(
+        Happens(110, "commit later", 0, 12.0, 13173, "publication.commit"),
+        Happens(607, "output cut", 3, 0.5, 17097),
+    ),
+    actors=(Acts(216, "repair", 42624, ()),),
+)
+"""The output loses its end, which was no snapshot: the repair cannot know that, and says that dead
+letters behind the last snapshot come again."""
+
 FOUND: Final = {
     "a former owner that claims": FENCED,
     "a claim of a session that began again": CLAIMED_AGAIN,
     "a command that a repair passes": COMMANDED,
+    "a letter behind an output that lost its end": CUT,
     "a virgin partition": VIRGIN,
     "an owner that is outside the log": OVERTAKEN,
     "a state that was compacted away": COMPACTED,

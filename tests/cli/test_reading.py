@@ -28,7 +28,7 @@ LINES = (
     ),
     '{"applicationId": 2, "integrationId": "b", "eventId": "e4", "total": 3}',
 )
-DOCUMENT = tuple(
+SESSION = tuple(
     field["name"] for field in oracle.SESSION["fields"] if field["name"] != "eventMemory"
 )
 
@@ -61,10 +61,15 @@ def test_a_session_is_read_from_redis(processed: Deployment) -> None:
     found = processed.command("sessions", "get", "1:a", "--json")
     assert found.returncode == 0, found.stderr
     [session] = lines(found.stdout)
-    assert tuple(session) == DOCUMENT
+    assert tuple(session) == (*SESSION, "outputPartition")
+    alone = processed.command("sessions", "get", "1:a", "--document")
+    assert tuple(*map(json.loads, alone.stdout.splitlines())) == SESSION[:13]
     assert '"huge": 1e999' in found.stdout
     assert session["attributes"]["o"] == {"k": [1, 2]}
-    assert (session["created"], session["updated"]) == (1772366400500, 1772366401000)
+    assert (session["created"], session["updated"]) == (
+        "2026-03-01T12:00:00.500Z",
+        "2026-03-01T12:00:01.000Z",
+    )
     assert (session["state"], session["previousState"]) == ("closed", "open")
     assert (session["version"], session["lastEventId"]) == (2, "e2")
     people = processed.command("sessions", "get", "1:a").stdout
@@ -86,6 +91,9 @@ def test_a_session_that_is_not_there_is_not_found(processed: Deployment) -> None
 def test_the_output_is_watched_from_its_beginning(processed: Deployment) -> None:
     seen = processed.command("sessions", "watch", "--from-beginning", "--limit", "3", "--json")
     assert seen.returncode == 0, seen.stderr
+    assert {tuple(each) for each in lines(seen.stdout)} == {
+        (*SESSION, "outputPartition", "outputOffset")
+    }
     versions = [(each["lastEventId"], each["version"]) for each in lines(seen.stdout)]
     assert sorted(versions) == [("e1", 1), ("e2", 2), ("e4", 1)]
     one = processed.command("sessions", "watch", "--from-beginning", "--limit", "1", "--key", "2:b")

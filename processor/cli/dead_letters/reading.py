@@ -10,7 +10,7 @@ from rich.progress import Progress
 from processor.avro.codec import COMMAND_FIELDS
 from processor.avro.framing import DecodeError
 from processor.bootstrap.codecs import codecs_of
-from processor.cli.common.documents import json_document
+from processor.cli.common.documents import fields_json, record_time, session_json
 from processor.cli.common.topic_reader import TopicReader
 from processor.config import Settings
 from processor.core.update import UPDATE_FIELDS
@@ -118,7 +118,7 @@ def letter_document(
         "text": rejected.text(record.value),
         "unreadable": fields if isinstance(fields, str) else None,
     }
-    said = "null" if isinstance(fields, str) else json_document(fields)
+    said = "null" if isinstance(fields, str) else fields_json(fields)
     texts = {_UPDATE: "null", _COMMAND: "null", kind: said, **(more or {})}
     rest = "".join(f', "{name}": {value}' for name, value in texts.items())
     return f"{json.dumps(members, ensure_ascii=False)[:-1]}{rest}}}"
@@ -128,7 +128,7 @@ def session_members(session: Mapping[str, Any] | str | None) -> Mapping[str, str
     """Return the members that tell of a letter's session, or why nothing can be told."""
     if session is None or isinstance(session, str):
         return {"session": "null", "sessionUnknown": json.dumps(session, ensure_ascii=False)}
-    return {"session": json_document(session), "sessionUnknown": "null"}
+    return {"session": session_json(session), "sessionUnknown": "null"}
 
 
 def short_document(letter: DeadLetter) -> dict[str, object]:
@@ -136,7 +136,7 @@ def short_document(letter: DeadLetter) -> dict[str, object]:
     topic, partition, offset = letter.source
     return {
         "place": letter.place,
-        "timestamp": letter.timestamp,
+        "timestamp": record_time(letter.timestamp),
         "reason": letter.reason,
         "message": letter.message,
         "key": letter.key,

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 import typer
 
-from processor.cli.common.documents import iso_time
+from processor.cli.common.documents import iso_time, record_time
 from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit, progress_bar, settings_from
 from processor.cli.common.reach import answering
@@ -42,15 +42,15 @@ class Summary:
         self._counts[place] = Count(letters + 1, min(first, time), max(last, time))
 
     def rows(self, *, as_json: bool) -> Iterator[dict[str, object]]:
-        """Yield a row for each count, the earliest first. For programs a time is a number."""
+        """Yield a row for each count, the earliest first."""
         for (bucket, reason, partition), count in sorted(self._counts.items()):
             yield {
                 self._by: _name(self._by, bucket * self._length),
                 "reason": reason if as_json else printable(reason),
                 "partition": partition,
                 "letters": count.letters,
-                "first": count.first if as_json else iso_time(count.first),
-                "last": count.last if as_json else iso_time(count.last),
+                "first": record_time(count.first) if as_json else iso_time(count.first),
+                "last": record_time(count.last) if as_json else iso_time(count.last),
             }
 
 

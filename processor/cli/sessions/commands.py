@@ -5,10 +5,11 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from processor.avro.codec import SESSION_FIELDS
 from processor.bootstrap.codecs import codecs_of
-from processor.cli.common.documents import json_document
+from processor.cli.common.documents import document_json, session_json
 from processor.cli.common.output import (
     Json,
     note,
@@ -45,24 +46,35 @@ def get(
     ctx: typer.Context,
     key: Annotated[str, typer.Argument(metavar="APPLICATION:INTEGRATION", help="The session.")],
     *,
+    document: Annotated[
+        bool, typer.Option("--document", help="Answer in JSON with the document's fields alone.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read a session from Redis, as it is after its last accepted update.
 
     --json prints the document's fields under their names, then previousState, version, updated,
-    lastEventId and inputOffset. Times are ISO 8601 for people, milliseconds since 1970 in JSON;
-    attributes are JSON values. Without such a session the exit code is 9.
+    lastEventId and inputOffset, then outputPartition; --document the document's fields and nothing
+    else. Times are RFC 3339, attributes JSON values, and an item has no field that it lacks.
+
+    A session that is in several partitions is several sessions: each is told, with its partition.
+    Without such a session the exit code is 9.
 
     Example: session-processor sessions get 1:cart-17 --json
     """
     require_key(key)
     places = look_up(settings_from(ctx), key)
     if len(places) > 1:
-        note(separate(f"{key} is in partitions {', '.join(map(str, places))}"), as_json=as_json)
-    for fields in places.values():
-        if as_json:
-            print_text(json_document(fields))
+        several = separate(f"{key} is in partitions {', '.join(map(str, places))}")
+        note(several, as_json=as_json and not document)
+    for partition, fields in places.items():
+        if document:
+            print_text(document_json(fields))
+        elif as_json:
+            print_text(session_json(fields, outputPartition=partition))
         else:
+            if len(places) > 1:
+                out().print(f"partition {partition}", style="bold")
             out().print(page(fields))
 
 
@@ -83,10 +95,10 @@ def watch(
 ) -> None:
     """Follow the output topic: a line for each snapshot and end that is committed, until Ctrl-C.
 
-    --json prints what `sessions get --json` prints. Of an end it prints the key, `deleted`, and
-    which command made it: endedBy, the version that it ended, inputOffset and eventId, all null
-    of a tombstone that the processor did not write. Records under `0:` are no session's, and are
-    left out.
+    --json prints what `sessions get --json` prints, and outputOffset. Of an end it prints the key,
+    `deleted`, and which command made it: endedBy, the version that it ended, inputOffset and
+    eventId, all null of a tombstone that the processor did not write; then where it stands. Records
+    under `0:` are no session's, and are left out.
 
     Example: session-processor sessions watch --key 1:cart-17 --from-beginning
     """
@@ -104,7 +116,7 @@ def watch(
                     _tell_deleted(record, as_json=as_json)
                 else:
                     fields = dict(zip(SESSION_FIELDS, codec.read(record.value), strict=True))
-                    _tell(fields, as_json=as_json)
+                    _tell(record, fields, as_json=as_json)
     except KeyboardInterrupt:
         note("", as_json=as_json)  # the terminal shows ^C: begin a new line
 
@@ -128,11 +140,11 @@ def _is_meant(record: Record, wanted: bytes | None) -> bool:
     return not key.startswith(NOBODY) if wanted is None else key == wanted
 
 
-def _tell(fields: Mapping[str, Any], *, as_json: bool) -> None:
+def _tell(record: Record, fields: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print_text(json_document(fields))
+        print_text(session_json(fields, **_where(record)))
     else:
-        out().print(line(fields))
+        out().print(Text.assemble(_place(record), line(fields)))
 
 
 def _tell_deleted(record: Record, *, as_json: bool) -> None:
@@ -148,9 +160,18 @@ def _tell_deleted(record: Record, *, as_json: bool) -> None:
                 "version": version,
                 "inputOffset": offset,
                 "eventId": event,
+                **_where(record),
             }
         )
-    elif end is None:
-        out().print(f"{printable(name)}  deleted")
-    else:
-        out().print(f"{printable(name)}  v{end.version}  ended by {printable(end.command)}")
+        return
+    told = "deleted" if end is None else f"v{end.version}  ended by {printable(end.command)}"
+    out().print(Text.assemble(_place(record), f"{printable(name)}  {told}"))
+
+
+def _where(record: Record) -> dict[str, int]:
+    return {"outputPartition": record.partition, "outputOffset": record.offset}
+
+
+def _place(record: Record) -> tuple[str, str]:
+    """Return where a record stands, before what is told of it: a key can be in two partitions."""
+    return f"{record.partition}:{record.offset}  ", "dim"

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from processor.bootstrap.codecs import codecs_of
-from processor.cli.common.documents import iso_time
+from processor.cli.common.documents import iso_time, json_time
 from processor.cli.common.output import (
     Json,
     note,
@@ -149,7 +149,7 @@ class _History:
                 continue
             places += 1
             if self._as_json:
-                more = {"asOf": until, "doubt": doubt(last, following) or None}
+                more = {"asOf": json_time(until), "doubt": doubt(last, following) or None}
                 print_text(step_json(last, **more))
                 continue
             out().print(f"partition {partition}, as of {iso_time(until)}", style="bold")

@@ -7,7 +7,14 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from processor.cli.common.documents import iso_time, json_document, members, object_of
+from processor.cli.common.documents import (
+    iso_time,
+    item_json,
+    members,
+    object_of,
+    record_time,
+    session_json,
+)
 from processor.cli.common.session_view import page, state
 from processor.cli.sessions.lives import OWN, Change, Step, fields_of
 from processor.core.session import CartItem
@@ -28,7 +35,7 @@ def step_json(step: Step, **more: object) -> str:
             "kind": _kind(step),
             "partition": record.partition,
             "offset": record.offset,
-            "timestamp": record.timestamp,
+            "timestamp": record_time(record.timestamp),
             "life": step.life,
             "begins": step.begins,
             "version": step.version,
@@ -40,7 +47,7 @@ def step_json(step: Step, **more: object) -> str:
         moved = before is not None and before != now
         told["transition"] = json.dumps([before, now] if moved else None)
         told["changed"] = "null" if step.changes is None else _changes_json(step.changes)
-        told["session"] = json_document(fields_of(step.session))
+        told["session"] = session_json(fields_of(step.session))
     if end is not None:
         told["endedBy"] = json.dumps(end.command)
         told["inputOffset"] = json.dumps(end.input_offset)
@@ -169,9 +176,9 @@ def _cart(old: Sequence[CartItem], new: Sequence[CartItem]) -> Iterator[Text]:
 
 
 def _without(items: Sequence[CartItem], others: Sequence[CartItem]) -> Iterator[CartItem]:
-    left = Counter(map(json_document, others))
+    left = Counter(map(item_json, others))
     for item in items:
-        text = json_document(item)
+        text = item_json(item)
         if not left[text]:
             yield item
         left[text] -= 1
@@ -184,7 +191,7 @@ def _item(item: CartItem) -> str:
         if name not in {"name", "sku", "quantity", "price"} and value not in (None, {})
     }
     text = f"{item['quantity']} × {item['name']} ({item['sku']}) at {item['price']:.15g}"
-    return f"{text} {json_document(more)}" if more else text
+    return f"{text} {item_json(more)}" if more else text
 
 
 def _changes_json(changes: Mapping[str, Change]) -> str:

@@ -78,7 +78,10 @@ def test_changes_are_told_with_the_old_value_and_the_new_one() -> None:
     }
     assert document["changed"]["coupon"] == {"old": "", "new": "TEN\x1b[2J\n"}
     assert {"version", "updated", "inputOffset"}.isdisjoint(document["changed"])
-    assert (document["session"]["coupon"], document["timestamp"]) == ("TEN\x1b[2J\n", NOON + 1000)
+    assert (document["session"]["coupon"], document["timestamp"]) == (
+        "TEN\x1b[2J\n",
+        "2023-11-14T22:13:21.000Z",
+    )
     assert json.loads(step_json(found[3]))["transition"] is None
 
 

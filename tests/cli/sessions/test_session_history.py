@@ -101,6 +101,12 @@ def test_a_session_s_history_is_told_whole_and_at_a_time(processed: Deployment) 
         *("", "erase", "expire"),
     ]
     assert {each["key"] for each in lines(watched) if "deleted" in each} == {"1:a"}
+    stands = ("partition", "offset"), ("outputPartition", "outputOffset")
+    places = (
+        [tuple(map(each.get, stands[0])) for each in records],
+        [tuple(map(each.get, stands[1])) for each in lines(watched)],
+    )
+    assert sorted(places[0]) == sorted(places[1])
     _not_there(processed)
 
 
@@ -112,7 +118,7 @@ def _at_a_time(processed: Deployment) -> None:
     assert "TEN\\x1b[2J" in page
     gone, _ = lines(told(processed, *at, str(MONDAY + 3 * DAY), "--json")[0])
     assert (gone["kind"], gone["endedBy"], gone["version"]) == ("end", "expire", 3)
-    assert (gone["asOf"], gone["doubt"]) == (MONDAY + 3 * DAY, None)
+    assert (gone["asOf"], gone["doubt"]) == ("2025-03-06T12:00:00.000Z", None)
     _, error = told(processed, *at, "2025-03-02T00:00:00Z", code=9)
     assert "no record until 2025-03-02T00:00:00.000Z; the first that there is, a version 1" in error
     assert "of 2025-03-03T12:00:00.000Z" in error

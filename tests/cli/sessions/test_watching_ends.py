@@ -22,13 +22,15 @@ def test_an_end_is_told(
 ) -> None:
     record = Record(0, 1, 1_000, b"1:a", None, headers)
     _tell_deleted(record, as_json=False)
-    assert capsys.readouterr().out == f"{people}\n"
+    assert capsys.readouterr().out == f"0:1  {people}\n"
     _tell_deleted(record, as_json=True)
     names = ("endedBy", "version", "inputOffset", "eventId")
     assert json.loads(capsys.readouterr().out) == {
         "key": "1:a",
         "deleted": True,
         **dict(zip(names, programs, strict=True)),
+        "outputPartition": 0,
+        "outputOffset": 1,
     }
 
 

@@ -45,7 +45,7 @@ func main() {
 			name, datum = fmt.Sprint(binary.BigEndian.Uint32(snapshot[1:5])), snapshot[5:]
 		}
 		text := client.HGet(ctx, prefix+":schemas", name).Val()
-		var session map[string]any
+		session := Session{CartItems: []CartItem{}, Identifiers: []string{}, Discounts: map[string]float64{}}
 		if err := avro.Unmarshal(avro.MustParse(text), datum, &session); err != nil {
 			log.Fatal(err)
 		}

@@ -2,6 +2,22 @@
 import avro from "avsc";
 import { createClient, RESP_TYPES } from "redis";
 
+/** The session as JSON text: the document, then what the processor adds. */
+const asJson = ({ eventMemory, ...session }) => object(session, field);
+const object = (fields, text) =>
+  `{${Object.entries(fields).map(([name, value]) => `${JSON.stringify(name)}:${text(value, name)}`)}}`;
+const field = (value, name) => {
+  if (name === "created" || name === "updated") return JSON.stringify(new Date(value));
+  if (name === "cartItems") return `[${value.map(item)}]`;
+  // Each value is a JSON text, put in as it stands: JSON.parse would change 1e999.
+  if (name === "attributes") return object(value, (text) => text);
+  return JSON.stringify(value);
+};
+const item = (fields) => {
+  const given = Object.entries(fields).filter(([, value]) => value !== null);
+  return object(Object.fromEntries(given), field);
+};
+
 const [url, prefix, key] = process.argv.slice(2);
 const redis = await createClient({ url }).connect();
 const bytes = redis.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
@@ -22,5 +38,5 @@ const [name, datum] = snapshot[0] // single-object encoding, or 0 and a schema r
   : [String(snapshot.readUInt32BE(1)), snapshot.subarray(5)];
 const schema = await redis.hGet(`${prefix}:schemas`, name);
 const session = avro.Type.forSchema(JSON.parse(schema)).fromBuffer(datum);
-console.log(JSON.stringify(session));
+console.log(asJson(session));
 redis.destroy();

@@ -10,6 +10,7 @@ import sys
 from confluent_kafka import Consumer, TopicPartition
 from fastavro import parse_schema, schemaless_reader
 from fastavro.schema import fingerprint, to_parsing_canonical_form
+from session_json import end_json, session_json
 
 servers, topic, schema_file = sys.argv[1:]
 with open(schema_file) as file:
@@ -17,18 +18,6 @@ with open(schema_file) as file:
 canonical = to_parsing_canonical_form(schema)
 prefix = b"\xc3\x01" + bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))
 schema = parse_schema(schema)
-
-
-def ended(record):
-    """A record without a value: the session has ended, and its next one counts from 1 again."""
-    headers = dict(record.headers() or [])
-    by, version = (headers.get("session-processor." + name) for name in ("ended-by", "version"))
-    return {
-        "key": (record.key() or b"").decode(errors="replace"),
-        "endedBy": by and by.decode(errors="replace"),
-        "version": version and int(version),
-    }
-
 
 consumer = Consumer(
     {
@@ -48,10 +37,10 @@ for partition in consumer.list_topics(topic, timeout=10).topics[topic].partition
         if record.key() == b"0:":
             continue  # nobody's: it only lets Kafka clean what was there before
         if record.value() is None:
-            print(json.dumps(ended(record)))
+            print(end_json(record))
             continue
         if not record.value().startswith(prefix):
             sys.exit(f"partition {partition} offset {record.offset()} has another schema")
         session = schemaless_reader(io.BytesIO(record.value()[len(prefix) :]), schema)
-        print(json.dumps(session, default=str))
+        print(session_json(session))
 consumer.close()

@@ -3,28 +3,16 @@
 python read_topic_registry.py BOOTSTRAP_SERVERS TOPIC REGISTRY_URL
 """
 
-import json
 import sys
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from session_json import end_json, session_json
 
 servers, topic, url = sys.argv[1:]
 read = AvroDeserializer(SchemaRegistryClient({"url": url}))
-
-
-def ended(record):
-    """A record without a value: the session has ended, and its next one counts from 1 again."""
-    headers = dict(record.headers() or [])
-    by, version = (headers.get("session-processor." + name) for name in ("ended-by", "version"))
-    return {
-        "key": (record.key() or b"").decode(errors="replace"),
-        "endedBy": by and by.decode(errors="replace"),
-        "version": version and int(version),
-    }
-
 
 consumer = Consumer(
     {
@@ -44,9 +32,9 @@ for partition in consumer.list_topics(topic, timeout=10).topics[topic].partition
         if record.key() == b"0:":
             continue  # nobody's: it only lets Kafka clean what was there before
         if record.value() is None:
-            print(json.dumps(ended(record)))
+            print(end_json(record))
             continue
         # The headers are looked at first: an id may stand there instead of before the value.
         context = SerializationContext(topic, MessageField.VALUE, record.headers() or [])
-        print(json.dumps(read(record.value(), context), default=str))
+        print(session_json(read(record.value(), context)))
 consumer.close()

@@ -49,7 +49,7 @@ def by_id(
 def test_python_with_confluents_deserializer(by_id: ById, examples: Path, registry: str) -> None:
     program = str(examples / "python" / "read_topic_registry.py")
     arguments = [by_id.deployment.bootstrap, by_id.deployment.names.sessions, registry]
-    assert_tells_all(by_id, run([sys.executable, program, *arguments], examples))
+    assert_tells_all(by_id, run([sys.executable, "-B", program, *arguments], examples))
 
 
 @needs("go")

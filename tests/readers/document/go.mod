@@ -1,0 +1,3 @@
+module document
+
+go 1.23.0

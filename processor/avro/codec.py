@@ -22,9 +22,11 @@ from processor.avro.framing import (
     DecodeError,
     Framing,
     SchemaIds,
+    UnframedError,
     UnknownSchemaError,
     single_object,
 )
+from processor.avro.looks import first_bytes, looks_like, lost_as_text
 from processor.avro.schemas import Known, Schema, with_aliases
 from processor.core.command import SessionCommand
 from processor.core.session import Session, in_schema
@@ -60,7 +62,6 @@ _CAUSED_BY_SCHEMAS: Final = (SchemaResolutionError, TypeError, KeyError)
 _MOST_WRITERS: Final = 256
 """Of so many it is remembered what does not fit: one sends them all the time, or a few do."""
 _MOST_PLACES: Final = 3
-_LONGEST_WHY: Final = 300
 
 
 class _Exact(BytesIO):
@@ -126,7 +127,7 @@ class _Codec:
         try:
             record = schemaless_reader(stream, writer.parsed, None if own else self._reader.parsed)
         except _CAUSED_BY_BYTES as error:
-            raise DecodeError(self._told(writer, error)) from error
+            raise DecodeError(self._told(writer, error) + lost_as_text(value)) from error
         left = len(value) - stream.tell()
         if left:
             raise DecodeError(f"{left} bytes are left over after the {writer.name}")
@@ -138,9 +139,7 @@ class _Codec:
             places = self._misfit(writer).places
             if places:
                 return f"a {writer.name} cannot be read as a {self._reader.name}: {places}"
-        # Not its repr, which may hold every byte, nor the address of what it was read from.
-        why = f"{type(error).__name__}: {error}".partition(" from <")[0]
-        return f"the value is not a {writer.name}: {why[:_LONGEST_WHY]}"
+        return f"the value is not a {writer.name}: {_in_words(error)}"
 
     def _misfit(self, writer: Schema) -> _Misfit:
         found = self._misfits.get(writer.text)
@@ -158,6 +157,21 @@ class _Codec:
         return out.getvalue()
 
 
+def _in_words(error: Exception) -> str:
+    """Return what is wrong with the bytes, without any that could be many, or of the process."""
+    match error:
+        case EOFError():
+            return "it ends too early"
+        case UnicodeDecodeError():
+            wrong = error.object[error.start]
+            return f"a text is not UTF-8 at its byte {error.start + 1} ({wrong:02x})"
+        case SchemaResolutionError() | TypeError():
+            return "it has a value for which there is no place now, such as a symbol"
+        case OverflowError():
+            return "a length is larger than anything"
+    return "a number in it is cut off, or says a length, a symbol or a branch that there is not"
+
+
 class UpdateCodec(_Codec):
     """SessionUpdates, framed; by what library ever, as far as it is known."""
 
@@ -171,11 +185,34 @@ class UpdateCodec(_Codec):
 
         Raises DecodeError and nothing else, whatever the bytes; what `ids` raises passes through.
         """
-        return SessionUpdate._make((*_update_values(self._record(value)), offset))
+        try:
+            record = self._record(value)
+        except UnframedError as error:
+            # Of a snapshot nothing is told: what stops a partition is logged, a letter is not.
+            raise DecodeError(f"{error}: {first_bytes(value)}{self._looks(value)}") from None
+        return SessionUpdate._make((*_update_values(record), offset))
 
     def names_json(self, schema_id: SchemaId) -> bool:
         """Whether the registry has a JSON Schema under the id; what `ids` raises passes through."""
         return self._framing.names_json(schema_id)
+
+    def _looks(self, value: bytes) -> str:
+        """Return what a value without a known framing looks like, for people."""
+        name = self._reader.name
+        looks = looks_like(value)
+        if not looks and self._is_bare(value):
+            framing = single_object(self._reader.fingerprint).hex(" ")
+            looks = f"a {name} without a framing: put {framing} before it"
+        return looks and f", which looks like {looks}"
+
+    def _is_bare(self, value: bytes) -> bool:
+        """Whether the value is a datum of the present schema, with nothing before it."""
+        stream = BytesIO(value)
+        try:
+            schemaless_reader(stream, self._reader.parsed, None)
+        except _CAUSED_BY_BYTES:
+            return False
+        return stream.tell() == len(value) > 0
 
     def write(self, update: SessionUpdate) -> bytes:
         """Return the update's bytes, framing included; its offset is not among them."""

@@ -30,6 +30,10 @@ class DecodeError(Exception):
     """The bytes are not a value that can be read; the message says why, for people."""
 
 
+class UnframedError(DecodeError):
+    """No framing that is known here stands before the value."""
+
+
 class UnknownSchemaError(DecodeError):
     """The bytes name a schema that is not known here."""
 
@@ -85,7 +89,7 @@ class Framing:
             return schema, _SINGLE_OBJECT_LENGTH
         if self._ids is None:
             if value.startswith(_CONFLUENT):
-                raise DecodeError(
+                raise UnframedError(
                     "the value has the Confluent framing and there is no schema registry"
                 )
         elif (found := schema_id(value)) is not None:
@@ -94,7 +98,7 @@ class Framing:
                 raise UnknownSchemaError(f"the schema registry has no schema {found.schema_id}")
             return schema, found.length
         if not value.startswith(_SINGLE_OBJECT):
-            raise DecodeError("the value begins like no known framing")
+            raise UnframedError("the value begins like no known framing")
         if len(value) < _SINGLE_OBJECT_LENGTH:
             raise DecodeError("the value ends within its framing")
         fingerprint = value[len(_SINGLE_OBJECT) : _SINGLE_OBJECT_LENGTH]

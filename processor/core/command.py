@@ -5,6 +5,7 @@ from typing import Final, Literal, NamedTuple
 
 from processor.core.outcome import Ended, PassedOver
 from processor.core.session import Session, in_schema, profile_key, session_key
+from processor.core.shown import shown
 from processor.core.validate import wrong_identity
 
 CommandName = Literal["expire", "erase"]
@@ -70,7 +71,7 @@ def _wrong_profiles(command: SessionCommand) -> str | None:
         if "" in profiles:
             return f"{name} has an empty profile id"
     both = sorted(set(command.forget or ()) & set(command.release or ()))
-    return f"{both[0]!r} is to be forgotten and to be released" if both else None
+    return f"{shown(both[0])} is to be forgotten and to be released" if both else None
 
 
 def fold_command(

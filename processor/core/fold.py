@@ -35,21 +35,18 @@ def fold(session: Session | None, update: SessionUpdate, holder: str | None) -> 
     event = event_hash(update.event_id)
     if session is None:
         if update.state is not None and update.state != INITIAL:
-            return Rejected(
-                Reason.UNKNOWN_SESSION, f"no such session, and the update names {update.state}"
-            )
+            wrong = f"no such session, and the update names {update.state}"
+            return Rejected(Reason.UNKNOWN_SESSION, wrong, event_id=update.event_id)
         unborn = Session(update.integration_id, update.event_time, update.application_id)
         return _accept(unborn, update, event, holder)
     if remembers(session.event_memory, event):
         return Duplicate()
     if update.state is not None and not may_follow(session.state, update.state):
-        return Rejected(
-            Reason.TRANSITION_NOT_ALLOWED, f"{update.state} cannot follow {session.state}"
-        )
-    if session.state != INITIAL and update.changes_fields:
-        return Rejected(
-            Reason.SESSION_NOT_OPEN, f"the session is {session.state} and the update has fields"
-        )
+        wrong = f"{update.state} cannot follow {session.state}"
+        return Rejected(Reason.TRANSITION_NOT_ALLOWED, wrong, event_id=update.event_id)
+    if session.state != INITIAL and update.changed:
+        wrong = f"the session is {session.state} and the update has {', '.join(update.changed)}"
+        return Rejected(Reason.SESSION_NOT_OPEN, wrong, event_id=update.event_id)
     return _accept(session, update, event, holder)
 
 

@@ -41,6 +41,8 @@ class Rejected(NamedTuple):
     message: str
     command: bool = False
     """Whether it is of a command."""
+    event_id: str = ""
+    """Its event id, empty where that cannot be read."""
 
 
 class Ended(NamedTuple):

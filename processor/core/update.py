@@ -29,9 +29,9 @@ class SessionUpdate(NamedTuple):
     offset: int = -1
 
     @property
-    def changes_fields(self) -> bool:
-        """Whether any field besides the state is present; an empty one counts."""
-        return any(getattr(self, name) is not None for name in (*REPLACED, *MERGED))
+    def changed(self) -> list[str]:
+        """The fields besides the state that are present; an empty one counts."""
+        return [in_schema(name) for name in _CHANGES if getattr(self, name) is not None]
 
 
 MERGED: Final = ("attributes", "discounts")
@@ -49,3 +49,5 @@ REPLACED: Final = tuple(
     name for name in SessionUpdate._field_defaults if name not in {*MERGED, "state", "offset"}
 )
 """The fields that a present value replaces: all others that may be None, besides the state."""
+
+_CHANGES: Final = (*REPLACED, *MERGED)

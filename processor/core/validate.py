@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from processor.core.json_text import MAX_DEPTH, is_json_text
 from processor.core.money import cart_sum, without_negative_zero
 from processor.core.session import MAX_INT, CartItem
+from processor.core.shown import shown
 from processor.core.update import SessionUpdate
 
 MAX_EVENT_TIME: Final = 253_402_300_799_999
@@ -88,12 +89,13 @@ def _wrong_cart(items: Iterable[CartItem]) -> str | None:
 def _wrong_json(field: str, values: Iterable[tuple[str, str | None]]) -> str | None:
     for name, text in values:
         if text is not None and not is_json_text(text):
-            return f"{field}[{name!r}] is not one JSON text nested at most {MAX_DEPTH} deep"
+            what = f"is not one JSON text nested at most {MAX_DEPTH} deep"
+            return f"{field}[{shown(name)}] {what}: {shown(text)}"
     return None
 
 
 def _wrong_discount(update: SessionUpdate) -> str | None:
     for name, amount in (update.discounts or {}).items():
         if amount is not None and not isfinite(amount):
-            return f"discounts[{name!r}] is {amount}, not a finite number"
+            return f"discounts[{shown(name)}] is {amount}, not a finite number"
     return None

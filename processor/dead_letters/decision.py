@@ -7,26 +7,12 @@ from typing import Final, NamedTuple, Self
 
 from processor.dead_letters.letter import DeadLetter
 from processor.ports.log import HEADERS_UNREADABLE, NO_TIMESTAMP, Headers, Outgoing, Record, Topic
-from processor.stages.publish import (
-    CUT_HEADER,
-    ERROR_HEADERS,
-    OFFSET_TO_HEADER,
-    TIMESTAMP_HEADER,
-)
+from processor.stages.publish import ADDED_HEADERS, CUT_HEADER, OFFSET_TO_HEADER
 
 ATTEMPT_HEADER: Final = "session-processor.attempt"
 """Which attempt at the update a redriven record is: 2 the first time."""
 
-_OURS: Final = frozenset(
-    {
-        *ERROR_HEADERS,
-        OFFSET_TO_HEADER,
-        TIMESTAMP_HEADER,
-        CUT_HEADER,
-        HEADERS_UNREADABLE,
-        ATTEMPT_HEADER,
-    }
-)
+_OURS: Final = frozenset({*ADDED_HEADERS, CUT_HEADER, HEADERS_UNREADABLE, ATTEMPT_HEADER})
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,8}")
 _PARTITION: Final = re.compile(r"[0-9]{1,9}")
 _OFFSET: Final = re.compile(r"[0-9]{1,19}")

@@ -4,7 +4,7 @@ import re
 from typing import Final, NamedTuple
 
 from processor.ports.log import Headers, Record
-from processor.stages.publish import OFFSET_TO_HEADER, TIMESTAMP_HEADER
+from processor.stages.publish import EVENT_ID_HEADER, OFFSET_TO_HEADER, TIMESTAMP_HEADER
 
 PREFIX: Final = "__streams.errors."
 _MILLISECONDS: Final = re.compile(rb"[0-9]{1,19}")
@@ -24,6 +24,8 @@ class DeadLetter(NamedTuple):
     size: int
     offset_to: str = ""
     """The last offset of the range that it stands for, empty where it stands for one record."""
+    event_id: str = ""
+    """Empty where no header tells it: it cannot be read, or a former version wrote the letter."""
 
     @property
     def source_offsets(self) -> str:
@@ -54,6 +56,7 @@ def in_short(record: Record) -> DeadLetter:
         text(record.key),
         len(record.value or b""),
         text(_header(record.headers, OFFSET_TO_HEADER)),
+        text(_header(record.headers, EVENT_ID_HEADER)),
     )
 
 

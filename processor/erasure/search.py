@@ -10,7 +10,7 @@ from processor.errors import FailClosed
 from processor.ports.chunks import Passed
 from processor.ports.copies import CachedCopies
 from processor.ports.log import Coordination, Record, Scan, Topic
-from processor.stages.publish import ERROR_HEADERS
+from processor.stages.publish import ERROR_HEADERS, EVENT_ID_HEADER
 
 TOPICS: Final[Mapping[str, Topic]] = {
     "output": Topic.SESSIONS,
@@ -158,8 +158,9 @@ class Search:
         is_key = self._sought.session(key_of(record))
         named = self._values.of_input(record)
         if named is None:
-            told = dict(record.headers).get(_MESSAGE_HEADER)
-            text = b" ".join(each for each in (record.key, record.value, told) if each)
+            headers = dict(record.headers)
+            told = headers.get(_MESSAGE_HEADER), headers.get(EVENT_ID_HEADER)
+            text = b" ".join(each for each in (record.key, record.value, *told) if each)
             names_one = self._sought.stands_in(text)
         else:
             is_key = is_key or self._sought.session(named.session)

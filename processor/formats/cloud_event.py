@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from processor.core.moment import milliseconds
+from processor.core.shown import shown
 from processor.formats.json_grammar import Fault, Mismatch, Reader, read
 from processor.formats.json_update import UPDATE, fields_of
 from processor.formats.json_values import kept, object_with, string
@@ -69,7 +70,9 @@ def structured(value: bytes) -> Event:
 
 def _require_version(version: str | None, name: str) -> None:
     if version != "1.0":
-        raise Mismatch([Fault(name, f"is {version!r}, not '1.0'" if version else "is missing")], 0)
+        raise Mismatch(
+            [Fault(name, f'is {shown(version)}, not "1.0"' if version else "is missing")], 0
+        )
 
 
 def _text(headers: Headers, name: str) -> str | None:
@@ -89,10 +92,14 @@ def _completed(
     given = {name: value for name, value in own.items() if value is not None}
     contradiction = next(
         (
-            f"{event} says {given[name]!r}, and {name} of the update {fields[name]!r}"
+            f"{event} says {_said(given[name])}, and {name} of the update {_said(fields[name])}"
             for event, name in zip(names, own, strict=True)
             if name in given and name in fields and fields[name] != given[name]
         ),
         None,
     )
     return Event({**given, **fields}, contradiction)
+
+
+def _said(value: str | int) -> str:
+    return shown(value) if isinstance(value, str) else str(value)

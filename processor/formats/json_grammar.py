@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from processor.core.json_text import GRAMMAR, is_deeper
+from processor.core.shown import shown_json
 
 DEEPEST: Final = 128
 """How deep a text may nest, where `{}` has depth 1."""
@@ -105,7 +106,9 @@ def any_value(text: str, at: int) -> tuple[Any, int]:
 
 def mismatch(text: str, at: int, what: str, *, no_field: bool = False) -> Mismatch:
     """Return what is raised for a value of another type, or for one of no field."""
-    return Mismatch([Fault("", what, no_field)], any_value(text, at)[1])
+    end = any_value(text, at)[1]
+    told = what if no_field else f"{what}: {shown_json(text, at, end)}"
+    return Mismatch([Fault("", told, no_field)], end)
 
 
 def is_whole(text: str) -> bool:

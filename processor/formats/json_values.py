@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from processor.core.shown import shown_json
 from processor.formats.json_grammar import (
     Fault,
     Mismatch,
@@ -81,12 +82,12 @@ def integer(text: str, at: int) -> tuple[int, int]:
 
 def one_of(*symbols: str) -> Reader:
     """Read a string that is one of these."""
+    told = f"{', '.join(symbols[:-1])} or {symbols[-1]}"
 
     def reads(text: str, at: int) -> tuple[str, int]:
         value, end = string(text, at)
         if value not in symbols:
-            told = ", ".join(map(repr, symbols[:-1])) + f" or {symbols[-1]!r}"
-            raise Mismatch([Fault("", f"is not {told}")], end)
+            raise Mismatch([Fault("", f"is not {told}: {shown_json(text, at, end)}")], end)
         return value, end
 
     return reads

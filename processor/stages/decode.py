@@ -8,6 +8,7 @@ from processor.avro.framing import SCHEMA_ID_HEADER, DecodeError, framed
 from processor.core.command import SessionCommand, wrong_command
 from processor.core.outcome import Reason, Rejected
 from processor.core.session import session_key
+from processor.core.shown import shown_key
 from processor.core.update import SessionUpdate
 from processor.core.validate import validate
 from processor.formats.updates import Updates
@@ -55,10 +56,13 @@ class Decode:
             read = self._updates.read(record.value, record.headers, record.offset)
         except DecodeError as error:
             return Rejected(Reason.UNDECODABLE, str(error))
+        event = read.update.event_id
         if wrong_key := _wrong_key(record, read.update):
-            return Rejected(Reason.KEY_MISMATCH, wrong_key)
+            return Rejected(Reason.KEY_MISMATCH, wrong_key, event_id=event)
         valid = read.contradiction or validate(read.update)
-        return Rejected(Reason.INVALID_VALUE, valid) if isinstance(valid, str) else valid
+        if isinstance(valid, str):
+            return Rejected(Reason.INVALID_VALUE, valid, event_id=event)
+        return valid
 
     def _command(self, record: Record, value: bytes) -> SessionCommand | Rejected:
         try:
@@ -66,9 +70,9 @@ class Decode:
         except DecodeError as error:
             return Rejected(Reason.UNDECODABLE, str(error), command=True)
         if wrong_key := _wrong_key(record, command):
-            return Rejected(Reason.KEY_MISMATCH, wrong_key, command=True)
+            return Rejected(Reason.KEY_MISMATCH, wrong_key, True, command.event_id)
         if wrong_value := wrong_command(command):
-            return Rejected(Reason.INVALID_VALUE, wrong_value, command=True)
+            return Rejected(Reason.INVALID_VALUE, wrong_value, True, command.event_id)
         return command
 
     def _alone(self, compiled: Compiled, record: Record) -> Decoded:
@@ -94,7 +98,7 @@ class Decode:
 
 def _wrong_key(record: Record, read: SessionUpdate | SessionCommand) -> str | None:
     key = session_key(read.application_id, read.integration_id)
-    return None if record.key == key.encode() else f"the key is {record.key!r}, not {key}"
+    return None if record.key == key.encode() else f"the key is {shown_key(record.key)}, not {key}"
 
 
 def _of_range(record: Unreadable) -> str:

@@ -129,8 +129,9 @@ class Fold:
         if not value:
             return Duplicate()
         if len(value) > self.max_snapshot:
-            wrong = f"the snapshot has {len(value)} bytes, more than {self.max_snapshot}"
-            return Rejected(Reason.TOO_LARGE, wrong)
+            wrong = f"the snapshot has {len(value):,} bytes, more than {self.max_snapshot:,}"
+            read = self._read(record, update)
+            return Rejected(Reason.TOO_LARGE, wrong, event_id=read.event_id)
         return Snapshot(record, value, claims)
 
     def _by_core(
@@ -140,7 +141,12 @@ class Fold:
         before: bytes | None,
         holder: str | None,
     ) -> Accepted | Duplicate | Rejected:
-        read = update if isinstance(update, SessionUpdate) else self.update_of(record)
+        read = self._read(record, update)
         if isinstance(read, Rejected):
             return read
         return fold(None if before is None else self.session_of(before), read, holder)
+
+    def _read(
+        self, record: Record, update: SessionUpdate | EncodedUpdate
+    ) -> SessionUpdate | Rejected:
+        return update if isinstance(update, SessionUpdate) else self.update_of(record)

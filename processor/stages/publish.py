@@ -20,6 +20,10 @@ OFFSET_TO_HEADER: Final = "session-processor.offset-to"
 TIMESTAMP_HEADER: Final = "session-processor.timestamp"
 """Tells the timestamp of the record that was rejected, in milliseconds since 1970: brokers may give
 dead letters their own."""
+EVENT_ID_HEADER: Final = "session-processor.event-id"
+"""Tells the event id of what was rejected, where it can be read."""
+ADDED_HEADERS: Final = (*ERROR_HEADERS, OFFSET_TO_HEADER, TIMESTAMP_HEADER, EVENT_ID_HEADER)
+"""What a letter may have that its record had not; of these names it has no other."""
 _OVERHEAD: Final = 1_024
 """What a batch of one record has besides the record's parts, generously."""
 FORMAT_HEADER: Final = "format"
@@ -104,13 +108,14 @@ class Publish:
             headers.append((OFFSET_TO_HEADER, str(record.end - 1).encode()))
         if record.timestamp != NO_TIMESTAMP:
             headers.append((TIMESTAMP_HEADER, str(record.timestamp).encode()))
+        if rejected.event_id:
+            headers.append((EVENT_ID_HEADER, _cut(rejected.event_id)))
         return headers
 
 
 def _foreign(headers: Headers) -> Iterable[tuple[str, bytes | None]]:
     """Return the headers that the record came with, without those of an earlier rejection."""
-    ours = (*ERROR_HEADERS, OFFSET_TO_HEADER, TIMESTAMP_HEADER)
-    return (header for header in headers if header[0] not in ours)
+    return (header for header in headers if header[0] not in ADDED_HEADERS)
 
 
 def _length(headers: Headers) -> int:

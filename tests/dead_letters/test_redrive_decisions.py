@@ -24,6 +24,7 @@ from processor.stages.batch import RejectedRecord
 from processor.stages.publish import (
     CUT_HEADER,
     ERROR_HEADERS,
+    EVENT_ID_HEADER,
     OFFSET_TO_HEADER,
     TIMESTAMP_HEADER,
     Publish,
@@ -35,6 +36,7 @@ _OURS = {
     OFFSET_TO_HEADER,
     CUT_HEADER,
     ATTEMPT_HEADER,
+    EVENT_ID_HEADER,
     TIMESTAMP_HEADER,
     "session-processor.headers-unreadable",
 }
@@ -45,10 +47,13 @@ FOREIGN = st.lists(
 )
 
 
-def rejected(record: Record, limit: int = 1_048_588) -> Record:
+WHY = Rejected(Reason.UNDECODABLE, "why")
+
+
+def rejected(record: Record, limit: int = 1_048_588, why: Rejected = WHY) -> Record:
     """Return the dead letter that the service makes of a record."""
     publish = Publish(None, "updates", limit, FakeClock())  # type: ignore[arg-type]  # sends nothing
-    letter = publish._dead_letter(RejectedRecord(record, Rejected(Reason.UNDECODABLE, "why")))
+    letter = publish._dead_letter(RejectedRecord(record, why))
     return sent(letter, APPENDED)
 
 
@@ -90,6 +95,19 @@ def test_the_time_of_a_letter_is_that_of_its_record(
     ]
     assert in_short(letter).timestamp == timestamp
     assert TIMESTAMP_HEADER not in dict(stripped(letter.headers))
+
+
+def test_a_letter_tells_its_event_and_a_redriven_record_no_longer() -> None:
+    theirs = record(((EVENT_ID_HEADER, b"theirs"), ("origin", b"shop")))
+    told = rejected(theirs, why=Rejected(Reason.KEY_MISMATCH, "why", event_id="é-1"))
+    assert [each for each in told.headers if each[0] == EVENT_ID_HEADER] == [
+        (EVENT_ID_HEADER, "é-1".encode())
+    ]
+    assert in_short(told).event_id == "é-1"
+    assert stripped(told.headers) == [("origin", b"shop")]
+    untold = rejected(theirs)
+    assert EVENT_ID_HEADER not in dict(untold.headers)
+    assert in_short(untold).event_id == ""
 
 
 @pytest.mark.parametrize("told", [None, b"", b"-1", b"soon", b"1" * 20])

@@ -271,7 +271,7 @@ def test_a_planted_leftover_is_found(scene: Scene, place: str) -> None:
             1,
             None,
             None,
-            [("__streams.errors.message", b"the key is b'1:of-ann', not 1:x")],
+            [("__streams.errors.message", b'the key is "1:of-ann", not 1:x')],
         ),
     }
     if place == "redis":  # in a generation that was never finished

@@ -80,7 +80,7 @@ def test_what_a_service_reads_is_read_whatever_formats_a_command_names(
 @pytest.mark.parametrize(
     ("value", "headers", "why"),
     [
-        (NO_ID, [("ce_specversion", b"0.3")], "ce_specversion is '0.3', not '1.0'"),
+        (NO_ID, [("ce_specversion", b"0.3")], 'ce_specversion is "0.3", not "1.0"'),
         (NO_ID, (), "eventId"),
         (WHOLE, [("content-type", b"application/cloudevents-batch+json")], "batch"),
         (WHOLE, [("content-type", b"application/cloudevents+protobuf")], "which is not read"),

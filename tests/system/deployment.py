@@ -52,6 +52,7 @@ from processor.ports.clock import SYSTEM_CLOCK
 _SABOTEUR = Path(__file__).with_name("saboteur.py")
 _IMPATIENT = Path(__file__).with_name("impatient.py")
 _LATEST_TIMESTAMP = str(2**63 - 1)
+EVENT_ID = "session-processor.event-id"
 # What a broker answers of a topic that was made a moment ago, or of a partition whose leader
 # changed a moment ago.
 _NOT_LED_YET = {
@@ -433,8 +434,8 @@ def _assert_letters(letters: list[Entry], wanted: Expected, topic: str, partitio
         ours = [
             name
             for name, _ in letter.headers
-            if name.startswith((prefix, "session-processor.timestamp"))
+            if name.startswith((prefix, "session-processor.timestamp", EVENT_ID))
         ]
         assert len(ours) == len(set(ours))
-        foreign = [each for each in entry.headers if not each[0].startswith(prefix)]
+        foreign = [each for each in entry.headers if not each[0].startswith((prefix, EVENT_ID))]
         assert [each for each in letter.headers if each[0] not in ours] == foreign

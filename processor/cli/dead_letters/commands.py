@@ -20,8 +20,9 @@ from processor.cli.common.output import (
 )
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import page
+from processor.cli.common.times import FORMS, time_of
 from processor.cli.dead_letters import export, redrive, summary
-from processor.cli.dead_letters.options import LetterOptions, Partitions, Reasons
+from processor.cli.dead_letters.options import Keys, LetterOptions, Partitions, Reasons
 from processor.cli.dead_letters.reading import (
     LetterReader,
     Letters,
@@ -55,6 +56,13 @@ def list_letters(
     *,
     partition: Partitions = None,
     reason: Reasons = None,
+    key: Keys = None,
+    event_id: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this event id; repeatable.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help=f"Only from this time on; {FORMS}.")
+    ] = None,
     limit: Annotated[
         int, typer.Option(min=1, metavar="N", help="The latest so many of each partition.")
     ] = 100,
@@ -62,19 +70,23 @@ def list_letters(
 ) -> None:
     """List dead letters: the latest of each partition, by the time of their records.
 
-    The whole topic is read. The first column is what `dead-letters show` takes.
+    The whole topic is read. The first column is what `dead-letters show` takes. Letters are told
+    that fit each option which is given; of one that is repeated, any may fit.
 
-    Example: session-processor dead-letters list --reason invalid-value --limit 20
+    Example: session-processor dead-letters list --reason invalid-value --since 2h --limit 20
     """
     settings = settings_from(ctx)
-    selection = LetterOptions(reason=reason, partition=partition).chosen().selection
-    kind = LetterReader(settings).kind
+    chosen = LetterOptions(reason=reason, partition=partition, key=key).chosen()
+    selection = chosen.selection._replace(since=time_of("--since", since))
+    reader = LetterReader(settings)
     latest: dict[int, deque[Listed]] = defaultdict(lambda: deque(maxlen=limit))
     total = 0
     with answering(), progress_bar(as_json=as_json) as bar:
         for record, letter in Letters(settings).chosen(selection, bar):
+            if event_id and reader.event_id(record, letter) not in event_id:
+                continue
             total += 1
-            latest[letter.partition].append((letter, kind(record)))
+            latest[letter.partition].append((letter, reader.kind(record)))
     shown = sorted(chain(*latest.values()), key=lambda listed: listed[0].timestamp)
     if as_json:
         emit(({**short_document(letter), "of": of} for letter, of in shown), as_json=True)
@@ -91,6 +103,7 @@ def _row(letter: DeadLetter, of: str) -> dict[str, object]:
         "of": of,
         "reason": letter.reason,
         "key": printable(letter.key),
+        "event": printable(letter.event_id),
         "input offset": letter.source_offsets,
         "bytes": letter.size,
         "message": printable(letter.message),

@@ -19,6 +19,10 @@ Reasons = Annotated[list[Reason] | None, typer.Option(help="Only this reason; re
 Partitions = Annotated[
     list[int] | None, typer.Option(min=0, metavar="N", help="Only this partition; repeatable.")
 ]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY", help="Only this key, as `list` shows it; repeatable."),
+]
 _RANGE: Final = re.compile(r"([0-9]{1,9}):([0-9]{1,18})(?:-([0-9]{1,18}))?")
 _ONE: Final = re.compile(r"([0-9]{1,9}):([0-9]{1,18})")
 _TOLD: Final = 10
@@ -58,10 +62,7 @@ class LetterOptions:
         Path | None,
         typer.Option(metavar="FILE", help="Only the letters of this file, a line P:O for each."),
     ] = None
-    key: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY", help="Only this key, as `list` shows it; repeatable."),
-    ] = None
+    key: Keys = None
 
     def chosen(self) -> Chosen:
         """Return the selection that the options mean. Raises InputError and NotFound."""

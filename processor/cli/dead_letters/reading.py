@@ -80,6 +80,13 @@ class LetterReader:
         self._codecs = codecs_of(settings)
         self._updates = self._codecs.updates.of_any_format()
 
+    def event_id(self, record: Record, letter: DeadLetter) -> str:
+        """Return the event id of what was rejected, empty where it cannot be read."""
+        if letter.event_id:
+            return letter.event_id
+        fields = self(record).fields  # a former version's letter has no header of it
+        return "" if isinstance(fields, str) else str(fields["eventId"])
+
     def kind(self, record: Record) -> str:
         """Return `command` for a letter whose value says that it is one, `update` for any other."""
         is_command = record.value is not None and self._codecs.commands.is_command(record.value)
@@ -140,6 +147,7 @@ def short_document(letter: DeadLetter) -> dict[str, object]:
         "reason": letter.reason,
         "message": letter.message,
         "key": letter.key,
+        "eventId": letter.event_id or None,
         "bytes": letter.size,
         "source": {
             "topic": topic,

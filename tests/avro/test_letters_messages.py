@@ -10,13 +10,18 @@ from avro.test_decode import PLAIN, UPDATES, decode, record
 from avro_bytes import COMMANDS, KEY
 from values import a_session, an_item, an_update
 
+from processor.cli.dead_letters.reading import LetterReader
+from processor.config import Settings
 from processor.core.fold import fold
 from processor.core.outcome import Reason, Rejected
+from processor.dead_letters.letter import in_short
 from processor.formats.updates import Updates
+from processor.ports.log import Headers, Record
 from processor.stages.decode import Decode
 
 BARE = PLAIN[10:]
 JSON = b'{"eventId": "e"}'
+JSON_UPDATE = b'{"eventId":"e","eventTime":1,"applicationId":1,"integrationId":"a"}'
 
 
 def rejected(outcome: object, reason: Reason) -> str:
@@ -143,6 +148,23 @@ def test_a_key_that_is_another_is_shown_beside_the_right_one(key: bytes | None, 
 def test_a_value_of_json_that_is_of_another_type_is_shown(text: str, told: str) -> None:
     decode_json = Decode(Updates(UPDATES, {"avro", "json"}), COMMANDS)
     assert told in rejected(decode_json.read(record(text.encode())), Reason.UNDECODABLE)
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "told"),
+    [
+        (PLAIN, (), "e-1"),
+        (JSON_UPDATE, (), "e"),
+        (PLAIN, (("session-processor.event-id", b"its own"),), "its own"),
+        (BARE, (), ""),
+        (None, (), ""),
+    ],
+)
+def test_a_letter_of_a_former_version_tells_its_event_by_its_value(
+    value: bytes | None, headers: Headers, told: str
+) -> None:
+    letter = Record(0, 1, 0, KEY, value, headers)
+    assert LetterReader(Settings()).event_id(letter, in_short(letter)) == told
 
 
 def test_a_closed_session_tells_what_was_to_be_changed() -> None:

@@ -142,6 +142,13 @@ def test_dead_letters_are_listed(processed: Deployment) -> None:
         "partition": 3,
         "offset": by_reason["undecodable"]["source"]["offset"],
     }
+    assert by_reason["session-not-open"]["eventId"] == "e3"
+    assert by_reason["undecodable"]["eventId"] is None
+    late = ("--key", "1:a", "--event-id", "e3", "--event-id", "e0", "--since", "2h", "--json")
+    found = processed.command("dead-letters", "list", *late)
+    assert lines(found.stdout) == [by_reason["session-not-open"]]
+    other = ("--event-id", "e0", "--json")
+    assert processed.command("dead-letters", "list", *other).stdout == ""
     only = processed.command("dead-letters", "list", "--reason", "undecodable", "--json")
     assert lines(only.stdout) == [by_reason["undecodable"]]
     there = processed.command("dead-letters", "list", "--partition", "3", "--limit", "1", "--json")

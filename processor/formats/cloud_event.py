@@ -101,5 +101,5 @@ def _completed(
     return Event({**given, **fields}, contradiction)
 
 
-def _said(value: str | int) -> str:
+def _said(value: object) -> str:
     return shown(value) if isinstance(value, str) else str(value)

@@ -7,30 +7,24 @@ from pathlib import Path
 
 import pytest
 from readers.test_examples import copied, needs, run
+from values import an_item
 
 from processor.cli.main import main
 from processor.cli.sessions import commands
 from processor.cli.sessions.lives import fields_of
-from processor.core.session import CartItem, Session
+from processor.core.session import Session
 
 TYPES = Path(__file__).parent / "document"
-BARE: CartItem = {
-    "name": "Tea",
-    "sku": "T-1",
-    "quantity": 1,
-    "price": 0.1,
-    **dict.fromkeys(("category", "weight", "height", "width", "length", "position", "attributes")),
-}  # type: ignore[typeddict-item]  # as fastavro reads it
-WHOLE: CartItem = {
-    **BARE,
-    "category": "",
-    "weight": 0.0,
-    "height": 1.5,
-    "width": 2.5,
-    "length": 3.5,
-    "position": -1.0,
-    "attributes": {"gift": "true", "to": '{"name": "Ann"}'},
-}
+BARE = an_item()
+WHOLE = an_item(
+    category="",
+    weight=0.0,
+    height=1.5,
+    width=2.5,
+    length=3.5,
+    position=-1.0,
+    attributes={"gift": "true", "to": '{"name": "Ann"}'},
+)
 SESSIONS = (
     Session("a", 0, 1),
     Session(

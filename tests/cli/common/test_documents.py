@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 
 import pytest
+from values import an_item
 
 from processor.avro.codec import SESSION_FIELDS
 from processor.cli.common.documents import (
@@ -22,20 +23,8 @@ DOCUMENT = (
     *("integrationId", "created", "applicationId", "profileId", "coupon", "referral", "state"),
     *("cartItems", "identifiers", "total", "attributes", "firstSession", "discounts"),
 )
-ITEM = {
-    "name": "Tea",
-    "sku": "T-1",
-    "quantity": 3,
-    "price": 0.1,
-    "category": None,
-    "weight": None,
-    "height": 0.0,
-    "width": None,
-    "length": None,
-    "position": None,
-    "attributes": {"gift": "true"},
-}
-SESSION = Session("cart-17", 1772366400500, 1, cart_items=[ITEM], updated=0, version=1)  # type: ignore[list-item]
+ITEM = an_item(height=0.0, attributes={"gift": "true"})
+SESSION = Session("cart-17", 1772366400500, 1, cart_items=[ITEM], updated=0, version=1)
 
 
 @pytest.mark.parametrize("text", UNUSUAL_JSON)
@@ -65,10 +54,10 @@ def test_a_session_is_the_document_then_what_the_processor_adds() -> None:
 def test_an_item_has_no_field_that_it_lacks_and_a_zero_is_one_that_it_has() -> None:
     [item] = json.loads(document_json(fields_of(SESSION)))["cartItems"]
     assert item == {
-        "name": "Tea",
-        "sku": "T-1",
-        "quantity": 3,
-        "price": 0.1,
+        "name": "Mug",
+        "sku": "mug",
+        "quantity": 1,
+        "price": 9.5,
         "height": 0.0,
         "attributes": {"gift": True},
     }

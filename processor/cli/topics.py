@@ -1,6 +1,6 @@
 """`topics`: the four topics, made and verified."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -63,8 +63,8 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
 
     An error would lose something or stop the service, and `run` refuses to start on it; a warning
     costs what it says. A session whose updates come over two partitions is two sessions, so all
-    producers must partition keys alike: Java's clients take murmur2, librdkafka's CRC32 unless
-    told otherwise. Exits with 4 when there is an error.
+    producers must partition keys alike: Java's clients take murmur2, librdkafka's CRC32, Sarama
+    FNV-1a unless told otherwise. Exits with 4 when there is an error.
 
     Example: session-processor topics check --json
     """
@@ -77,14 +77,16 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
     with answering():
         findings = topics.inspect(cluster, settings.max_snapshot_bytes)
         updates = topics.states(cluster).get(Topic.UPDATES)
-        verdict = None if updates is None else sample(cluster, SYSTEM_CLOCK, updates.partitions)
+        verdict = None
+        if updates is not None and updates.partitions > 1:  # else every partitioner is right
+            verdict = sample(cluster, SYSTEM_CLOCK, updates.partitions)
     errors = sum(each.severity == "error" for each in findings)
     if as_json:
         print_json(
             {
                 "ok": not errors,
                 "findings": [each._asdict() for each in findings],
-                "partitioner": None if verdict is None else verdict._asdict(),
+                "partitioner": None if verdict is None else _in_json(verdict),
             }
         )
     else:
@@ -114,26 +116,50 @@ def _show(findings: list[Finding], verdict: "Verdict | None") -> None:
         emit_one({"partitioner": _told(verdict)}, as_json=False)
 
 
+_KNOWN_AS: Final = {
+    "murmur2": "murmur2 (Java's clients, kafkajs 2, franz-go; librdkafka's murmur2_random)",
+    "crc32": "CRC32 (librdkafka's consistent_random, its default)",
+    "fnv1a": "FNV-1a (Sarama's default, kafka-go's Hash; librdkafka's fnv1a_random)",
+    "fnv1a-reference": "FNV-1a without its sign (the ReferenceHash of Sarama and kafka-go)",
+    "kafkajs-legacy": "kafkajs's LegacyPartitioner, the default of kafkajs 1",
+}
+
+
+def _in_json(verdict: "Verdict") -> dict[str, object]:
+    return {
+        "fit": verdict.fit,
+        "keys": verdict.keys,
+        **verdict.counts,
+        "fitting": verdict.fitting,
+        "split": verdict.split,
+    }
+
+
 def _told(verdict: "Verdict") -> str:
     """Return what a verdict means, in words."""
     keys = f"{verdict.keys:,} recent keys"
-    texts = {
-        "unknown": "no recent keys to tell it by",
-        "murmur2": f"{keys} fit murmur2 (Java's clients; librdkafka's murmur2_random)",
-        "crc32": f"{keys} fit CRC32 (librdkafka's consistent_random, its default)",
-        "either": f"{keys} fit murmur2 and CRC32 alike: too few to tell",
-        "mixed": (
-            f"WARNING: of {keys}, {verdict.murmur2:,} fit murmur2 and {verdict.crc32:,} fit CRC32: "
-            "producers partition differently, and a session that two of them write to becomes "
-            "two sessions. Give all of them one partitioner (murmur2_random for librdkafka)"
-        ),
-        "neither": (
-            f"WARNING: of {keys}, {verdict.murmur2:,} fit murmur2 and {verdict.crc32:,} fit CRC32: "
-            "a partitioner of your own, or partitions that were added while records were there. "
-            "All producers must partition keys alike"
-        ),
-    }
-    text = texts[verdict.fit]
+    names = [_KNOWN_AS[each] for each in verdict.fitting]
+    if verdict.fit == "unknown":
+        text = "no recent keys to tell it by"
+    elif verdict.fit == "either":
+        text = f"{keys} fit each of these, too few to tell: {'; '.join(names)}"
+    elif verdict.fit == "mixed":
+        numbers = " and ".join(
+            f"{verdict.counts[each]:,} fit {_KNOWN_AS[each]}" for each in verdict.fitting
+        )
+        text = (
+            f"WARNING: of {keys}, {numbers}: producers partition differently, and a session that "
+            "two of them write to becomes two sessions. Give all of them one partitioner"
+        )
+    elif verdict.fit == "neither":
+        numbers = ", ".join(f"{count:,} {each}" for each, count in verdict.counts.items())
+        text = (
+            f"WARNING: {keys} fit no partitioner that is known ({numbers}): one of your own, "
+            "kafka-go's Writer without a Balancer, which does not look at keys, or partitions that "
+            "were added while records were there. All producers must partition keys alike"
+        )
+    else:
+        text = f"{keys} fit {names[0]}"
     if verdict.split:
         text += f". Keys seen in more than one partition: {', '.join(verdict.split)}"
     return text

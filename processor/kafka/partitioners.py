@@ -1,12 +1,13 @@
 """Which partitioner chose the partitions of keys.
 
 A session's updates must all be in one partition; two producers that partition differently make two
-sessions of it. Java's clients take murmur2, librdkafka's take CRC32 unless told otherwise.
+sessions of it. `PARTITIONERS` are those that producers have by default, or by name.
 """
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import combinations
 from typing import Final, Literal, NamedTuple
 
 from processor.kafka.clients import Cluster
@@ -15,13 +16,16 @@ from processor.kafka.scan import KafkaScan
 from processor.ports.clock import Clock
 from processor.ports.log import Topic
 
-Fit = Literal["murmur2", "crc32", "either", "mixed", "neither", "unknown"]
-"""What keys fit: `either` where they do not tell the two apart, `unknown` where there are none."""
+Partitioner = Literal["murmur2", "crc32", "fnv1a", "fnv1a-reference", "kafkajs-legacy"]
+Fit = Literal[Partitioner, "either", "mixed", "neither", "unknown"]
+"""What keys fit: one partitioner; `either` where several do, and the keys do not tell them apart;
+`mixed` where two together do; `neither`; `unknown` where there are no keys."""
 
 _SEED: Final = 0x9747B28C
 _MULTIPLIER: Final = 0x5BD1E995
 _32_BITS: Final = 0xFFFFFFFF
 _31_BITS: Final = 0x7FFFFFFF
+_SIGN: Final = 0x80000000
 _EXAMPLES: Final = 5
 _RECORDS: Final = 300
 """How many records of each partition are looked at."""
@@ -35,9 +39,10 @@ class Verdict(NamedTuple):
     fit: Fit
     keys: int
     """How many different keys there were."""
-    murmur2: int
-    """How many of them are where murmur2 puts them, as `crc32` is for CRC32."""
-    crc32: int
+    counts: Mapping[Partitioner, int]
+    """How many of them are where each partitioner puts them."""
+    fitting: tuple[Partitioner, ...]
+    """Those that explain all keys: one, several of which each does, or two that together do."""
     split: tuple[str, ...]
     """Some keys that were seen in more than one partition."""
 
@@ -73,6 +78,18 @@ def murmur2(key: bytes) -> int:
     return value ^ (value >> 15)
 
 
+def fnv1a(key: bytes) -> int:
+    """Return the 32-bit FNV-1a hash, as the signed number that its users take it for."""
+    value = 2_166_136_261
+    for byte in key:
+        value = (value ^ byte) * 16_777_619 & _32_BITS
+    return _signed(value)
+
+
+def _signed(value: int) -> int:
+    return ((value & _32_BITS) ^ _SIGN) - _SIGN
+
+
 def by_murmur2(key: bytes, partitions: int) -> int:
     """Return the partition that Java's clients choose, and librdkafka's `murmur2`."""
     return (murmur2(key) & _31_BITS) % partitions
@@ -83,34 +100,72 @@ def by_crc32(key: bytes, partitions: int) -> int:
     return zlib.crc32(key) % partitions
 
 
+def by_fnv1a(key: bytes, partitions: int) -> int:
+    """Return the partition that Sarama chooses, left to itself, and kafka-go's `Hash`.
+
+    The remainder has the sign of the hash, and loses it.
+    """
+    return abs(fnv1a(key)) % partitions
+
+
+def by_fnv1a_reference(key: bytes, partitions: int) -> int:
+    """Return the partition that Sarama's and kafka-go's ReferenceHash chooses: without a sign."""
+    return (fnv1a(key) & _31_BITS) % partitions
+
+
+def by_kafkajs_legacy(key: bytes, partitions: int) -> int:
+    """Return the partition that kafkajs 1 chooses, left to itself: its `LegacyPartitioner`.
+
+    It is murmur2 in doubles, which lose the low bits of a product; the last, incomplete word counts
+    as a whole one, too.
+    """
+    value = _signed(_SEED ^ len(key))
+    whole = len(key) & ~3
+    for (word,) in struct.iter_unpack("<i", key + bytes(-len(key) % 4)):
+        mixed = _in_doubles(word)
+        mixed = _in_doubles(_signed(mixed) ^ ((mixed & _32_BITS) >> 24))
+        value = _signed(_in_doubles(value) ^ mixed)
+    if key[whole:]:
+        value = _in_doubles(value ^ int.from_bytes(key[whole:], "little"))
+    value = _in_doubles(_signed(value) ^ ((value & _32_BITS) >> 13))
+    return ((value ^ ((value & _32_BITS) >> 15)) & _31_BITS) % partitions
+
+
+def _in_doubles(value: int) -> int:
+    return int(float(value) * _MULTIPLIER)
+
+
+PARTITIONERS: Final[Mapping[Partitioner, Callable[[bytes, int], int]]] = {
+    "murmur2": by_murmur2,
+    "crc32": by_crc32,
+    "fnv1a": by_fnv1a,
+    "fnv1a-reference": by_fnv1a_reference,
+    "kafkajs-legacy": by_kafkajs_legacy,
+}
+
+
 def fit(seen: Iterable[tuple[bytes, int]], partitions: int) -> Verdict:
     """Return what partitioner the keys' partitions fit, in a topic with so many partitions."""
     places: dict[bytes, set[int]] = {}
     for key, partition in seen:
         places.setdefault(key, set()).add(partition)
-    by_java = {key for key, where in places.items() if where == {by_murmur2(key, partitions)}}
-    by_librdkafka = {key for key, where in places.items() if where == {by_crc32(key, partitions)}}
-    explained = all(
-        where <= {by_murmur2(key, partitions), by_crc32(key, partitions)}
-        for key, where in places.items()
-    )
+    chosen = {
+        name: [choose(key, partitions) for key in places] for name, choose in PARTITIONERS.items()
+    }
+    counts = {
+        name: sum(where == {place} for where, place in zip(places.values(), chose, strict=True))
+        for name, chose in chosen.items()
+    }
     split = tuple(
         key.decode(errors="backslashreplace") for key, where in places.items() if len(where) > 1
-    )
-    return Verdict(
-        _name(len(places), len(by_java), len(by_librdkafka), explained=explained),
-        len(places),
-        len(by_java),
-        len(by_librdkafka),
-        split[:_EXAMPLES],
-    )
-
-
-def _name(keys: int, java: int, librdkafka: int, *, explained: bool) -> Fit:
-    if not keys:
-        return "unknown"
-    if java == keys:
-        return "either" if librdkafka == keys else "murmur2"
-    if librdkafka == keys:
-        return "crc32"
-    return "mixed" if explained else "neither"
+    )[:_EXAMPLES]
+    alone = tuple(name for name, count in counts.items() if count == len(places))
+    if not places:
+        return Verdict("unknown", 0, counts, (), split)
+    if alone:
+        return Verdict(alone[0] if len(alone) == 1 else "either", len(places), counts, alone, split)
+    for pair in combinations(PARTITIONERS, 2):
+        both = zip(places.values(), *(chosen[name] for name in pair), strict=True)
+        if all(where <= {*two} for where, *two in both):
+            return Verdict("mixed", len(places), counts, pair, split)
+    return Verdict("neither", len(places), counts, (), split)

@@ -1,4 +1,4 @@
-"""Single-object encoding as other libraries write it, under fingerprints that they alone compute.
+"""Single-object encoding as other libraries write it, mostly under fingerprints of their own.
 
 `WRITTEN` is what they wrote, each given a file of `schemas/` as it is: one update or command.
 """
@@ -53,6 +53,11 @@ WRITTEN = [
     ("Rust apache-avro 0.16.0", "c3010df05aa32b8025cf", COMMAND),
     ("Rust apache-avro 0.17.0", "c3012ab3b0ce1d575f65", UPDATE),
     ("Rust apache-avro 0.20.0", "c301fc28bd66c50dccfa", COMMAND),
+    ("twmb/avro 1.9.1", "c301779600cc2291f9d3", UPDATE),
+    ("twmb/avro 1.9.1", "c3015f98133cfc517bc4", FORMER),
+    ("twmb/avro 1.9.1", "c301150df178d18202b0", COMMAND),
+    ("avsc 5.7.9, behind the ten bytes", "c301779600cc2291f9d3", UPDATE),
+    ("avsc 5.7.9, behind the ten bytes", "c3015f98133cfc517bc4", FORMER),
 ]
 
 UPDATES = UpdateCodec(SCHEMAS.updates)

@@ -1,42 +1,122 @@
-"""The programs of `examples/` that send JSON: the service takes what they send."""
+"""The producers of `examples/`: what they send is taken, and each reads its own dead letters."""
 
 import json
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from confluent_kafka import Producer
+from oracle import SCHEMAS, decode_session
 from readers.test_examples import copied, needs, run
 from servers import KafkaAddress, Names, RedisAddress
 from system.deployment import Deployment
+from system.process import eventually
 
-LINES = 40
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = SCHEMAS.parent / "examples"
+SCHEMA = str(SCHEMAS / "SessionUpdate.avsc")
+PREFIXES = str(SCHEMAS.parent / "contract" / "schemas.json")
+STRANGERS = 3
+
+
+class Example(NamedTuple):
+    """A program, run in a copy of its folder."""
+
+    folder: str
+    program: Sequence[str]
+    """Its command; for `classpath` stands what the file of that name holds."""
+    build: Sequence[Sequence[str]] = ()
+    files: Sequence[str] = ()
+    """What it sends by, besides."""
+
+
+PYTHON = Example("python", [sys.executable, "producer.py"], files=[SCHEMA])
+NODE = Example(
+    "node",
+    ["node", "producer.mjs"],
+    [["npm", "install", "--silent", "--no-package-lock"]],
+)
+PHP = Example("php", ["php", "producer.php"])
+GO = Example(
+    "go",
+    ["./sends"],
+    [["go", "build", "-o", "sends", "./producer"]],
+    [SCHEMA, PREFIXES],
+)
+JAVA = Example(
+    "java",
+    ["java", "-cp", "classpath", "Producer.java"],
+    [["mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath"]],
+    [SCHEMA],
+)
+
+
+@pytest.fixture(scope="module")
+def running(
+    kafka: KafkaAddress, valkey: RedisAddress, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """A service that reads every format, and letters that are no example's."""
+    logs = tmp_path_factory.mktemp("producers")
+    with Deployment(kafka.bootstrap_servers, valkey.url, Names.fresh(), logs) as deployment:
+        deployment.environment["PROCESSOR_INPUT_FORMATS"] = "avro,json,cloudevents"
+        deployment.run()
+        stranger = Producer({"bootstrap.servers": deployment.bootstrap, "partitioner": "murmur2"})
+        for headers in ([], [("producer", None)], [("producer", b"checkout")]):
+            stranger.produce(deployment.names.updates, b"no update", "1:stranger", headers=headers)
+        assert stranger.flush(30) == 0
+        eventually("strangers' letters", lambda: len(letters_of(deployment)) == STRANGERS)
+        yield deployment
+        deployment.await_processed()
+        deployment.assert_exact()
+        told = json.loads(deployment.command("topics", "check", "--json").stdout)["partitioner"]
+        assert (told["murmur2"], told["split"]) == (told["keys"], [])
+
+
+def letters_of(deployment: Deployment) -> list[tuple[str, bytes | None]]:
+    """Return the place of each dead letter, and the name in its header."""
+    logs = deployment.read(deployment.names.dead_letters)
+    return [
+        (f"{partition}:{letter.offset}", dict(letter.headers).get("producer"))
+        for partition, log in logs.items()
+        for letter in log
+    ]
 
 
 @pytest.mark.parametrize(
-    ("file", "states"),
+    "example",
     [
-        pytest.param("node/send-update.mjs", ["open", "closed"], marks=needs("node", "npm")),
-        pytest.param("php/send-update.php", ["open"], marks=needs("php")),
+        pytest.param(PYTHON, id="python"),
+        pytest.param(NODE, id="node", marks=needs("node", "npm")),
+        pytest.param(PHP, id="php", marks=needs("php")),
+        pytest.param(GO, id="go", marks=needs("go")),
+        pytest.param(JAVA, id="java", marks=needs("mvn", "javac")),
     ],
 )
-def test_a_producer_of_json_is_short_and_right(
-    kafka: KafkaAddress, valkey: RedisAddress, tmp_path: Path, file: str, states: list[str]
+def test_a_producer_is_taken_and_reads_its_own_letters(
+    running: Deployment, example: Example, tmp_path: Path
 ) -> None:
-    program = EXAMPLES / file
-    assert len(program.read_text().splitlines()) < LINES
-    where = copied(program.parent, tmp_path)
-    if (where / "package.json").exists():
-        run(["npm", "install", "--silent", "--no-package-lock"], where)
-    with Deployment(kafka.bootstrap_servers, valkey.url, Names.fresh(), tmp_path) as deployment:
-        names = [deployment.bootstrap, deployment.names.updates, "cart-17"]
-        run([program.parent.name, program.name, *names], where)
-        deployment.environment["PROCESSOR_INPUT_FORMATS"] = "avro,json,cloudevents"
-        process = deployment.run("--until-end")
-        assert process.wait(180) == 0, process.log
-        results = deployment.assert_exact()
-        assert [letter for each in results.values() for letter in each.dead_letters] == []
-        watch = ("sessions", "watch", "--from-beginning", "--json", "--limit", str(len(states)))
-        found = [json.loads(line) for line in deployment.command(*watch).stdout.splitlines()]
-    assert [each["state"] for each in found] == states
-    assert found[-1]["total"] == 19.0
-    assert found[-1]["attributes"] == {"channel": "web", "visits": [1, 2]}
+    where = copied(EXAMPLES / example.folder, tmp_path)
+    for command in example.build:
+        run(command, where)
+    program = list(example.program)
+    if "classpath" in program:
+        program[program.index("classpath")] = (where / "classpath").read_text()
+    cart, name = f"cart-{example.folder}", f"checkout-{example.folder}".encode()
+    run([*program, "send", running.bootstrap, running.names.updates, cart, *example.files], where)
+    eventually("its letter", lambda: name in dict(letters_of(running)).values())
+    said = run([*program, "letters", running.bootstrap, running.names.dead_letters], where)
+    (letter,) = map(json.loads, said.splitlines())
+    assert letter.pop("message")
+    (place,) = [place for place, by in letters_of(running) if by == name]
+    assert letter == {"letter": place, "key": f"1:{cart}", "reason": "session-not-open"}
+    opened, closed = (
+        decode_session(each.value)
+        for log in running.read(running.names.sessions).values()
+        for each in log
+        if each.key == f"1:{cart}".encode() and each.value is not None
+    )
+    assert [each["state"] for each in (opened, closed)] == ["open", "closed"]
+    assert (closed["total"], closed["coupon"]) == (19.0, "")
+    found = {key: json.loads(value) for key, value in closed["attributes"].items()}
+    assert found == {"channel": "web", "visits": [1, 2]}

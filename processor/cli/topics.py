@@ -129,7 +129,7 @@ def _in_json(verdict: "Verdict") -> dict[str, object]:
     return {
         "fit": verdict.fit,
         "keys": verdict.keys,
-        **verdict.counts,
+        **{str(name): count for name, count in verdict.counts.items()},
         "fitting": verdict.fitting,
         "split": verdict.split,
     }

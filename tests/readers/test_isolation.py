@@ -1,5 +1,7 @@
 """What a reader counts that is not told to leave out what was aborted."""
 
+from typing import Any
+
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -17,7 +19,7 @@ SNAPSHOTS, GHOSTS = 3, 5
 def test_ghosts_are_counted_unless_told(
     kafka: KafkaAddress, names: Names, isolation: dict[str, str], counted: int
 ) -> None:
-    properties = {"bootstrap.servers": kafka.bootstrap_servers}
+    properties: dict[str, Any] = {"bootstrap.servers": kafka.bootstrap_servers}
     made = NewTopic(names.sessions, 1, 1)
     AdminClient(properties).create_topics([made])[names.sessions].result()
     owner = Producer({**properties, "transactional.id": names.group})

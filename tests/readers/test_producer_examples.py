@@ -62,7 +62,9 @@ def running(
         deployment.environment["PROCESSOR_INPUT_FORMATS"] = "avro,json,cloudevents"
         deployment.run()
         stranger = Producer({"bootstrap.servers": deployment.bootstrap, "partitioner": "murmur2"})
-        for headers in ([], [("producer", None)], [("producer", b"checkout")]):
+        named: list[list[tuple[str, str | bytes | None]]]
+        named = [[], [("producer", None)], [("producer", b"checkout")]]
+        for headers in named:
             stranger.produce(deployment.names.updates, b"no update", "1:stranger", headers=headers)
         assert stranger.flush(30) == 0
         eventually("strangers' letters", lambda: len(letters_of(deployment)) == STRANGERS)

@@ -71,7 +71,7 @@ audit: setup ## known vulnerabilities of the image's packages, where the data ca
 containers: setup ## the image and compose, exercised; needs a Docker engine
 	$(BIN)/python -m pytest --containers tests/containers $(ARGS)
 
-contract: setup ## write the golden vectors of contract/ anew
+contract: setup ## write the golden vectors of contract/ and the data dictionary anew
 	$(BIN)/python tests/golden.py
 
 # For every platform, so that one lock file serves all; the versions of the file stay where they can.

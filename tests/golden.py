@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import dictionary
 import fastavro
 import golden_formats
 import json_schema
@@ -514,7 +515,7 @@ def framings() -> list[Document]:
 
 
 def texts() -> dict[str, str]:
-    """Return the content of each file of `contract/` that is made here."""
+    """Return the content of each file that is made here, by its name as `contract/` sees it."""
     lines = ",\n".join(json.dumps(document(each), ensure_ascii=False) for each in cases())
     return {
         "vectors.json": f"[\n{lines}\n]\n",
@@ -522,6 +523,7 @@ def texts() -> dict[str, str]:
         "framings.json": json.dumps(framings(), indent=2) + "\n",
         "formats.json": golden_formats.text(),
         "../schemas/SessionUpdate.schema.json": json_schema.text(),
+        "../docs/dictionary.md": dictionary.text(),
     }
 
 

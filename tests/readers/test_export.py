@@ -1,23 +1,19 @@
-"""`sessions export`, and docs/analytics.md run as it is written."""
+"""`sessions export`."""
 
 import json
-import re
 import subprocess
 import sys
-from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import fastavro
-import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 from oracle import bits
 from readers.conftest import Published
 
-ANALYTICS = Path(__file__).parents[2] / "docs" / "analytics.md"
 PLACE = ("outputPartition", "outputOffset")
 
 
@@ -128,81 +124,3 @@ def test_tombstones_are_counted_and_their_sessions_left_out(
         assert told | left == told
         keys = {f"{each['applicationId']}:{each['integrationId']}" for each in read(file)}
         assert (key in keys) == bool(options)
-
-
-@pytest.fixture(scope="module")
-def analysed(
-    published: Published, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, Any]]:
-    """What the page's programs found, by the library that found it."""
-    where = tmp_path_factory.mktemp("analytics")
-    text = ANALYTICS.read_text("utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(where)
-        for line in re.findall(r"^\$ session-processor (.*?)(?: +#.*)?$", text, re.MULTILINE):
-            done = published.deployment.command(*line.split())
-            assert done.returncode == 0, done.stderr
-        found: dict[str, dict[str, Any]] = {}
-        for heading, section in re.findall(
-            r"^## (ClickHouse|DuckDB)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL
-        ):
-            names: dict[str, Any] = {}
-            for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
-                exec(block, names)  # noqa: S102  the page's own program
-            found[heading] = names
-    return found
-
-
-def rows(answer: Any) -> list[tuple[Any, ...]]:
-    if isinstance(answer, list):
-        return [tuple(str(e) if hasattr(e, "isoformat") else e for e in row) for row in answer]
-    return [tuple(json.loads(line).values()) for line in str(answer).splitlines()]
-
-
-@pytest.mark.parametrize("library", ["ClickHouse", "DuckDB"])
-def test_the_pages_queries_find_what_the_oracle_says(
-    analysed: dict[str, dict[str, Any]], published: Published, library: str
-) -> None:
-    found = analysed[library]
-    now = published.latest
-    assert [row[:2] for row in rows(found["by_state"])] == sorted(
-        Counter(each["state"] for each in now).items(),
-        key=lambda row: row[0] if library == "DuckDB" else _STATES.index(row[0]),
-    )
-    pieces: defaultdict[str, int] = defaultdict(int)
-    for session in now:
-        for item in session["cartItems"] if session["state"] == "closed" else ():
-            pieces[item["sku"]] += item["quantity"]
-    ranked = sorted(pieces.items(), key=lambda row: (-row[1], row[0]))[:10]
-    assert [(sku, int(count)) for sku, count in rows(found["top_articles"])] == ranked
-    days = Counter(
-        datetime.fromtimestamp(each["updated"] / 1000, UTC).date().isoformat()
-        for each in published.sessions
-        if each["state"] == "closed" and each["previousState"] == "open"
-    )
-    assert dict(rows(found["closed_a_day"])) == days
-    devices = Counter(
-        json.loads(each["attributes"]["device"]) for each in now if "device" in each["attributes"]
-    )
-    assert dict(rows(found["devices"])) == devices
-    assert sum(days.values()) > 5
-    assert len(devices) > 1
-
-
-_STATES = ["open", "closed", "cancelled"]
-
-
-def test_the_last_states_of_a_history_are_those_of_each_key(
-    analysed: dict[str, dict[str, Any]], published: Published
-) -> None:
-    """By offset: the highest version may be one of an earlier life."""
-    last: dict[tuple[int, str], dict[str, Any]] = {}
-    highest: dict[tuple[int, str], dict[str, Any]] = {}
-    for session in published.sessions:
-        key = session["applicationId"], session["integrationId"]
-        last[key] = session
-        if key not in highest or session["version"] > highest[key]["version"]:
-            highest[key] = session
-    told = dict(rows(analysed["ClickHouse"]["last_states"]))
-    assert told == Counter(each["state"] for each in last.values())
-    assert told != Counter(each["state"] for each in highest.values())

@@ -1,0 +1,128 @@
+"""The recipes of docs/analytics.md, as they stand, against a plain recount."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import recount
+import shop_history
+from shop_history import LATE, LATE_CLOSED
+
+ANALYTICS = Path(__file__).parents[2] / "docs" / "analytics.md"
+SEED = 20
+Rows = list[dict[str, Any]]
+NOW = ("by_state", "devices", "top_articles", "first_sessions")
+EVER = ("funnel", "revenue_a_day", "abandoned_carts", "coupons")
+
+
+@pytest.fixture(scope="module")
+def history() -> Rows:
+    return shop_history.rows(SEED)
+
+
+@pytest.fixture(scope="module")
+def exported(history: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with both files."""
+    where = tmp_path_factory.mktemp("analytics")
+    shop_history.write_parquet(where / "history.parquet", history)
+    shop_history.write_parquet(where / "sessions.parquet", shop_history.latest(history))
+    return where
+
+
+def section(title: str) -> str:
+    text = ANALYTICS.read_text("utf-8")
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found
+    return found[1]
+
+
+def rows(answer: Any) -> recount.Answer:
+    """Return what a library found, days as texts."""
+    if hasattr(answer, "fetchall"):
+        found = answer.fetchall()
+    elif hasattr(answer, "rows"):
+        found = answer.rows()
+    else:
+        found = [tuple(json.loads(line).values()) for line in str(answer).splitlines()]
+    return [tuple(str(e) if hasattr(e, "isoformat") else e for e in row) for row in found]
+
+
+@pytest.mark.parametrize("library", ["DuckDB", "ClickHouse", "polars"])
+def test_the_pages_recipes_find_what_a_plain_recount_finds(
+    library: str,
+    history: Rows,
+    exported: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(exported)
+    (program,) = re.findall(r"```python\n(.*?)```", section(library), re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(program, found)  # noqa: S102  the page's own program
+    told = {name: rows(found[name]) for name in NOW + EVER}
+    sessions = shop_history.latest(history)
+    assert told == {
+        **{name: getattr(recount, name)(sessions) for name in NOW},
+        **{name: getattr(recount, name)(history) for name in EVER},
+    }
+    assert all(told.values())
+    assert len(re.findall(r"^print\(", program, re.MULTILINE)) == len(told)
+    assert "scanner" in capsys.readouterr().out
+    documented = re.findall(r"^\| `(\w+)` \|", section("What the recipes count"), re.MULTILINE)
+    assert sorted(documented) == sorted(told)
+
+
+def test_the_traffic_has_what_makes_counts_wrong(history: Rows) -> None:
+    """Each shortcut that the page warns of finds something else here."""
+    lives, sessions = recount.lives(history), shop_history.latest(history)
+    assert sum(life.ended for life in lives) > 50
+    assert len(lives) > len({row["outputKey"] for row in history}) + 50
+    booked = [row for life in lives for _, row in life.transitions if row["state"] == "closed"]
+    snapshots = [row for row in history if not row["endedBy"]]
+    assert len(booked) < sum(row["state"] == "closed" for row in snapshots)
+    assert sum(row["total"] for row in booked) != recount.cents(booked) / 100
+    days = recount.revenue_a_day(history)
+    assert any(kept < booked for _, _, booked, _, kept, _ in days)
+    assert any(cancelled for *_, cancelled, _, _ in days)
+    assert max(row["updated"] for row in snapshots) > max(r["outputTimestamp"] for r in history)
+    touched = [max(map(recount.happened, life.snapshots)) for life in lives]
+    assert touched != [recount.happened(life.last) for life in lives]
+    assert any(ever > at_close for _, ever, at_close in recount.coupons(history))
+    firsts = recount.first_sessions(sessions)
+    assert sum(row["firstSession"] for row in sessions) > sum(first for _, _, first, _, _ in firsts)
+    assert sum(overtook for *_, overtook in firsts) > 5
+
+
+def test_typed_columns_find_what_types_guessed_from_json_do_not(
+    history: Rows, exported: Path
+) -> None:
+    """A guess that is wrong is no error: it finds nothing."""
+    late = [row for row in history if row["outputPartition"] == 0]
+    guessed = exported / "guessed.jsonl"
+    guessed.write_text("".join(json.dumps(row) + "\n" for row in late))
+    asked = "outputPartition = 0 AND state = 'closed' AND previousState = 'open'"
+    found = [
+        duckdb.sql(f"SELECT count(*) FROM {file} WHERE {asked}").fetchall()  # noqa: S608
+        for file in (f"read_json('{guessed}')", f"'{exported}/history.parquet'")
+    ]
+    assert found == [[(0,)], [(LATE_CLOSED,)]]
+
+
+def test_a_sum_of_doubles_is_not_the_sum_and_a_cast_cuts_off(exported: Path) -> None:
+    import chdb
+
+    file = exported / "history.parquet"
+    late = f"'{file}' WHERE outputPartition = 0 AND previousState IS NULL"
+    asked = f"SELECT sum(total), fsum(total), sum(round_even(total * 100, 0)::BIGINT) FROM {late}"  # noqa: S608
+    ((naive, kahan, cents),) = duckdb.sql(asked).fetchall()
+    assert naive != kahan == cents / 100 == LATE / 10
+    asked = (
+        f"SELECT sum(total), sumKahan(total) FROM file('{file}') "  # noqa: S608
+        "WHERE outputPartition = 0 AND isNull(previousState)"
+    )
+    ((_, kahan),) = rows(chdb.query(asked, "JSONEachRow"))
+    assert kahan == LATE / 10
+    assert rows(chdb.query("SELECT toFloat64(toDecimal64(0.29, 2))", "JSONEachRow")) == [(0.28,)]

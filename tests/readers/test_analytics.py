@@ -2,10 +2,15 @@
 
 import json
 import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import duckdb
+import golden
+import oracle
 import pytest
 import recount
 import shop_history
@@ -126,3 +131,57 @@ def test_a_sum_of_doubles_is_not_the_sum_and_a_cast_cuts_off(exported: Path) -> 
     ((_, kahan),) = rows(chdb.query(asked, "JSONEachRow"))
     assert kahan == LATE / 10
     assert rows(chdb.query("SELECT toFloat64(toDecimal64(0.29, 2))", "JSONEachRow")) == [(0.28,)]
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    """The address of a registry that has one schema, under every id."""
+    text = (oracle.SCHEMAS / "CustomerSession.avsc").read_text()
+    answer = json.dumps({"schema": text}).encode()
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_clickhouse_reads_a_registrys_framing_into_the_pages_columns(
+    registry: str, tmp_path: Path
+) -> None:
+    import chdb
+
+    vectors = json.loads((golden.CONTRACT / "vectors.json").read_text())
+    records = (record for case in vectors for record in case["records"])
+    values = [bytes.fromhex(each["snapshot"]) for each in records if each.get("snapshot")]
+    sessions = [*map(oracle.decode_session, values)]
+    (tmp_path / "framed").write_bytes(b"".join(b"\0\0\0\0\7" + value[10:] for value in values))
+    found = re.search(
+        r"CREATE TABLE history \((.*?),\s+outputKey", section("Continuously"), re.DOTALL
+    )
+    assert found
+    columns = found[1].replace("'", "\\'")
+    asked = (
+        "SELECT count(), countIf(state = 'closed' AND previousState = 'open'), "  # noqa: S608
+        "toUnixTimestamp64Milli(max(updated)), sum(length(attributes)), sum(cartItems[1].quantity) "
+        f"FROM file('{tmp_path}/framed', AvroConfluent, '{columns}') "
+        f"SETTINGS format_avro_schema_registry_url = '{registry}'"
+    )
+    assert rows(chdb.query(asked, "JSONEachRow")) == [
+        (
+            len(sessions),
+            sum((e["state"], e["previousState"]) == ("closed", "open") for e in sessions),
+            max(each["updated"] for each in sessions),
+            sum(len(each["attributes"]) for each in sessions),
+            sum(each["cartItems"][0]["quantity"] for each in sessions if each["cartItems"]),
+        )
+    ]

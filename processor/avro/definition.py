@@ -22,7 +22,7 @@ PRIMITIVES: Final[Mapping[str, int]] = {
 }
 """The types without a name, and the bytes of the shortest value of each."""
 
-_NAMED: Final[Mapping[str, str]] = {
+NAMED: Final[Mapping[str, str]] = {
     "record": "record",
     "error": "record",
     "enum": "enum",
@@ -87,8 +87,8 @@ class _Reading:
         kind = part["type"]
         if not isinstance(kind, str):
             return self.take(kind, space, depth + 1)  # written twice around one type
-        if kind in _NAMED:
-            return self._name(part, _NAMED[kind], space, depth)
+        if kind in NAMED:
+            return self._name(part, NAMED[kind], space, depth)
         return self._plain(part, space, depth)
 
     def _plain(self, part: dict[str, Any], space: str, depth: int) -> Any:
@@ -108,7 +108,7 @@ class _Reading:
             if full in self._into.named:
                 return full
         raise SchemaError(
-            f"it does not define the type {_shown(name)}, and no other schema is looked at"
+            f"it does not define the type {_shown(name)}, nor does a schema that it refers to"
         )
 
     def _union(self, branches: list[Any], space: str, depth: int) -> list[Any]:
@@ -122,7 +122,7 @@ class _Reading:
 
     def _name(self, part: dict[str, Any], kind: str, space: str, depth: int) -> dict[str, Any]:
         own = part.get("namespace")
-        name, space = _full(part.get("name"), _space(own) if isinstance(own, str) else space)
+        name, space = full_name(part.get("name"), _space(own) if isinstance(own, str) else space)
         if name in self._into.named:
             raise SchemaError(f"it defines the type {name.removeprefix('.')} twice")
         made: dict[str, Any] = {"type": kind, "name": name}
@@ -130,7 +130,7 @@ class _Reading:
             made["bare"] = True
         aliases = part.get("aliases")
         if isinstance(aliases, list):
-            made["aliases"] = [_full(each, space)[0] for each in aliases]
+            made["aliases"] = [full_name(each, space)[0] for each in aliases]
         self._into.named[name] = made
         match kind:
             case "record":
@@ -162,7 +162,7 @@ class _Reading:
         return list(fields.values())
 
 
-def _full(name: Any, space: str) -> tuple[str, str]:
+def full_name(name: Any, space: str) -> tuple[str, str]:
     """Return a full name and its namespace, as the specification makes it of both."""
     before, dot, last = _name(name).rpartition(".")
     space = _space(before) if dot else space

@@ -5,7 +5,7 @@ or one that time may heal (5xx, 429), it raises `RegistryUnavailable`; refused c
 permissions are `Forbidden`. That something does not exist is an answer.
 """
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from processor.ports.servers import ServerUnavailable
@@ -20,15 +20,35 @@ class RegistryUnavailable(ServerUnavailable):
     server = "registry"
 
 
+Level = Literal[
+    "BACKWARD",
+    "BACKWARD_TRANSITIVE",
+    "FORWARD",
+    "FORWARD_TRANSITIVE",
+    "FULL",
+    "FULL_TRANSITIVE",
+    "NONE",
+]
+"""What a new version of a subject must go together with."""
+
 AVRO: Final = "AVRO"
 JSON: Final = "JSON"
 
 
+class Reference(NamedTuple):
+    """A schema that another one refers to by a name, and where the registry has it."""
+
+    name: str
+    subject: str
+    version: int
+
+
 class SchemaText(NamedTuple):
-    """A schema's text, and what kind of schema it is, as the registry says it."""
+    """A schema's text, what kind of schema it is, and the others that it refers to."""
 
     text: str
     kind: str = AVRO
+    references: tuple[Reference, ...] = ()
 
 
 class Registered(NamedTuple):
@@ -38,6 +58,7 @@ class Registered(NamedTuple):
     version: int
     text: str
     kind: str = AVRO
+    references: tuple[Reference, ...] = ()
 
 
 class Registry(Protocol):
@@ -49,8 +70,14 @@ class Registry(Protocol):
     def versions(self, subject: str) -> list[Registered]:
         """Return a subject's versions, the oldest first; none where there is no such subject."""
 
+    def version(self, subject: str, number: int) -> SchemaText | None:
+        """Return one version, also one that is deleted as far as the registry still has it."""
+
     def level(self, subject: str) -> str:
         """Return the compatibility that the subject is held to, as `BACKWARD` or `NONE`."""
+
+    def hold_to(self, subject: str, level: Level) -> None:
+        """Set the compatibility of a subject that has versions."""
 
     def takes(self, subject: str, text: str, kind: str = AVRO) -> bool:
         """Whether the schema could be registered beside the subject's versions."""

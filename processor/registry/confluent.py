@@ -12,6 +12,8 @@ from uuid import UUID
 from processor.errors import ConfigError, Forbidden, IncompatibleSchema
 from processor.ports.registry import (
     AVRO,
+    Level,
+    Reference,
     Registered,
     RegistryUnavailable,
     SchemaId,
@@ -75,7 +77,7 @@ class ConfluentRegistry:
             found = self._asked(ask, f"schema {schema_id}")
         except IncompatibleSchema:
             return None  # the id is one that it would never give
-        return None if found is None else SchemaText(found.schema_str or "", _kind(found))
+        return None if found is None else _told(found)
 
     def versions(self, subject: str) -> list[Registered]:
         """Return a subject's versions, one request each."""
@@ -85,10 +87,17 @@ class ConfluentRegistry:
             ask = partial(self._client.get_version, subject, number)
             version = self._asked(ask, f"version {number} of {subject}")
             if version is not None:  # deleted meanwhile
-                text = version.schema.schema_str or ""
-                kind = _kind(version.schema)
-                found.append(Registered(version.schema_id or 0, number, text, kind))
+                found.append(Registered(version.schema_id or 0, number, *_told(version.schema)))
         return found
+
+    def version(self, subject: str, number: int) -> SchemaText | None:
+        """Return one version."""
+        ask = partial(self._client.get_version, subject, number, deleted=True)
+        try:
+            found = self._asked(ask, f"version {number} of {subject}")
+        except IncompatibleSchema:
+            return None  # no number that a version could have
+        return None if found is None else _told(found.schema)
 
     def level(self, subject: str) -> str:
         """Return the subject's compatibility level, the registry's own where it has none."""
@@ -97,6 +106,16 @@ class ConfluentRegistry:
             if config is not None and config.compatibility_level:
                 return str(config.compatibility_level).rpartition(".")[2]
         return "NONE"
+
+    def hold_to(self, subject: str, level: Level) -> None:
+        """Set the subject's level. Raises ConfigError where there is no such subject."""
+        what = f"the level {level} for {subject}"
+        ask = partial(self._client.set_compatibility, subject, level)
+        if self._asked(ask, what) is None:
+            raise ConfigError(
+                f"the schema registry has no subject {subject!r} to set {level} for",
+                hint="Run `session-processor schemas register` first.",
+            )
 
     def takes(self, subject: str, text: str, kind: str = AVRO) -> bool:
         """Ask whether the schema is compatible with the subject's versions, by its level."""
@@ -165,6 +184,11 @@ class ConfluentRegistry:
             ) from None
 
 
-def _kind(schema: Any) -> str:
-    """Return a schema's kind; a registry leaves it out of its answer where it is Avro."""
-    return str(schema.schema_type or AVRO)
+def _told(schema: Any) -> SchemaText:
+    """Return what a registry told; it leaves the kind out of its answer where it is Avro."""
+    references = (
+        Reference(str(each.name), str(each.subject), int(each.version or 0))
+        for each in schema.references or ()
+    )
+    kind = str(schema.schema_type or AVRO)
+    return SchemaText(schema.schema_str or "", kind, tuple(references))

@@ -1,11 +1,14 @@
 """Recording, beside what is restored, the schemas that it is read by."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from processor.avro.framing import CONFLUENT_LENGTH, is_confluent, schema_id
+from processor.avro.definition import SchemaError
+from processor.avro.framing import CONFLUENT_LENGTH, DecodeError, is_confluent, schema_id
 from processor.ports.log import Record, Scan, Topic
 from processor.ports.registry import Registry
+from processor.registry.references import whole_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,15 @@ class DescribingScan:
 
     def _record(self, headers: set[bytes]) -> None:
         for header in headers:
-            if not is_confluent(header) or len(header) < CONFLUENT_LENGTH:
+            if not is_confluent(header):
                 continue
-            found = schema_id(header)
-            if found is None or str(found.schema_id) in self.known:
-                continue
-            schema = self.registry.schema(found.schema_id)
-            if schema is not None:  # else whoever needs the snapshot says so
-                self.describe({str(found.schema_id): schema.text})
-                self.known[str(found.schema_id)] = schema.text
+            # What cannot be had is told by whoever needs the snapshot.
+            with suppress(DecodeError, SchemaError):
+                found = schema_id(header)
+                if found is None or str(found.schema_id) in self.known:
+                    continue
+                schema = self.registry.schema(found.schema_id)
+                if schema is not None:
+                    text = whole_text(self.registry, schema)
+                    self.describe({str(found.schema_id): text})
+                    self.known[str(found.schema_id)] = text

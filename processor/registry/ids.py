@@ -15,6 +15,7 @@ from processor.ports.registry import (
     SchemaId,
     SchemaText,
 )
+from processor.registry.references import whole_text
 
 PATIENCE_S: Final = 30.0
 """How long an id is asked for that the registry says it does not have, from the first such answer.
@@ -144,14 +145,15 @@ class RegisteredIds:
 
     def _ask(self, schema_id: SchemaId) -> _Answer:
         found = self._registry.schema(schema_id)
+        schema = None if found is None else _read(self._registry, schema_id, found)
         self.unavailable = None
         self._backoff = _FIRST_BACKOFF_S
         now = self._clock.monotonic()
         former = self._answers.pop(schema_id, None)
-        if found is None:
+        if schema is None:
             answer = _Answer(None, now, now if former is None else former.absent)
         else:
-            answer = _Answer(_read(schema_id, found), now, None)
+            answer = _Answer(schema, now, None)
         self._answers[schema_id] = answer
         if len(self._answers) > self.capacity:
             # What is being waited for stays: its time would begin anew. That is half at most.
@@ -160,11 +162,11 @@ class RegisteredIds:
         return answer
 
 
-def _read(schema_id: SchemaId, found: SchemaText) -> Schema | DecodeError:
+def _read(registry: Registry, schema_id: SchemaId, found: SchemaText) -> Schema | DecodeError:
     if found.kind == JSON:
         return JsonSchemaError(f"the schema {schema_id} of the registry is a JSON Schema, not Avro")
     try:
-        return read_schema(found.text)
+        return read_schema(whole_text(registry, found))
     except SchemaError as error:
         why = str(error)[:500]
         return DecodeError(f"the schema {schema_id} of the registry cannot be used: {why}")

@@ -11,6 +11,7 @@ from processor.config import Settings
 from processor.errors import ConfigError
 from processor.ports.registry import Registered, Registry, SchemaId, subject
 from processor.registry.confluent import TIMEOUT_S, Access, ConfluentRegistry
+from processor.registry.references import whole_text
 
 SINGLE_OBJECT: Final = "single-object"
 _FRAMINGS: Final = {"value": "schema-id", "headers": "schema-id-headers"}
@@ -57,7 +58,7 @@ def own(registry: Registry, topic: str, writer: Schema) -> Own:
     Raises ConfigError where it is not registered, and what the registry raises.
     """
     name = subject(topic)
-    versions = registry.versions(name)
+    versions = whole_versions(registry, name)
     found = registered(versions, writer)
     if found is None:
         raise ConfigError(
@@ -68,6 +69,18 @@ def own(registry: Registry, topic: str, writer: Schema) -> Own:
     schemas: dict[SchemaId, Schema] = {number: each for number, each in read if each is not None}
     texts = {str(each.schema_id): each.text for each in versions}
     return Own(confluent(found.schema_id), texts, schemas)
+
+
+def whole_versions(registry: Registry, name: str) -> list[Registered]:
+    """Return a subject's versions, each as one text, but for those that cannot be made one."""
+    return [each._replace(text=_whole(registry, each)) for each in registry.versions(name)]
+
+
+def _whole(registry: Registry, version: Registered) -> str:
+    try:
+        return whole_text(registry, version)
+    except SchemaError:
+        return version.text  # whoever needs the version says what is wrong
 
 
 def registered(versions: Sequence[Registered], writer: Schema) -> Registered | None:

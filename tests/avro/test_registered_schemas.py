@@ -213,7 +213,7 @@ REFUSED = {
     "a number": ("1", "no Avro type"),
     "a list of nothing": ("[]", "does not define a record"),
     "a number of 5,000 digits": ("1" * 5_000, "not JSON"),
-    "a reference": (behind("other.Thing"), 'does not define the type "other.Thing", and no other'),
+    "a reference": (behind("other.Thing"), 'does not define the type "other.Thing", nor does'),
     "a reference that an object holds": (behind({"type": "Thing"}), "does not define the type"),
     "an error union": (behind({"type": "error_union"}), "does not define the type"),
     "a type inside itself": (behind(["null", "SessionUpdate"]), "is inside itself"),

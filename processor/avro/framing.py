@@ -115,12 +115,17 @@ class Reference(NamedTuple):
 def schema_id(value: bytes) -> Reference | None:
     """Return what a registry's framing says, None where the value has another, or none.
 
-    Raises DecodeError for a value that ends within.
+    Raises DecodeError for a value that ends within, and for an id that no registry gives.
     """
     if value.startswith(_CONFLUENT):
         if len(value) < CONFLUENT_LENGTH:
             raise DecodeError("the value ends within its framing")
         number = int.from_bytes(value[len(_CONFLUENT) : CONFLUENT_LENGTH], "big")
+        if not number:
+            raise DecodeError(
+                "the value names the schema 0, which no registry has: Apicurio's ids of 8 bytes "
+                "begin so; set its serializer's apicurio.registry.id-handler to ids of 4 bytes"
+            )
         return Reference(number, CONFLUENT_LENGTH)
     if value.startswith(_GUID):
         if len(value) < _GUID_LENGTH:

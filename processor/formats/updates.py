@@ -4,6 +4,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from processor.avro.apicurio import framed_by_apicurio
 from processor.avro.codec import UpdateCodec
 from processor.avro.framing import DecodeError, framed, names_single_object, schema_id
 from processor.core.update import SessionUpdate
@@ -66,8 +67,8 @@ class Updates:
         """
         kind, text = self.told(value, headers)
         if kind is Kind.AVRO:
-            framed_value = framed(value, headers) if headers else value
-            return Read(self.avro.read(framed_value, offset), kind)
+            whole = framed_by_apicurio(framed(value, headers), headers) if headers else value
+            return Read(self.avro.read(whole, offset), kind)
         if _FORMAT_OF[kind] not in self.formats:
             raise DecodeError(
                 f"the value is {kind.value}, and PROCESSOR_INPUT_FORMATS does not name "

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from processor.avro.apicurio import framed_by_apicurio
 from processor.avro.framing import DecodeError, framed, schema_id
 from processor.ports.clock import Clock
 from processor.ports.log import Record
@@ -138,7 +139,8 @@ def _named(record: Record) -> SchemaId | None:
     if record.value is None:
         return None
     try:
-        found = schema_id(framed(record.value, record.headers))
+        value = framed(record.value, record.headers)
+        found = schema_id(framed_by_apicurio(value, record.headers) if record.headers else value)
     except DecodeError:
         return None
     return None if found is None else found.schema_id

@@ -149,6 +149,15 @@ def test_more_ids_than_can_be_remembered_pass_in_the_end(world: World) -> None:
         assert len(world.ids._answers) <= world.ids.capacity
 
 
+def test_an_id_in_apicurios_header_is_waited_for_too(world: World) -> None:
+    held = ("apicurio.value.contentId", (7).to_bytes(8, "big"))
+    world.logs[0] = [Record(0, 0, 0, b"k", b"datum", (held,))]
+    world.turn()
+    assert set(world.gate.partitions) == {0}
+    world.fake.texts[7] = TEXT
+    world.turn_until(lambda: world.passed == {0: 1}, 10.0)
+
+
 def test_a_header_that_holds_no_id_is_for_decode_to_judge(world: World) -> None:
     record = Record(0, 0, 0, b"k", b"datum", ((SCHEMA_ID_HEADER, b"nonsense"),))
     assert world.gate.admit([record]) == [record]

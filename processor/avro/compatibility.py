@@ -20,6 +20,7 @@ _WIDER: Final[Mapping[str, frozenset[str]]] = {
 """What else than its own a type can read."""
 
 _NAMED: Final = frozenset({"record", "enum", "fixed"})
+NOT_WRITTEN: Final = "it is not written, and has no default"
 _MEANINGS: Final = ("date", "decimal", "duration", "local-timestamp-", "time-", "timestamp-")
 """How the logical types begin that say what a number means: in another it is another value."""
 
@@ -35,6 +36,18 @@ class Break(NamedTuple):
         return f"{self.place or 'the record'}: {self.what}"
 
 
+def losses(writer: Schema, reader: Schema, *, by_full_names: bool = False) -> list[Break]:
+    """Return what `breaks` does, and what could be read by no error and would be lost.
+
+    That is a field by another name, without the alias that says so: the reader takes its default
+    for the one that it knows, and passes over the one that it does not. The types tell which
+    fields may be one; so two that have nothing to do with each other may be taken for that.
+    """
+    confused = impostors(writer, reader)
+    pair = _Pair(writer, reader, by_full_names=by_full_names, renamed=True)
+    return confused or pair.whole()
+
+
 def breaks(writer: Schema, reader: Schema, *, by_full_names: bool = False) -> list[Break]:
     """Return what keeps a reader from reading the values of a writer; nothing: it reads all.
 
@@ -42,9 +55,7 @@ def breaks(writer: Schema, reader: Schema, *, by_full_names: bool = False) -> li
     specification a type's last name tells whether it is the one that is read; Avro's library for
     Java asks for an enum's or a fixed type's namespace too, as `by_full_names` does.
     """
-    pair = _Pair(writer, reader, by_full_names=by_full_names)
-    found = pair.compared(writer.parsed, reader.parsed)
-    return [each._replace(place=each.place.removeprefix(".")) for each in found]
+    return _Pair(writer, reader, by_full_names=by_full_names).whole()
 
 
 def same_to_readers(one: Schema, other: Schema) -> bool:
@@ -69,10 +80,19 @@ def impostors(writer: Schema, reader: Schema) -> list[Break]:
 
 
 class _Pair:
-    def __init__(self, writer: Schema, reader: Schema, *, by_full_names: bool) -> None:
+    def __init__(
+        self, writer: Schema, reader: Schema, *, by_full_names: bool, renamed: bool = False
+    ) -> None:
+        self._records = writer.parsed, reader.parsed
         self._written, self._read = writer.named, reader.named
         self._by_full_names = by_full_names
+        self._renamed = renamed
         self._known: dict[tuple[int, int], Sequence[Break]] = {}
+
+    def whole(self) -> list[Break]:
+        """Return the breaks of the two records that the schemas define."""
+        found = self.compared(*self._records)
+        return [each._replace(place=each.place.removeprefix(".")) for each in found]
 
     def compared(self, writer: Any, reader: Any) -> Sequence[Break]:
         """Return the breaks of two types, each of which may be a name."""
@@ -140,7 +160,21 @@ class _Pair:
             if found is not None:
                 yield from _within(where, self.compared(found["type"], field["type"]))
             elif "default" not in field:
-                yield Break(where, "it is not written, and has no default")
+                yield Break(where, NOT_WRITTEN)
+            elif self._renamed and (other := self._renames(field, old, new)):
+                told = f"it is not written, and {other}, which is, is not read: its values are lost"
+                yield Break(where, told)
+
+    def _renames(self, field: Any, old: Any, new: Any) -> str:
+        """Return the written field that may be this one by another name, empty where none may."""
+        read = {name for each in new["fields"] for name in (each["name"], *each.get("aliases", ()))}
+        for each in old["fields"]:
+            if each["name"] not in read and (
+                field["name"] in each.get("aliases", ())
+                or not self.compared(each["type"], field["type"])
+            ):
+                return str(each["name"])
+        return ""
 
 
 def _within(place: str, found: Sequence[Break]) -> Iterator[Break]:

@@ -10,6 +10,7 @@ from fakes.registry import FakeRegistry, HttpRegistry
 from oracle import SCHEMAS
 
 from processor.cli.main import main
+from processor.ports.registry import Reference
 
 NAMES = ("SessionUpdate", "CustomerSession")
 SUBJECTS = ("session-updates-value", "customer-sessions-value")
@@ -174,6 +175,155 @@ def test_the_input_may_lose_a_field_that_the_service_has_a_default_for(changed: 
     """Nobody else is promised to read it: forward is not asked of the input."""
     edit(changed, "SessionUpdate", referral=None)
     assert main(["schemas", "check", "--directory", str(changed)]) == 0
+
+
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "a field by another name": (
+        {"coupon": None, "couponCode": ["null", "string"]},
+        "coupon: it is not written, and couponCode, which is, is not read: its values are lost",
+    ),
+    "one by another name, and always written": (
+        {"referral": None, "ref": "string"},
+        "referral: it is not written, and ref, which is, is not read",
+    ),
+    "a map by another name": (
+        {"discounts": None, "savings": ["null", {"type": "map", "values": ["null", "double"]}]},
+        "discounts: it is not written, and savings",
+    ),
+    "a symbol more": (
+        {"state": ["null", {**STATE, "symbols": ["open", "closed", "cancelled", "paid"]}]},
+        "state: the symbols paid are not there",
+    ),
+    "a branch more": (
+        {"coupon": ["null", "string", "int"]},
+        "coupon: int is written, null or string is read",
+    ),
+    "a wider type": ({"applicationId": "long"}, "applicationId: long is written, int is read"),
+    "a type of a name that is another's": (
+        {"channel": {"type": "fixed", "name": "CartItem", "size": 2}, "cartItems": None},
+        "the type CartItem: fixed is written, record is read",
+    ),
+    "one that is needed by another name": (
+        {"eventId": None, "id": "string"},
+        "eventId: it is not written, and has no default",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), CHANGES.values(), ids=CHANGES)
+def test_what_the_service_would_not_read_rightly_of_a_producer_is_named(
+    directory: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], told: str
+) -> None:
+    """The changed schema would read all that was written: only the service's own view tells."""
+    edit(directory, "SessionUpdate", **change)
+    assert main(["schemas", "check", "--directory", str(directory), "--json"]) == 13
+    said = capsys.readouterr()
+    assert told in json.loads(said.err.splitlines()[-1])["message"]
+    (row,) = (
+        row
+        for row in rows(said.out)
+        if (row["schema"], row["against"], row["direction"])
+        == ("sessions.SessionUpdate", "this version's", "forward")
+    )
+    assert told in row["breaks"]
+
+
+@pytest.mark.parametrize("name", ["SessionUpdate", "CustomerSession"])
+def test_an_item_s_field_by_another_name_breaks(
+    directory: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = directory / f"{name}.avsc"
+    path.write_text(path.read_text().replace('"name": "category"', '"name": "section"'))
+    assert main(["schemas", "check", "--directory", str(directory), "--json"]) == 13
+    assert "cartItems[].category: it is not written, and section" in capsys.readouterr().err
+
+
+def test_the_alias_of_who_reads_makes_it_one_field(changed: Path) -> None:
+    """So a later version may call its own field otherwise, where that is all that changes."""
+    path = changed / "CustomerSession.avsc"
+    text = path.read_text()
+    path.write_text(text.replace('"name": "sku"', '"name": "code", "aliases": ["sku"]'))
+    assert main(["schemas", "check", "--directory", str(changed)]) == 13  # old readers want sku
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("level", ["NONE", "FORWARD", "BACKWARD", "FULL"])
+def test_a_new_required_field_of_updates_breaks_only_who_asks_to_read_by_it(
+    changed: Path, capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    """The service passes over it; without a registry's level nobody reads by the schema."""
+    edit(changed, "SessionUpdate", channel="string")
+    assert main(["schemas", "register", "--compatibility", level]) == 0
+    strict = level in {"BACKWARD", "FULL"}
+    assert main(["schemas", "check", "--directory", str(changed)]) == (13 if strict else 0)
+    said = capsys.readouterr().err
+    assert ("channel: it is not written, and has no default" in said) == strict
+
+
+def test_a_new_required_field_of_updates_breaks_nothing_without_a_registry(
+    changed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(changed, "SessionUpdate", channel="string")
+    assert main(["schemas", "check", "--directory", str(changed)]) == 0
+    assert "are undecodable until its file is in PROCESSOR_SCHEMAS_DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "references", "why"),
+    [
+        ('{"type": "object"}', [], 'does not define the type "object"'),
+        ('{"type": "map", "values": "int"}', [], "does not define a record"),
+        (
+            (SCHEMAS / "CustomerSession.avsc").read_text(),
+            [Reference("sessions.State", "gone", 3)],
+            "it refers to sessions.State, version 3 of gone, which the registry does not have",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_not_nothing(
+    served: HttpRegistry,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    references: list[Reference],
+    why: str,
+) -> None:
+    assert main(["schemas", "register"]) == 0
+    served.fake.register(SUBJECTS[1], text, references=references)
+    assert main(["schemas", "check", "--json"]) == 13
+    said = capsys.readouterr()
+    message = json.loads(said.err.splitlines()[-1])["message"]
+    assert message.startswith("what breaks cannot be told: sessions.CustomerSession, ")
+    assert f"{SUBJECTS[1]} version 2 cannot be compared: " in message
+    assert why in message
+    assert [row["against"] for row in rows(said.out) if row["direction"] == "not compared"] == [
+        f"{SUBJECTS[1]} version 2"
+    ]
+
+
+def test_a_version_that_refers_to_others_is_compared_and_known_again(
+    served: HttpRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = json.loads((SCHEMAS / "CustomerSession.avsc").read_text())
+    (field,) = (each for each in schema["fields"] if each["name"] == "state")
+    state, field["type"] = {**field["type"], "namespace": "sessions"}, "sessions.State"
+    served.fake.register("sessions.State", json.dumps(state))
+    to = Reference("sessions.State", "sessions.State", 1)
+    served.fake.register(SUBJECTS[1], json.dumps(schema), references=[to])
+    assert main(["schemas", "register", "--json"]) == 0
+    told = {row["subject"]: row["registered"] for row in rows(capsys.readouterr().out)}
+    assert told == {SUBJECTS[0]: "now", SUBJECTS[1]: "before"}
+    assert main(["schemas", "check"]) == 0
+
+
+def test_register_sets_the_level_of_its_subjects_where_it_is_told(
+    served: HttpRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, level in (([], "NONE"), (["--compatibility", "FULL"], "FULL"), ([], "FULL")):
+        assert main(["schemas", "register", "--json", *options]) == 0
+        told = rows(capsys.readouterr().out)
+        assert [row["compatibility"] for row in told] == [level, level]
+    assert served.fake.levels == dict.fromkeys(SUBJECTS, "FULL")
+    assert main(["schemas", "register", "--compatibility", "SOME"]) == 2
 
 
 def test_a_field_with_a_default_breaks_nothing(changed: Path) -> None:

@@ -31,7 +31,7 @@ context() {
             ;;
         apicurio)
             local runner
-            runner=$(PYTHONPATH=..:../tests "$python" -c 'from local_registry import registry_program as r; print(r())')
+            runner=$(PYTHONPATH=.. "$python" -c 'from processor.local.registry import registry_program as r; print(r())')
             cp -r "$(dirname "$runner")" "$work/apicurio/app"
             mv "$work/apicurio/app/$(basename "$runner")" "$work/apicurio/app/runner.jar"
             chmod -R a+rX "$work/apicurio/app"

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from fakes.service import World
 from hypothesis import HealthCheck, settings
-from local_registry import LocalRegistry
 from servers import (
     BOOTSTRAP_VARIABLE,
     REDIS_VARIABLE,
@@ -27,6 +26,7 @@ from shared import run_directory, shared
 
 from processor.local.cluster import LocalCluster
 from processor.local.kafka import LocalKafka
+from processor.local.registry import LocalRegistry
 from processor.local.valkey import LocalValkey
 
 # Some tests import these; for others they are plugins, which must not be imported before.

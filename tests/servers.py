@@ -16,9 +16,9 @@ from typing import Protocol
 
 import pytest
 from container_servers import engine_answers, kafka_container, valkey_container
-from local_registry import LocalRegistry
 
 from processor.local.kafka import LocalKafka
+from processor.local.registry import LocalRegistry
 from processor.local.valkey import LocalValkey
 
 BOOTSTRAP_VARIABLE = "TEST_KAFKA_BOOTSTRAP_SERVERS"

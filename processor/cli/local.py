@@ -1,4 +1,4 @@
-"""`local`: a Kafka and a Valkey for development, without Docker and without Java."""
+"""`local`: Kafka, Valkey and a schema registry for development, without Docker and without Java."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -41,6 +41,18 @@ def up(
     valkey_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Valkey's port at the first up; 0 takes any.")
     ] = 6379,
+    registry: Annotated[
+        bool,
+        typer.Option(
+            "--registry", help="Start a schema registry (Apicurio) too, then and at each later up."
+        ),
+    ] = False,
+    registry_port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, help="The schema registry's port at the first up; 0 takes any."
+        ),
+    ] = 8081,
     as_json: Json = False,
 ) -> None:
     """Start what is not running and wait until it answers.
@@ -57,14 +69,18 @@ def up(
         brokers=None if brokers is None else int(brokers),
         kafka_port=kafka_port,
         valkey_port=valkey_port,
+        registry_port=registry_port if registry else None,
         progress=lambda text: note(text, as_json=as_json),
     )
     _tell(status, as_json=as_json)
-    note(
-        f"export PROCESSOR_BOOTSTRAP_SERVERS={status.bootstrap_servers}\n"
-        f"export PROCESSOR_REDIS_URL={status.redis_url}",
-        as_json=as_json,
-    )
+    settings = {
+        "BOOTSTRAP_SERVERS": status.bootstrap_servers,
+        "REDIS_URL": status.redis_url,
+        "SCHEMA_REGISTRY_URL": status.registry_url,
+    }
+    for name, value in settings.items():
+        if value is not None:
+            note(f"export PROCESSOR_{name}={value}", as_json=as_json)
 
 
 @app.command()
@@ -99,7 +115,7 @@ def _tell(status: "StackStatus", *, as_json: bool) -> None:
                 "process": None if each.pid is None else str(each.pid),
                 "log": str(each.log),
             }
-            for each in (*status.brokers, status.valkey)
+            for each in status.servers
         ),
         as_json=as_json,
     )

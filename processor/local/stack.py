@@ -1,4 +1,6 @@
-"""The local stack: a Kafka and a Valkey that stay up between commands and keep their data.
+"""The local stack: servers that stay up between commands and keep their data.
+
+A Kafka, a Valkey and, where it is asked for, a schema registry.
 
 Everything is in one directory: the data, the logs, the ports and the records of the processes.
 Whatever state an earlier program left it in, `up` makes it whole and `down` ends it.
@@ -10,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from processor.errors import LocalStackError
 from processor.local.cluster import LocalCluster
 from processor.local.kafka import LocalKafka
+from processor.local.registry import LocalRegistry
 from processor.local.server import (
     LocalServer,
     Progress,
@@ -50,12 +53,20 @@ class StackStatus:
     state_dir: Path
     brokers: tuple[ServerStatus, ...]
     valkey: ServerStatus
+    registry: ServerStatus | None = None
+    """None where the stack has none."""
     started: tuple[str, ...] = ()
+
+    @property
+    def servers(self) -> tuple[ServerStatus, ...]:
+        """All that the stack has."""
+        registry = () if self.registry is None else (self.registry,)
+        return (*self.brokers, self.valkey, *registry)
 
     @property
     def up(self) -> bool:
         """Whether all servers answer."""
-        return all(each.state == "up" for each in (*self.brokers, self.valkey))
+        return all(each.state == "up" for each in self.servers)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -67,6 +78,23 @@ class StackStatus:
         """The value for `PROCESSOR_REDIS_URL`."""
         return self.valkey.address
 
+    @property
+    def registry_url(self) -> str | None:
+        """The value for `PROCESSOR_SCHEMA_REGISTRY_URL`, None where the stack has no registry."""
+        return None if self.registry is None else self.registry.address
+
+
+class _Servers(NamedTuple):
+    """What the directory holds, and what is to be in it."""
+
+    kafka: LocalKafka | LocalCluster
+    valkey: LocalValkey
+    registry: LocalRegistry | None
+
+    def all(self) -> tuple[LocalServer, ...]:
+        registry = () if self.registry is None else (self.registry,)
+        return (self.valkey, *_brokers(self.kafka), *registry)
+
 
 def up(
     state_dir: Path,
@@ -74,18 +102,21 @@ def up(
     kafka_port: int,
     valkey_port: int,
     brokers: int | None = None,
+    registry_port: int | None = None,
     progress: Progress = silent,
 ) -> StackStatus:
     """Start what does not run, repair what runs and does not answer, and return when all does.
 
-    `brokers` is 1 or 3: how many Kafka has; None: as many as the directory holds, else one.
+    `brokers` is 1 or 3: how many Kafka has; None: as many as the directory holds, else one. A
+    registry is started for a port, and from then on with the others.
     A port that the directory remembers is used again; else the one given (0: any) is tried, and the
     two behind it for further brokers; else a free one is taken. What already answers is left alone:
     `started` in the answer is empty then. Raises LocalStackError; what did answer stays up.
     """
     with _locked(state_dir):
-        kafka, valkey = _servers(state_dir, brokers)
-        servers = (valkey, *_brokers(kafka))
+        held = _servers(state_dir, brokers, with_registry=registry_port is not None)
+        kafka, valkey, registry = held
+        servers = held.all()
         for server in servers:
             if not server.running():
                 continue
@@ -102,6 +133,10 @@ def up(
             choose_port(kafka, kafka_port, progress)
         # A cluster keeps the ports of its brokers itself, and the first one's is here.
         ports = {"kafka": _brokers(kafka)[0].port, "valkey": valkey.port}
+        if registry is not None:
+            if not registry.running():
+                choose_port(registry, registry_port or 0, progress)
+            ports["registry"] = registry.port
         (state_dir / "ports.json").write_text(json.dumps(ports))
         absent = [server for server in servers if not server.running()]
         launch_all(absent, progress)
@@ -112,18 +147,18 @@ def down(state_dir: Path) -> StackStatus:
     """End all servers and return when they are gone; their data stays. None running is fine."""
     if state_dir.is_dir():
         with _locked(state_dir):
-            kafka, valkey = _servers(state_dir)
-            stop_all((valkey, *_brokers(kafka)))
+            stop_all(_servers(state_dir).all())
     return status(state_dir)
 
 
 def status(state_dir: Path, *, started: tuple[str, ...] = ()) -> StackStatus:
     """Say what runs and answers; changes nothing, and never raises for a stack that is down."""
-    kafka, valkey = _servers(state_dir)
+    kafka, valkey, registry = _servers(state_dir)
     return StackStatus(
         state_dir.absolute(),
         tuple(_server_status(each, each.bootstrap_servers) for each in _brokers(kafka)),
         _server_status(valkey, valkey.url),
+        None if registry is None else _server_status(registry, registry.url),
         started,
     )
 
@@ -137,14 +172,15 @@ def _server_status(server: LocalServer, address: str) -> ServerStatus:
 
 
 def _servers(
-    state_dir: Path, wanted: int | None = None
-) -> tuple[LocalKafka | LocalCluster, LocalValkey]:
+    state_dir: Path, wanted: int | None = None, *, with_registry: bool = False
+) -> _Servers:
     """Return the servers at the ports that the directory remembers; 0 is none yet."""
     try:
         ports = json.loads((state_dir / "ports.json").read_text())
         kafka_port, valkey_port = int(ports["kafka"]), int(ports["valkey"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        kafka_port = valkey_port = 0
+        registry_port = int(ports.get("registry", 0))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        kafka_port = valkey_port = registry_port = 0
     cluster = LocalCluster(state_dir / "kafka")
     held = len(cluster.brokers) if cluster.exists() else 1 if kafka_port else None
     if None not in (held, wanted) and held != wanted:
@@ -153,10 +189,13 @@ def _servers(
             hint="Leave --brokers out, or give another --state-dir. A Kafka of another size starts "
             f"empty: to have it here, run `local down` and remove {state_dir}.",
         )
-    valkey = LocalValkey(state_dir / "valkey", valkey_port)
-    if (held or wanted) == len(cluster.brokers):
-        return cluster, valkey
-    return LocalKafka(state_dir / "kafka", kafka_port), valkey
+    several = (held or wanted) == len(cluster.brokers)
+    registry = LocalRegistry(state_dir / "registry", registry_port)
+    return _Servers(
+        cluster if several else LocalKafka(state_dir / "kafka", kafka_port),
+        LocalValkey(state_dir / "valkey", valkey_port),
+        registry if with_registry or registry_port else None,
+    )
 
 
 def _brokers(kafka: LocalKafka | LocalCluster) -> tuple[LocalKafka, ...]:

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -15,9 +15,11 @@ from confluent_kafka.cimpl import NewTopic
 from kafka_tool import kafka_tool
 from servers import KafkaAddress, Names, Places
 
+from processor.cli.main import main
 from processor.errors import LocalStackError
-from processor.local import java
+from processor.local import java, stack
 from processor.local.kafka import LocalKafka
+from processor.local.server import LocalServer, Progress
 from processor.local.stack import ServerState, StackStatus, down, status, up
 from processor.local.valkey import LocalValkey
 
@@ -189,3 +191,28 @@ def test_kafkas_own_tools_run_and_their_failures_are_told(
     assert names.updates in kafka_tool("TopicCommand", *server, "--list").splitlines()
     with pytest.raises(LocalStackError, match="does not exist as expected"):
         kafka_tool("TopicCommand", *server, "--describe", "--topic", names.claims)
+
+
+def test_a_registry_is_a_server_of_the_stack_from_the_up_on_that_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is started of it is shown; that it starts, by whoever takes the fixture `registry`."""
+    started: list[set[str]] = []
+
+    def launch(servers: Sequence[LocalServer], _progress: Progress) -> None:
+        started.append({each.name for each in servers})
+
+    monkeypatch.setattr(stack, "launch_all", launch)
+    plain = ["local", "up", "--kafka-port", "0", "--valkey-port", "0"]
+    plain += ["--state-dir", str(tmp_path)]
+    assert main(plain) == 0
+    assert "SCHEMA_REGISTRY" not in capsys.readouterr().err
+    assert main([*plain, "--registry", "--registry-port", "0"]) == 0
+    url = status(tmp_path).registry_url
+    assert url is not None
+    assert url.endswith("/apis/ccompat/v7")
+    assert f"export PROCESSOR_SCHEMA_REGISTRY_URL={url}\n" in capsys.readouterr().err
+    assert main([*plain, "--json"]) == 0
+    assert status(tmp_path).registry_url == url
+    assert started == [{"Kafka", "Valkey"}, *[{"Kafka", "Valkey", "Apicurio"}] * 2]
+    assert [each.name for each in down(tmp_path).servers] == ["Kafka", "Valkey", "Apicurio"]

@@ -15,7 +15,6 @@ import pytest
 import redis
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from first_sessions import winners
-from local_registry import LocalRegistry
 from oracle import Entry, Snapshot, decode_session, expected, timed
 from servers import KafkaAddress, Names, RedisAddress
 from system.deployment import Deployment
@@ -23,6 +22,7 @@ from system.process import Process, eventually
 from system.test_servers_away import living, warned
 
 from processor.demo.traffic import DemoUpdate, Mix, updates
+from processor.local.registry import LocalRegistry
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.reader import SessionReader
 

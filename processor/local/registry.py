@@ -8,7 +8,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
 
-from processor.local.java import downloading, java
+from processor.errors import LocalStackError
+from processor.local.java import INSTALL_HINT, downloading, java
 from processor.local.server import LocalServer
 
 REGISTRY_VERSION: Final = "3.0.9"
@@ -58,10 +59,14 @@ class LocalRegistry(LocalServer):
 @cache
 def registry_program(version: str = REGISTRY_VERSION) -> Path:
     """Return the jar that starts Apicurio, beside what it needs; downloads what is not cached."""
-    # Not above: every run of the tests would load it.
-    from jgo.config import GlobalSettings
-    from jgo.constants import MAVEN_CENTRAL_URL
-    from jgo.maven import MavenContext
+    try:
+        from jgo.config import GlobalSettings
+        from jgo.constants import MAVEN_CENTRAL_URL
+        from jgo.maven import MavenContext
+    except ImportError as absent:
+        raise LocalStackError(
+            "the local registry needs the package jgo (it finds Apicurio's jars)", hint=INSTALL_HINT
+        ) from absent
 
     group, artifact = "io.apicurio", "apicurio-registry-app"
     context = MavenContext(

@@ -289,6 +289,7 @@ def test_what_cannot_be_compared_is_not_nothing(
 ) -> None:
     assert main(["schemas", "register"]) == 0
     served.fake.register(SUBJECTS[1], text, references=references)
+    capsys.readouterr()
     assert main(["schemas", "check", "--json"]) == 13
     said = capsys.readouterr()
     message = json.loads(said.err.splitlines()[-1])["message"]

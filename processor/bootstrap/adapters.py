@@ -36,6 +36,7 @@ from processor.state.checkpoint import Stream
 
 if TYPE_CHECKING:
     from processor.runtime.startup import WaitForServers
+    from processor.telemetry.metrics import Metrics
 
 _LEAVE_S: Final = 3.0
 _log: Final = structlog.get_logger(__name__)
@@ -80,7 +81,7 @@ class Adapters(NamedTuple):
     """A scan for steps of the loop: it waits for no record, and has few at hand."""
 
 
-def cluster_of(settings: Settings) -> Cluster:
+def cluster_of(settings: Settings, disconnected: Callable[[], object] = lambda: None) -> Cluster:
     """Return where Kafka is and what its parts are called here."""
     return Cluster(
         settings.kafka_properties(),
@@ -91,12 +92,16 @@ def cluster_of(settings: Settings) -> Cluster:
             Topic.DEAD_LETTERS: settings.dead_letters_topic,
             Topic.CLAIMS: settings.claims_topic,
         },
+        disconnected,
     )
 
 
-def readers_of(settings: Settings) -> Readers:
-    """Return what asks Kafka and reads it; nothing is asked yet."""
-    cluster = cluster_of(settings)
+def readers_of(settings: Settings, disconnected: Callable[[], object] = lambda: None) -> Readers:
+    """Return what asks Kafka and reads it; nothing is asked yet.
+
+    `disconnected` is called for each connection that a producer loses.
+    """
+    cluster = cluster_of(settings, disconnected)
     return Readers(cluster, KafkaCoordination(cluster), KafkaScan(cluster))
 
 
@@ -164,6 +169,7 @@ def connect(
     closing: ExitStack,
     stopped: Callable[[], bool],
     wait_for: "WaitForServers",
+    metrics: "Metrics",
 ) -> Adapters:
     """Return all ports, once the servers answer and are found right; `closing` closes them.
 
@@ -181,10 +187,11 @@ def connect(
     if registry is not None:
         closing.callback(registry.close)
         found = wait_for(lambda: own(registry, subject_topic, schemas.snapshots.reader))
-    readers = readers_of(settings)
+    readers = readers_of(settings, metrics.disconnected)
     facts = wait_for(lambda: require(readers.cluster, settings.max_snapshot_bytes))
     stream = wait_for(lambda: stream_of(readers.coordination, settings))
-    server, keys = Server.from_url(settings.redis_url), Keys(settings.redis_prefix)
+    server = Server.from_url(settings.redis_url, answered=metrics.redis_answered)
+    keys = Keys(settings.redis_prefix)
     closing.callback(server.close)
     directory = RedisDirectory(server, keys)
     wait_for(lambda: _refuse_eviction(directory))

@@ -47,6 +47,9 @@ class _Process:
         self.health = Health()
         self.metrics = Metrics(self.codec.name)
         self.observer = Observer(self.health, self.metrics, SYSTEM_CLOCK)
+        self.observer.status.process(
+            version=__version__, codec=self.codec.name, group=settings.group_id
+        )
         self.wait_for = WaitForServers(self.stopping, self.observer)
 
     def run(
@@ -61,6 +64,7 @@ class _Process:
             closing=closing,
             stopped=self.stopping.is_set,
             wait_for=self.wait_for,
+            metrics=self.metrics,
         )
         codecs = running_codecs(
             self._schemas,
@@ -77,7 +81,6 @@ class _Process:
             run_of(adapters, codecs),
             stopping=self.stopping,
             observer=self.observer,
-            metrics=self.metrics,
         )
         collect_rarely()
         service.runner.run()
@@ -100,7 +103,9 @@ def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: b
 
     registry = process.metrics.registry
     with stopped_by_signals(process.stopping), ExitStack() as closing:
-        endpoint = open_endpoint(settings.http_host, settings.http_port, registry, health)
+        endpoint = open_endpoint(
+            settings.http_host, settings.http_port, registry, health, process.observer.status
+        )
         closing.callback(endpoint.close)
         _log.info(
             "starting",

@@ -43,7 +43,6 @@ from processor.state.claims import claims_stream, rebuild_claims
 from processor.state.expiry import Keep
 from processor.state.record_cache import RecordCache
 from processor.state.restore import Restore
-from processor.telemetry.metrics import Metrics
 from processor.telemetry.observer import Observer
 
 
@@ -84,7 +83,6 @@ def wire(
     *,
     stopping: Event,
     observer: Observer,
-    metrics: Metrics,
 ) -> Service:
     """Return a service that processes until `stopping` is set, or the run is at its end."""
     log, clock = adapters.log, adapters.clock
@@ -92,7 +90,7 @@ def wire(
     restore = _restore(adapters, codecs, observer)
     halts = HaltedPartitions(limits.flood, clock, observer)
     gate = None if codecs.ids is None else SchemaWait(codecs.ids, clock, observer)
-    pipeline = _pipeline(adapters, codecs, limits, restore=restore, halts=halts, metrics=metrics)
+    pipeline = _pipeline(adapters, codecs, limits, restore=restore, halts=halts, observer=observer)
     identity = _identity(adapters, codecs)
     pacing = Pacing(clock, limits.min_commit_interval, run.max_rate)
     assignment = Assignment(
@@ -233,38 +231,44 @@ def _pipeline(
     *,
     restore: Restore,
     halts: HaltedPartitions,
-    metrics: Metrics,
+    observer: Observer,
 ) -> Pipeline:
-    log = adapters.log
+    log, timed = adapters.log, partial(observer.metrics.timed, adapters.clock)
     records = RecordCache(limits.cache)
     decode = Decode(codecs.updates, codecs.commands, codecs.compiled)
+    fold = Fold(
+        update_of=decode.update,
+        session_of=codecs.snapshots.read,
+        encode=Encode(codecs.snapshots),
+        header=codecs.snapshots.header,
+        max_snapshot=limits.max_snapshot,
+        limit=limits.fold,
+    )
     return Pipeline(
-        decode=decode,
-        load=Load(records, adapters.cache, limits.load),
-        fold=Fold(
-            update_of=decode.update,
-            session_of=codecs.snapshots.read,
-            encode=Encode(codecs.snapshots),
-            header=codecs.snapshots.header,
-            max_snapshot=limits.max_snapshot,
-            limit=limits.fold,
+        decode=timed("decode", decode),
+        load=timed("load", Load(records, adapters.cache, limits.load)),
+        fold=timed("fold", fold),
+        publish=timed(
+            "publish",
+            Publish(
+                log.publication,
+                log.topics(Topic.UPDATES),
+                log.facts.max_letter_bytes,
+                adapters.clock,
+            ),
         ),
-        publish=Publish(
-            log.publication,
-            log.topics(Topic.UPDATES),
-            log.facts.max_letter_bytes,
-            adapters.clock,
-        ),
-        store=Store(adapters.cache, records),
+        store=timed("store", Store(adapters.cache, records)),
         claims=adapters.claims,
         stream=log.stream,
         restore=restore,
         records=records,
         publication=log.publication,
-        metrics=metrics,
+        metrics=observer.metrics,
         clock=adapters.clock,
         count=halts.count if limits.flood.on else None,
+        tell_committed=observer.committed,
         part=limits.part,
+        fold_limit=limits.fold,
     )
 
 

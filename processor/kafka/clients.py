@@ -1,6 +1,6 @@
 """The librdkafka properties of every client, each with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from sys import byteorder
 from typing import Final, NamedTuple
 
@@ -34,6 +34,8 @@ class Cluster(NamedTuple):
     """What the user sets for every client, `bootstrap.servers` among it."""
     group: str
     topics: Mapping[Topic, str]
+    disconnected: Callable[[], object] = lambda: None
+    """Is called for each connection that the service's producer loses."""
 
     def on_topic(self, topic: Topic, operation: Operation) -> Permission:
         """Return the permission to do something with a topic."""

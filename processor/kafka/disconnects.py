@@ -35,11 +35,18 @@ class Disconnects:
     """Takes note of lost connections; it is the producer's `logger`. One thread serves it."""
 
     def __init__(
-        self, properties: Mapping[str, object], now: Callable[[], float] = monotonic
+        self,
+        properties: Mapping[str, object],
+        now: Callable[[], float] = monotonic,
+        told: Callable[[], object] = lambda: None,
     ) -> None:
-        """Take the producer's own properties: how long it waits before it sends a step again."""
+        """Take the producer's own properties: how long it waits before it sends a step again.
+
+        `told` is called for each connection that was lost.
+        """
         self._properties = properties
         self._now = now
+        self._told = told
         self._late = False
         self._last: float | None = None
 
@@ -47,6 +54,7 @@ class Disconnects:
         """Take a line of the client's log. Its name and form are those of Python's loggers."""
         if facility == "FAIL" and _NOT_YET_UP.search(line) is None:
             self._last = self._now()
+            self._told()
         if level >= _LEVELS[int(str(self._properties.get("log_level", _SHOWN)))]:
             sys.stderr.write(f"{facility}|{client}| {line}\n")
 

@@ -69,7 +69,7 @@ class TransactionalProducer:
         self._role = role
         self._patience = patience
         self._transaction: _Transaction | None = None
-        self._disconnects = Disconnects(properties)
+        self._disconnects = Disconnects(properties, told=cluster.disconnected)
         with sorting("making a producer"):
             self._producer = Producer({**properties, **LOGGED}, logger=self._disconnects)
         try:

@@ -48,6 +48,11 @@ class KafkaSubscription:
     def _consumer(self) -> Consumer:
         return self._member.consumer
 
+    @property
+    def member(self) -> str:
+        """The id that the group has given; empty where there is none."""
+        return self._consumer.memberid() or ""
+
     def membership(self) -> Membership | None:
         """Return the group metadata, None before the group gave a generation."""
         return self._member.membership()

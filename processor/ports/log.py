@@ -1,7 +1,7 @@
 """The log: what consume, publish, ownership and restore need from Kafka.
 
 Four protocols, one a role. Kafka's own errors are sorted before they leave an implementation: what
-may be retried was retried for a bounded time, and what remains is one of the exceptions here or a
+may be retried was retried for a bounded time, what remains is an exception of this module or a
 `ProcessorError`. A question blocks for a few seconds at most, a step of a transaction for 30.
 """
 
@@ -16,9 +16,8 @@ HEADERS_UNREADABLE: Final = "session-processor.headers-unreadable"
 """The one header of a record of whose headers one has a name that is not UTF-8."""
 NO_TIMESTAMP: Final = -1
 """The timestamp of a record without one; one that is published so is stamped as it is sent."""
-
 Membership = object
-"""A member's identity and generation in its group; opaque, fences what is committed with it."""
+"""A member's identity and generation; opaque, fences what is committed with it."""
 
 
 class LogUnavailable(ServerUnavailable):
@@ -68,8 +67,7 @@ class Record(NamedTuple):
 class Unreadable(Record):
     """Stands for the input records from `offset` to below `end`, which no reader can tell apart.
 
-    They share a batch that cannot be unpacked. There is no key, value, header or timestamp;
-    `reason` is for people.
+    They share a batch that cannot be unpacked: no key, value, header, timestamp. `reason` tells why.
     """
 
     end: int
@@ -139,10 +137,13 @@ class Subscription(Protocol):
     An assigned partition is paused until `resume`; its first record is the one at the offset that
     was given there. Records are read_committed.
 
-    No record stops a partition: where a batch cannot be unpacked, one `Unreadable` comes in the
-    place of all its records that are not processed. A batch whose checksum is wrong is damaged, and
-    may be whole on another replica: nothing of it or behind it comes until it can be read.
+    No record stops a partition: one `Unreadable` stands for a batch that cannot be unpacked. A batch
+    whose checksum is wrong may be whole on another replica: nothing from it on comes until it is.
     """
+
+    @property
+    def member(self) -> str:
+        """The id that the group has given; empty where there is none."""
 
     def membership(self) -> Membership | None:
         """Return the present membership, None while there is none. Call it before `take`."""
@@ -150,9 +151,8 @@ class Subscription(Protocol):
     def confirmed(self) -> Membership | None:
         """Return the membership that the last `take` was called under, if it told of no rebalance.
 
-        What is done between two calls of `take` for a partition, and not for records of the first,
-        is committed under this: a membership that is asked for in between may be a later one, in
-        which the partition is somebody else's.
+        What is done between two calls of `take`, and not for records of the first, is committed
+        under this: a later membership may be one in which the partition is somebody else's.
         """
 
     def take(self, limit: int, wait: float) -> list[Record]:

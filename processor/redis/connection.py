@@ -1,7 +1,8 @@
 """Redis as the rest of the package sees it: scripts and commands in, answers out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, NamedTuple, Self
 
 from redis.exceptions import NoScriptError, RedisError
@@ -23,6 +24,10 @@ class Call(NamedTuple):
     arguments: Sequence[Argument]
 
 
+def _ignored(_seconds: float) -> None:
+    """Stand for nobody who wants to be told."""
+
+
 class Server:
     """Redis or Valkey, spoken to in bytes: a server, a primary that Sentinel names, or a cluster.
 
@@ -31,12 +36,18 @@ class Server:
     After CacheUnavailable the next call looks for the servers anew.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, answered: Callable[[float], object] = _ignored) -> None:
         self._link = link
+        self._answered = answered
 
     @classmethod
-    def from_url(cls, url: str, *, timeout: float = 5.0) -> Self:
-        """Make one that connects when it is first used. Raises ConfigError for a URL it is not."""
+    def from_url(
+        cls, url: str, *, timeout: float = 5.0, answered: Callable[[float], object] = _ignored
+    ) -> Self:
+        """Make one that connects when it is first used; `answered` is told the seconds of each use.
+
+        Raises ConfigError for a URL it is not.
+        """
         try:
             address = parsed(url)
         except ValueError as error:
@@ -44,7 +55,7 @@ class Server:
                 f"PROCESSOR_REDIS_URL is not a Redis URL: {error}",
                 hint="docs/operations/settings.md says where Redis may be, and by which options",
             ) from error
-        return cls(_link(address, options_of(address, timeout)))
+        return cls(_link(address, options_of(address, timeout)), answered)
 
     def run(self, script: Script, calls: Sequence[Call]) -> list[Any]:
         """Return the answer of each call, in order, in one round trip to each server.
@@ -92,12 +103,15 @@ class Server:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
+        since = monotonic()
         try:
             with sorting_errors():
                 yield
         except CacheUnavailable:
             self._link.renew()
             raise
+        finally:
+            self._answered(monotonic() - since)
 
 
 class Command:

@@ -1,7 +1,7 @@
 """The story of a batch: decode → load → fold → encode → publish (one transaction) → store."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from processor.core.command import OWNERLESS, SessionCommand
@@ -18,10 +18,8 @@ from processor.stages.batch import (
     Folded,
     RejectedRecord,
 )
-from processor.stages.fold import Fold, profile_of
-from processor.stages.load import Load
-from processor.stages.publish import Publish
-from processor.stages.store import Store
+from processor.stages.fold import FOLD_LIMIT, profile_of
+from processor.stages.load import Loaded
 from processor.state.checkpoint import Owned, Position, Stream
 from processor.state.claims import inherited_by, left_to_end
 from processor.state.record_cache import RecordCache
@@ -39,10 +37,10 @@ class Pipeline:
         self,
         *,
         decode: Callable[[Sequence[Record]], list[Decoded]],
-        load: Load,
-        fold: Fold,
-        publish: Publish,
-        store: Store,
+        load: Callable[..., Loaded],
+        fold: Callable[..., Folded],
+        publish: Callable[[Folded], None],
+        store: Callable[..., dict[int, Stamp]],
         claims: Claims,
         stream: Stream,
         restore: Restore,
@@ -51,11 +49,15 @@ class Pipeline:
         metrics: Metrics,
         clock: Clock,
         count: Callable[[Sequence[Record], Sequence[RejectedRecord]], None] | None = None,
+        tell_committed: Callable[[Iterable[int], Sequence[RejectedRecord]], None] | None = None,
         part: int = PART,
+        fold_limit: int = FOLD_LIMIT,
     ) -> None:
         """Take the stages; `count` is told each committed batch's records and dead letters.
 
-        `part` records go through the stages at once.
+        `tell_committed` is told its partitions and dead letters, those of commands included. `part`
+        records go through the stages at once, and no part follows in a transaction whose snapshots
+        have passed `fold_limit` bytes.
         """
         self._decode = decode
         self._load = load
@@ -70,7 +72,9 @@ class Pipeline:
         self._metrics = metrics
         self._clock = clock
         self._count = count
+        self._tell_committed = tell_committed
         self._part = part
+        self._fold_limit = fold_limit
         self.owned: dict[int, Owned] = {}
 
     def own(self, partition: int, owned: Owned) -> None:
@@ -144,7 +148,7 @@ class Pipeline:
             folded = self._folded(part, batch)
             self._publish(folded)
             batch.add(folded)
-            if folded.taken < len(part) or batch.size > self._fold.limit:
+            if folded.taken < len(part) or batch.size > self._fold_limit:
                 break
         records = records[: batch.taken]
         # 3. Flush
@@ -165,7 +169,10 @@ class Pipeline:
         if batch.ended_claims:
             for partition, position in positions.items():
                 self._claims.finish_removals(partition, position.offset)
-        self._tell(batch, self._clock.monotonic() - start, commit_seconds)
+        if self._tell_committed is not None:
+            self._tell_committed(positions, batch.letters)
+        waited = self._clock.now_ms() - records[0].timestamp if records[0].timestamp > 0 else None
+        self._tell(batch, self._clock.monotonic() - start, commit_seconds, waited)
         return batch.taken
 
     def _folded(self, records: Sequence[Record], batch: Batch) -> Folded:
@@ -252,7 +259,9 @@ class Pipeline:
         for partition, stamp in self._store(changed, checkpoints).items():
             self.owned[partition] = self.owned[partition]._replace(stamp=stamp)
 
-    def _tell(self, batch: Batch, seconds: float, commit_seconds: float) -> None:
+    def _tell(
+        self, batch: Batch, seconds: float, commit_seconds: float, waited_ms: int | None
+    ) -> None:
         rejected: dict[Reason, int] = Counter(letter.rejected.reason for letter in batch.letters)
         self._metrics.batch(
             accepted=batch.accepted,
@@ -266,6 +275,7 @@ class Pipeline:
             ),
             seconds=seconds,
             commit_seconds=commit_seconds,
+            end_to_end_seconds=None if waited_ms is None else max(0, waited_ms) / 1000,
         )
         self._metrics.cache(
             hits=batch.hits,

@@ -6,7 +6,7 @@ from typing import Final
 from processor.errors import TooManyDeadLetters
 from processor.ports.clock import Clock
 from processor.ports.log import Coordination, Record, Scan, Topic
-from processor.telemetry.observer import WHAT_TO_DO
+from processor.telemetry.incidents import HALT_HINT
 
 _ASK_EVERY_S: Final = 1.0
 _ASSIGN_S: Final = 3.0
@@ -73,7 +73,7 @@ class UntilEnd:
         stuck = self.stuck(running, coming, halted) if halted else []
         if stuck:
             why = "; ".join(f"partition {each}: {halted[each]}" for each in stuck)
-            raise TooManyDeadLetters(f"the ends cannot be reached: {why}", hint=WHAT_TO_DO)
+            raise TooManyDeadLetters(f"the ends cannot be reached: {why}", hint=HALT_HINT)
         return False
 
     def reached(self, running: Mapping[int, int], coming: Collection[int]) -> bool:

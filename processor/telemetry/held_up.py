@@ -1,17 +1,23 @@
 """What is told of partitions that stand still though nothing of ours holds them back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import structlog
 
 from processor.telemetry.health import Health
+from processor.telemetry.incidents import Incidents
 from processor.telemetry.metrics import Metrics
+from processor.telemetry.status import DAMAGED, STALLED, Status
 
 STALLED_HINT: Final = (
     'the fetch is renewed, then the consumer: see "a partition is stalled" in '
     "docs/operations/runbooks.md"
+)
+DAMAGE_HINT: Final = (
+    "it is read again every 30 s; move the partition's leader to a replica that has it whole: see "
+    '"a batch of the input is damaged" in docs/operations/failures.md'
 )
 _log: Final = structlog.get_logger("processor")
 
@@ -29,9 +35,14 @@ class OpenTransaction(NamedTuple):
 class HeldUp:
     """Called by the loop's thread; never raises, never blocks. Times are in ms since 1970."""
 
-    def __init__(self, health: Health, metrics: Metrics) -> None:
+    def __init__(
+        self, health: Health, metrics: Metrics, incidents: Incidents, status: Status
+    ) -> None:
         self._health = health
         self._metrics = metrics
+        self._incidents = incidents
+        self._status = status
+        self._damaged: dict[int, str] = {}
         self._stalled: set[int] = set()
         self._open: set[tuple[str, int]] = set()
 
@@ -40,12 +51,13 @@ class HeldUp:
         self._stalled.add(partition)
         self._metrics.stalled(partition, stalled=True)
         behind = stable_end - position
-        self._health.warn(
-            _stall(partition),
+        why = (
             f"stalled at offset {position} since {_iso(since)}, {behind} behind the stable end; "
-            f"{STALLED_HINT}",
+            f"{STALLED_HINT}"
         )
-        _log.warning(
+        self._health.warn(_stall(partition), why)
+        self._status.enter(partition, STALLED, why)
+        self._incidents.warning(
             "partition stalled",
             partition=partition,
             position=position,
@@ -56,11 +68,13 @@ class HeldUp:
 
     def fetch_renewed(self, partition: int, position: int) -> None:
         """Tell that a stalled partition is fetched anew."""
-        _log.warning("fetch renewed", partition=partition, position=position)
+        self._incidents.warning("fetch renewed", partition=partition, position=position)
 
     def consumer_renewed(self, partitions: Iterable[int]) -> None:
         """Tell that the process joins the group anew, for partitions that are still stalled."""
-        _log.warning("still stalled, renewing the consumer", partitions=sorted(partitions))
+        self._incidents.warning(
+            "still stalled, renewing the consumer", partitions=sorted(partitions)
+        )
 
     def moves(self, partition: int) -> None:
         """Tell that an owned partition moves, or is at its stable end."""
@@ -73,6 +87,7 @@ class HeldUp:
             self._stalled.discard(partition)
             self._metrics.stalled(partition, stalled=False)
             self._health.clear(_stall(partition))
+            self._status.leave(partition, STALLED)
             _log.info("partition not stalled any more", partition=partition)
 
     def transaction_open(self, found: OpenTransaction, since: int, command: str) -> None:
@@ -84,7 +99,7 @@ class HeldUp:
             f"a transaction that began at offset {offset} is open since {_iso(since)}: nothing "
             f"behind it can be read; see who has it, or end it: {command}",
         )
-        _log.warning(
+        self._incidents.warning(
             "open transaction holds up what follows it",
             topic=topic,
             partition=partition,
@@ -103,6 +118,27 @@ class HeldUp:
             self._open.discard((topic, partition))
             self._health.clear(_transaction(topic, partition))
             _log.info("open transaction ended", topic=topic, partition=partition)
+
+    def look_for_damage(self, damaged: Mapping[int, str], running: Iterable[int]) -> None:
+        """Tell of the partitions that stand before a damaged batch, and of those that go on."""
+        for partition in self._damaged.keys() - damaged.keys():
+            self._health.clear(_damage(partition))
+            self._status.leave(partition, DAMAGED)
+            _log.info("damaged batch read, the partition goes on", partition=partition)
+        for partition, why in damaged.items():
+            if partition not in self._damaged:
+                reason = f"stands still: {why}; {DAMAGE_HINT}"
+                self._health.warn(_damage(partition), reason)
+                self._status.enter(partition, DAMAGED, reason)
+                self._incidents.error(
+                    "batch damaged, partition stands",
+                    partition=partition,
+                    why=why,
+                    hint=DAMAGE_HINT,
+                )
+        self._damaged = dict(damaged)
+        for partition in running:
+            self._metrics.damaged(partition, damaged=partition in damaged)
 
     def forget(self, partition: int) -> None:
         """Say no more of a partition that is somebody else's now."""
@@ -123,6 +159,10 @@ def _iso(milliseconds: int) -> str:
 
 def _stall(partition: int) -> str:
     return f"fetching of partition {partition}"
+
+
+def _damage(partition: int) -> str:
+    return f"input of partition {partition}"
 
 
 def _transaction(topic: str, partition: int) -> str:

@@ -1,4 +1,4 @@
-"""One port for probes and metrics: `/livez`, `/readyz` and `/metrics`."""
+"""One port for probes, metrics and status: `/livez`, `/readyz`, `/metrics` and `/status`."""
 
 import json
 import socket
@@ -12,12 +12,14 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from processor.errors import ConfigError
 from processor.telemetry.health import Health, HealthVerdict
+from processor.telemetry.status import Status
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+_JSON: Final = "application/json"
 _LENGTH: Final = "Content-Length"
-_PATHS: Final = "/livez, /readyz and /metrics are here\n"
+_PATHS: Final = "/livez, /readyz, /metrics and /status are here\n"
 
 
 class Endpoint:
@@ -36,7 +38,9 @@ class Endpoint:
         self._server.server_close()
 
 
-def open_endpoint(host: str, port: int, registry: CollectorRegistry, health: Health) -> Endpoint:
+def open_endpoint(
+    host: str, port: int, registry: CollectorRegistry, health: Health, status: Status
+) -> Endpoint:
     """Open the port (0: any free one) and answer on a thread of its own; logs no request.
 
     Raises ConfigError where the address cannot be taken.
@@ -53,7 +57,7 @@ def open_endpoint(host: str, port: int, registry: CollectorRegistry, health: Hea
             f"{error.strerror}",
             hint="choose another port (0 takes any free one), or end what listens there",
         ) from None
-    server.set_app(_application(registry, health))
+    server.set_app(_application(registry, health, status))
     return Endpoint(server)
 
 
@@ -78,7 +82,7 @@ class _Handler(WSGIRequestHandler):
         """Say nothing of a request."""
 
 
-def _application(registry: CollectorRegistry, health: Health) -> "WSGIApplication":
+def _application(registry: CollectorRegistry, health: Health, status: Status) -> "WSGIApplication":
     metrics: WSGIApplication = make_wsgi_app(registry)
     probes = {"/livez": health.live, "/readyz": health.ready}
 
@@ -88,6 +92,8 @@ def _application(registry: CollectorRegistry, health: Health) -> "WSGIApplicatio
             return _probe(start, probes[path]())
         if path == "/metrics":
             return metrics(environ, start)
+        if path == "/status":
+            return _reply(start, "200 OK", _JSON, json.dumps(status.body()) + "\n")
         return _reply(start, "404 Not Found", "text/plain", _PATHS)
 
     return _with_head(answer)
@@ -117,7 +123,7 @@ def _with_head(get: "WSGIApplication") -> "WSGIApplication":
 
 def _probe(start: "StartResponse", verdict: HealthVerdict) -> list[bytes]:
     status = "200 OK" if verdict.good else "503 Service Unavailable"
-    return _reply(start, status, "application/json", json.dumps(verdict.body) + "\n")
+    return _reply(start, status, _JSON, json.dumps(verdict.body) + "\n")
 
 
 def _reply(start: "StartResponse", status: str, kind: str, text: str) -> list[bytes]:

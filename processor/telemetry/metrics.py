@@ -1,7 +1,7 @@
 """What is counted and measured; every method is called once a batch, or more seldom."""
 
-from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple, get_args
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, NamedTuple, ParamSpec, TypeVar, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,11 +16,15 @@ from prometheus_client import (
 from processor import __version__
 from processor.core.outcome import ENDED, PASSED_OVER, Reason
 from processor.core.session import State
+from processor.ports.clock import Clock
 
 PREFIX: Final = "session_processor"
 _RECORDS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 4000, 10_000)
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BY_PARTITION: Final = ("partition",)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Lag(NamedTuple):
@@ -60,8 +64,11 @@ class Metrics:
         expired: Mapping[str, int],
         seconds: float,
         commit_seconds: float,
+        end_to_end_seconds: float | None = None,
     ) -> None:
         """Count one committed batch: its records by outcome, and its time with the commit's.
+
+        `end_to_end_seconds` is from its first record's timestamp to its commit.
 
         `commands` are those that were not rejected, by command and outcome; `expired` are the
         sessions that an expire ended, by state.
@@ -81,6 +88,30 @@ class Metrics:
         self._batch_records.observe(accepted + duplicates + refused + commanded)
         self._batch_seconds.observe(seconds)
         self._commit_seconds.observe(commit_seconds)
+        self._last_commit.set_to_current_time()
+        if end_to_end_seconds is not None:
+            self._end_to_end_seconds.observe(end_to_end_seconds)
+
+    def timed(self, clock: Clock, stage: str, call: Callable[P, R]) -> Callable[P, R]:
+        """Return the stage, each call of which is timed."""
+        observe = self._stage_seconds.labels(stage).observe
+
+        def timing(*args: P.args, **named: P.kwargs) -> R:
+            since = clock.monotonic()
+            try:
+                return call(*args, **named)
+            finally:
+                observe(clock.monotonic() - since)
+
+        return timing
+
+    def redis_answered(self, seconds: float) -> None:
+        """Count an exchange with Redis, and its time."""
+        self._redis_seconds.observe(seconds)
+
+    def disconnected(self) -> None:
+        """Count a connection to a broker that was lost, or could not be made."""
+        self._disconnects.inc()
 
     def assigned(self, partitions: Collection[int]) -> None:
         """Say which partitions are owned now; the series of those that are not, end."""
@@ -151,6 +182,15 @@ class Metrics:
         self._commit_seconds = self._histogram(
             "commit_seconds", "Time of a batch's flush and commit.", _SECONDS
         )
+        self._end_to_end_seconds = self._histogram(
+            "end_to_end_seconds", "From a batch's first record's timestamp to its commit.", _SECONDS
+        )
+        self._stage_seconds = self._histogram(
+            "stage_seconds", "Time of a stage, for a part of a batch.", _SECONDS, "stage"
+        )
+        self._last_commit = self._gauge(
+            "last_commit_timestamp_seconds", "When a batch was last committed, since 1970."
+        )
 
     def _partitions(self) -> None:
         self._assigned = self._gauge("assigned_partitions", "Partitions that are assigned.")
@@ -199,12 +239,16 @@ class Metrics:
         self._misses = self._counter("cache_misses", "Sessions asked of Redis.")
         self._cache_bytes = self._gauge("cache_bytes", "Bytes in the process's cache.")
         self._cache_sessions = self._gauge("cache_sessions", "Sessions in the process's cache.")
+        self._redis_seconds = self._histogram(
+            "redis_seconds", "Time of an exchange with Redis.", _SECONDS
+        )
 
     def _incidents(self) -> None:
         self.aborts = self._counter("aborts", "Transactions that were aborted.")
         self.fences = self._counter("fences", "Producers that were replaced.")
         self.store_failures = self._counter("store_failures", "Exchanges with Redis that failed.")
         self.rebuilds = self._counter("rebuilds", "Partitions rebuilt from the output topic.")
+        self._disconnects = self._counter("disconnects", "Connections to brokers that were lost.")
         self.rebalances = self._counter("rebalances", "Changes of assignment.")
         self._halts = self._counter("halts", "Passed limits on dead letters.", "limit")
         for limit in ("ratio", "consecutive"):
@@ -216,5 +260,9 @@ class Metrics:
     def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
         return Gauge(name, about, labels, namespace=PREFIX, registry=self.registry)
 
-    def _histogram(self, name: str, about: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(name, about, namespace=PREFIX, registry=self.registry, buckets=buckets)
+    def _histogram(
+        self, name: str, about: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(
+            name, about, labels, namespace=PREFIX, registry=self.registry, buckets=buckets
+        )

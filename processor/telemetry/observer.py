@@ -1,6 +1,6 @@
 """What the loop tells of itself: each event once, to the log, the metrics and the probes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -8,20 +8,20 @@ import structlog
 from processor.core.session import State
 from processor.ports.clock import Clock
 from processor.ports.log import Rebalance, Record, Subscription
+from processor.stages.batch import RejectedRecord
 from processor.telemetry.health import STARTUP, Health
 from processor.telemetry.held_up import HeldUp
+from processor.telemetry.incidents import HALT_HINT, Incidents
 from processor.telemetry.metrics import Lag, Metrics
+from processor.telemetry.status import (
+    AWAITING_SCHEMA,
+    HALTED,
+    RESTORING,
+    TAKING_OVER,
+    Restoring,
+    Status,
+)
 
-WHAT_TO_DO: Final = (
-    "look with `session-processor dead-letters summary` and `dead-letters list`, mend the producer "
-    "or the schemas, then start the process again: it goes on where the partition stands"
-)
-"""What an operator does about a halted partition."""
-WHAT_TO_DO_ABOUT_DAMAGE: Final = (
-    "it is read again every 30 s; move the partition's leader to a replica that has it whole: see "
-    '"a batch of the input is damaged" in docs/operations/failures.md'
-)
-"""What an operator does about a batch whose checksum is wrong."""
 _SAY_EVERY_S: Final = 5.0
 _log: Final = structlog.get_logger("processor")
 
@@ -31,16 +31,17 @@ class Observer:
 
     def __init__(self, health: Health, metrics: Metrics, clock: Clock) -> None:
         self._health = health
-        self._metrics = metrics
+        self.metrics = metrics
         self._clock = clock
-        self.held_up = HeldUp(health, metrics)
+        self.incidents = Incidents(clock)
+        self.status = Status(clock, health, self.incidents)
+        self.held_up = HeldUp(health, metrics, self.incidents, self.status)
         self._away: set[str] = set()
         self._restores: dict[int, tuple[float, float]] = {}
         self._last_timestamps: dict[int, int] = {}
         self._caught_up: dict[int, int] = {}
         self._halted: set[int] = set()
         self._awaiting: dict[int, str] = {}
-        self._damaged: dict[int, str] = {}
         self._joined = False
 
     def turned(self) -> None:
@@ -53,33 +54,40 @@ class Observer:
             {record.partition: record.timestamp for record in records if record.timestamp >= 0}
         )
 
+    def committed(self, partitions: Iterable[int], letters: Sequence[RejectedRecord]) -> None:
+        """Note a committed batch: its partitions, and its dead letters."""
+        told = ((each.record.partition, each.rejected.reason) for each in letters)
+        self.status.committed(partitions, told)
+
     def aborted(self, why: str) -> None:
         """Tell of a transaction that was aborted, or a batch that was dropped before one."""
-        self._metrics.aborts.inc()
-        _log.warning("batch aborted, reading it again", why=why)
+        self.metrics.aborts.inc()
+        self.incidents.warning("batch aborted, reading it again", why=why)
 
     def batch_halved(self, records: int) -> None:
         """Tell that fewer records are taken at once, since a batch was not committed in time."""
-        _log.warning("batch not committed in time, taking smaller ones", records=records)
+        self.incidents.warning("batch not committed in time, taking smaller ones", records=records)
 
     def producer_lost(self, why: str) -> None:
         """Tell that the producer is to be replaced."""
-        self._metrics.fences.inc()
-        _log.warning("producer lost, replacing it", why=why)
+        self.metrics.fences.inc()
+        self.incidents.warning("producer lost, replacing it", why=why)
 
     def store_failed(self, why: str) -> None:
         """Tell that the cache is not what was written, so that partitions are restored."""
-        self._metrics.store_failures.inc()
-        _log.warning("cache lost, restoring it", why=why)
+        self.metrics.store_failures.inc()
+        self.incidents.warning("cache lost, restoring it", why=why)
 
     def away(self, server: str, why: str, retry_in: float) -> None:
         """Tell that a server does not answer; to the log only when that is news."""
         self._health.warn(server, why)
         if server == "redis":
-            self._metrics.store_failures.inc()
+            self.metrics.store_failures.inc()
         if server not in self._away:
             self._away.add(server)
-            _log.warning("server away, waiting for it", server=server, why=why, retry_in=retry_in)
+            self.incidents.warning(
+                "server away, waiting for it", server=server, why=why, retry_in=retry_in
+            )
 
     def back(self, server: str) -> None:
         """Tell that a server answers again, if it was away."""
@@ -90,15 +98,16 @@ class Observer:
 
     def rebalanced(self, change: Rebalance, assigned: Collection[int]) -> None:
         """Tell what the group changed, and what is assigned now."""
-        self._metrics.rebalances.inc()
-        self._metrics.assigned(assigned)
+        self.metrics.rebalances.inc()
+        self.metrics.assigned(assigned)
+        self.status.assigned(change.revoked, change.assigned)
         for partition in change.revoked | change.assigned:
             self._halted.discard(partition)
             self._health.clear(_flood(partition))
             self.held_up.forget(partition)
         for partition in change.assigned:
-            self._metrics.halted(partition, halted=False)
-            self._metrics.stalled(partition, stalled=False)
+            self.metrics.halted(partition, halted=False)
+            self.metrics.stalled(partition, stalled=False)
         for partition in change.revoked - change.assigned:
             self._health.clear(_subject(partition))
             self._last_timestamps.pop(partition, None)
@@ -114,23 +123,26 @@ class Observer:
     def restarted(self, partition: int) -> None:
         """Tell that a partition is being taken over."""
         self._health.hold(_subject(partition), "being taken over")
+        self.status.enter(partition, TAKING_OVER, "being taken over")
 
     def owned(self, partition: int, offset: int) -> None:
         """Tell that a partition is restored and its records come."""
         self._health.clear(_subject(partition))
+        self.status.leave(partition, TAKING_OVER, RESTORING)
         _log.info("partition ready", partition=partition, offset=offset)
 
     def halted(self, partition: int, limit: str, why: str) -> None:
         """Tell that a partition's dead letters passed a limit, so that it is held back."""
         self._halted.add(partition)
-        self._metrics.halted(partition, halted=True)
-        self._metrics.limit_passed(limit)
-        self._health.hold(_flood(partition), f"halted: {why}; {WHAT_TO_DO}")
-        _log.error(
+        self.metrics.halted(partition, halted=True)
+        self.metrics.limit_passed(limit)
+        self._health.hold(_flood(partition), f"halted: {why}; {HALT_HINT}")
+        self.status.enter(partition, HALTED, f"{why}; {HALT_HINT}")
+        self.incidents.error(
             "partition halted, the others go on",
             partition=partition,
             why=why,
-            hint=WHAT_TO_DO,
+            hint=HALT_HINT,
         )
 
     def schema_awaited(self, partition: int, why: str) -> None:
@@ -138,48 +150,52 @@ class Observer:
         if self._awaiting.get(partition) != why:
             self._awaiting[partition] = why
             self._health.warn(_schema(partition), f"held back, {why}")
-            _log.warning("partition waits for a schema", partition=partition, why=why)
+            self.status.enter(partition, AWAITING_SCHEMA, why)
+            self.incidents.warning("partition waits for a schema", partition=partition, why=why)
 
     def schema_known(self, partition: int) -> None:
         """Tell that a partition goes on that was held back for a schema."""
         if self._awaiting.pop(partition, None) is not None:
             self._health.clear(_schema(partition))
+            self.status.leave(partition, AWAITING_SCHEMA)
             _log.info("partition goes on", partition=partition)
 
     def rebuilding(self, partition: int) -> None:
         """Tell that a partition's cache is rebuilt from the whole output."""
-        self._metrics.rebuilds.inc()
+        self.metrics.rebuilds.inc()
         _log.info("rebuilding the cache", partition=partition)
 
     def restoring(self, partition: int, done: int, total: int) -> None:
         """Tell how far a restore is, in offsets; to the log every few seconds."""
         now = self._clock.monotonic()
-        self._metrics.restore(partition, done, total)
+        self.metrics.restore(partition, done, total)
         begun, said = self._restores.get(partition, (now, now))
         if done == 0:
             begun, said = now, now
-        elif done < total and now - said >= _SAY_EVERY_S:
-            rate = done / (now - begun)
+        rate = done / (now - begun) if now > begun else 0.0
+        left = round((total - done) / rate) if rate else None
+        if 0 < done < total and now - said >= _SAY_EVERY_S:
             _log.info(
                 "restoring",
                 partition=partition,
                 done=done,
                 total=total,
                 per_second=round(rate),
-                seconds_left=round((total - done) / rate),
+                seconds_left=left,
             )
             said = now
         self._restores[partition] = (begun, said)
         if done < total:
-            self._health.hold(_subject(partition), f"restoring, {done} of {total} offsets")
+            why = f"restoring, {done} of {total} offsets"
+            self._health.hold(_subject(partition), why)
+            self.status.restoring(partition, Restoring(done, total, rate, left), why)
         elif total:
-            seconds = now - begun
             _log.info(
                 "restored",
                 partition=partition,
                 offsets=total,
-                seconds=round(seconds, 3),
-                per_second=round(total / seconds) if seconds else total,
+                seconds=round(now - begun, 3),
+                per_second=round(rate) or total,
             )
 
     def claims_lost(self) -> None:
@@ -212,7 +228,7 @@ class Observer:
 
     def sweep_passed_over(self, partition: int, unreadable: int, first: str) -> None:
         """Tell of snapshots that retention cannot read, and of the first one's place."""
-        _log.warning(
+        self.incidents.warning(
             "snapshots that cannot be read are kept for ever",
             partition=partition,
             records=unreadable,
@@ -221,7 +237,7 @@ class Observer:
 
     def sweep_failed(self, why: str) -> None:
         """Tell that retention left off a partition or a round; it begins anew."""
-        _log.warning("sweep left off, trying again later", why=why)
+        self.incidents.warning("sweep left off, trying again later", why=why)
 
     def look(
         self, subscription: Subscription, running: Mapping[int, int], ends: Mapping[int, int]
@@ -234,6 +250,7 @@ class Observer:
         `ends` are those that leaders told. Returns the position of each partition that is behind
         and whose `next_times` are wanted.
         """
+        self.status.process(member=subscription.member)
         joined = subscription.membership() is not None
         if joined and self._joined:
             self._health.clear(STARTUP)
@@ -257,30 +274,16 @@ class Observer:
                 age = max(0.0, (now - since) / 1000)
             else:
                 wanted[partition] = position
-            lags[partition] = Lag(behind, age)
-        self._metrics.lag(lags)
-        self._look_for_damage(subscription.damaged(), running)
+            lags[partition] = lag = Lag(behind, age)
+            self.status.measured(partition, position, position + behind, lag)
+        self.metrics.lag(lags)
+        self.held_up.look_for_damage(subscription.damaged(), running)
         connection_error = subscription.connection_error()
         if connection_error is None:
             self.back("kafka")
         else:
             self.away("kafka", connection_error, retry_in=0.0)
         return wanted
-
-    def _look_for_damage(self, damaged: Mapping[int, str], running: Collection[int]) -> None:
-        for partition in self._damaged.keys() - damaged.keys():
-            self._health.clear(_damage(partition))
-            _log.info("damaged batch read, the partition goes on", partition=partition)
-        for partition, why in damaged.items():
-            if partition not in self._damaged:
-                hint = WHAT_TO_DO_ABOUT_DAMAGE
-                self._health.warn(_damage(partition), f"stands still: {why}; {hint}")
-                _log.error(
-                    "batch damaged, partition stands", partition=partition, why=why, hint=hint
-                )
-        self._damaged = dict(damaged)
-        for partition in running:
-            self._metrics.damaged(partition, damaged=partition in damaged)
 
 
 def _subject(partition: int) -> str:
@@ -289,10 +292,6 @@ def _subject(partition: int) -> str:
 
 def _schema(partition: int) -> str:
     return f"schema of partition {partition}"
-
-
-def _damage(partition: int) -> str:
-    return f"input of partition {partition}"
 
 
 def _flood(partition: int) -> str:

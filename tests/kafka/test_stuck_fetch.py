@@ -12,8 +12,8 @@ from processor.kafka.subscription import KafkaSubscription
 from processor.ports.log import Coordination, Ends, Topic
 from processor.runtime.stalls import STALLED_S, StallWatch
 from processor.telemetry.health import Health
-from processor.telemetry.held_up import HeldUp
 from processor.telemetry.metrics import Metrics
+from processor.telemetry.observer import Observer
 
 if TYPE_CHECKING:
     from fakes.log_backends import KafkaLog
@@ -41,7 +41,8 @@ def test_a_partition_that_was_paused_behind_our_back_is_seen_and_fetched_again(
     clock = FakeClock()
     health = Health(clock)
     positions = {0: 0, 1: 0}
-    watch = StallWatch(subscription, lambda: positions, HeldUp(health, Metrics("fastavro")), clock)
+    held_up = Observer(health, Metrics("fastavro"), clock).held_up
+    watch = StallWatch(subscription, lambda: positions, held_up, clock)
     subscription.resume(positions)
 
     def stick() -> None:

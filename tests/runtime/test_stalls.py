@@ -15,8 +15,8 @@ from processor.runtime.partition_watch import ASK_S
 from processor.runtime.runner import CHECK_S
 from processor.runtime.stalls import BEHIND_OTHERS_S, RENEW_AGAIN_S, STALLED_S, StallWatch
 from processor.telemetry.health import Health
-from processor.telemetry.held_up import HeldUp
 from processor.telemetry.metrics import Metrics
+from processor.telemetry.observer import Observer
 
 STUCK = 1
 SUBJECT = f"fetching of partition {STUCK}"
@@ -182,7 +182,7 @@ class Watch:
         self.subscription.take(1, 0)
         self.metrics = Metrics("fastavro")
         self.renewed: list[bool] = []
-        held_up = HeldUp(Health(self.clock), self.metrics)
+        held_up = Observer(Health(self.clock), self.metrics, self.clock).held_up
         self.watch = StallWatch(self.subscription, lambda: {0: 5}, held_up, self.clock, **options)
 
     def look(self, seconds: float, *, full: bool = False, dropped: bool = False) -> None:

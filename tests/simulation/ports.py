@@ -171,6 +171,8 @@ class _Port:
 
     def __getattr__(self, method: str) -> Any:
         found = getattr(self._target, method)
+        if not callable(found):
+            return found
         if method == "read" and self._name == "scan":
             wrapped = self._around.scan(found)
         else:

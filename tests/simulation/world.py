@@ -153,7 +153,6 @@ class Process(SimulatedTask):
             self.run_of(adapters),
             stopping=self.stopping,
             observer=Observer(self.health, METRICS, self.clock),
-            metrics=METRICS,
         )
         try:
             self.service.runner.run()

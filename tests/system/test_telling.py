@@ -1,12 +1,17 @@
 """What the real process says of itself: probes and metrics, held to what it really did."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
+from jsonschema import Draft7Validator
 from prometheus_client.parser import text_string_to_metric_families
 from system.deployment import Deployment
 from system.process import Process, eventually
 
 from processor.demo.traffic import updates
+
+STATUS = json.loads((Path(__file__).parents[2] / "schemas/Status.schema.json").read_text())
 
 
 def metrics(process: Process) -> dict[str, float]:
@@ -42,6 +47,20 @@ def test_metrics_count_what_the_oracle_counts(deployment: Deployment) -> None:
     assert len(reasons) >= 6
     assert told["batch_records_sum"] == 6_000
     assert told["assigned_partitions"] == deployment.partitions
+    for stage in ("decode", "load", "fold", "publish", "store"):
+        assert told[f"stage_seconds_count {stage}"] > 0
+    assert told["end_to_end_seconds_count"] > 0
+    assert told["redis_seconds_count"] > 0
+    assert told["last_commit_timestamp_seconds"] > 1_700_000_000
+    code, text = process.get("/status")
+    assert code == 200
+    status = json.loads(text)
+    Draft7Validator(STATUS).validate(status)
+    letters = Counter[str]()
+    for each in status["partitions"]:
+        letters.update(each["deadLetters"])
+    assert letters == reasons
+    assert status["process"]["member"]
     eventually(
         "no lag is told",
         lambda: {metrics(process).get(f"lag_records {each}") for each in range(4)} == {0},

@@ -11,9 +11,11 @@ import pytest
 
 from processor.config import load
 from processor.errors import ConfigError
+from processor.ports.clock import SYSTEM_CLOCK
 from processor.telemetry.health import STARTUP, Health
 from processor.telemetry.http import Endpoint, open_endpoint
 from processor.telemetry.metrics import Metrics
+from processor.telemetry.observer import Observer
 
 
 @pytest.fixture
@@ -22,7 +24,9 @@ def health() -> Health:
 
 
 def opened(host: str = "127.0.0.1", port: int = 0, health: Health | None = None) -> Endpoint:
-    return open_endpoint(host, port, Metrics("fastavro").registry, health or Health())
+    health, metrics = health or Health(), Metrics("fastavro")
+    status = Observer(health, metrics, SYSTEM_CLOCK).status
+    return open_endpoint(host, port, metrics.registry, health, status)
 
 
 @pytest.fixture
@@ -94,6 +98,12 @@ def test_liveness_is_served(endpoint: Endpoint) -> None:
     status, body = ask(endpoint, "/livez?verbose")
     assert status == 200
     assert json.loads(body)["live"] is True
+
+
+def test_status_is_served(endpoint: Endpoint) -> None:
+    status, body = ask(endpoint, "/status")
+    assert status == 200
+    assert json.loads(body)["reasons"] == {STARTUP: "starting"}
 
 
 def test_other_paths_are_refused(endpoint: Endpoint) -> None:

@@ -67,7 +67,7 @@ class Record(NamedTuple):
 class Unreadable(Record):
     """Stands for the input records from `offset` to below `end`, which no reader can tell apart.
 
-    They share a batch that cannot be unpacked: no key, value, header, timestamp. `reason` tells why.
+    They share a batch that cannot be unpacked, no key, value, header, time; `reason` tells why.
     """
 
     end: int
@@ -137,7 +137,7 @@ class Subscription(Protocol):
     An assigned partition is paused until `resume`; its first record is the one at the offset that
     was given there. Records are read_committed.
 
-    No record stops a partition: one `Unreadable` stands for a batch that cannot be unpacked. A batch
+    No record stops a partition: an `Unreadable` stands for a batch that cannot be unpacked. A batch
     whose checksum is wrong may be whole on another replica: nothing from it on comes until it is.
     """
 

@@ -37,10 +37,10 @@ INVALID: list[tuple[dict[str, Any], str]] = [
         for measure in OPTIONAL
         for number in NOT_FINITE
     ),
-    ({"cart_items": [an_item(attributes={"a": "1", "b": "x"})]}, "cartItems[0].attributes['b']"),
-    ({"attributes": {"a": "1", "b": ""}}, "attributes['b']"),
+    ({"cart_items": [an_item(attributes={"a": "1", "b": "x"})]}, 'cartItems[0].attributes["b"]'),
+    ({"attributes": {"a": "1", "b": ""}}, 'attributes["b"]'),
     *(({"total": number}, "total") for number in NOT_FINITE),
-    *(({"discounts": {"a": 1.0, "b": number}}, "discounts['b']") for number in NOT_FINITE),
+    *(({"discounts": {"a": 1.0, "b": number}}, 'discounts["b"]') for number in NOT_FINITE),
     ({"cart_items": [an_item(price=1e308, quantity=2)]}, "the sum of cartItems"),
     (
         {"cart_items": [an_item(price=1e308 * sign, quantity=2) for sign in (1, -1)]},

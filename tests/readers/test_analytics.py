@@ -44,6 +44,19 @@ def section(title: str) -> str:
     return found[1]
 
 
+def duck(asked: str) -> list[tuple[Any, ...]]:
+    found = duckdb.sql(asked)
+    assert found is not None
+    return found.fetchall()
+
+
+def clickhouse(asked: str) -> recount.Answer:
+    import chdb
+
+    query: Any = chdb.query
+    return rows(query(asked, "JSONEachRow"))
+
+
 def rows(answer: Any) -> recount.Answer:
     """Return what a library found, days as texts."""
     if hasattr(answer, "fetchall"):
@@ -110,27 +123,25 @@ def test_typed_columns_find_what_types_guessed_from_json_do_not(
     guessed.write_text("".join(json.dumps(row) + "\n" for row in late))
     asked = "outputPartition = 0 AND state = 'closed' AND previousState = 'open'"
     found = [
-        duckdb.sql(f"SELECT count(*) FROM {file} WHERE {asked}").fetchall()  # noqa: S608
+        duck(f"SELECT count(*) FROM {file} WHERE {asked}")  # noqa: S608
         for file in (f"read_json('{guessed}')", f"'{exported}/history.parquet'")
     ]
     assert found == [[(0,)], [(LATE_CLOSED,)]]
 
 
 def test_a_sum_of_doubles_is_not_the_sum_and_a_cast_cuts_off(exported: Path) -> None:
-    import chdb
-
     file = exported / "history.parquet"
     late = f"'{file}' WHERE outputPartition = 0 AND previousState IS NULL"
     asked = f"SELECT sum(total), fsum(total), sum(round_even(total * 100, 0)::BIGINT) FROM {late}"  # noqa: S608
-    ((naive, kahan, cents),) = duckdb.sql(asked).fetchall()
+    ((naive, kahan, cents),) = duck(asked)
     assert naive != kahan == cents / 100 == LATE / 10
     asked = (
         f"SELECT sum(total), sumKahan(total) FROM file('{file}') "  # noqa: S608
         "WHERE outputPartition = 0 AND isNull(previousState)"
     )
-    ((_, kahan),) = rows(chdb.query(asked, "JSONEachRow"))
+    ((_, kahan),) = clickhouse(asked)
     assert kahan == LATE / 10
-    assert rows(chdb.query("SELECT toFloat64(toDecimal64(0.29, 2))", "JSONEachRow")) == [(0.28,)]
+    assert clickhouse("SELECT toFloat64(toDecimal64(0.29, 2))") == [(0.28,)]
 
 
 @pytest.fixture
@@ -158,8 +169,6 @@ def registry() -> Iterator[str]:
 def test_clickhouse_reads_a_registrys_framing_into_the_pages_columns(
     registry: str, tmp_path: Path
 ) -> None:
-    import chdb
-
     vectors = json.loads((golden.CONTRACT / "vectors.json").read_text())
     records = (record for case in vectors for record in case["records"])
     values = [bytes.fromhex(each["snapshot"]) for each in records if each.get("snapshot")]
@@ -176,7 +185,7 @@ def test_clickhouse_reads_a_registrys_framing_into_the_pages_columns(
         f"FROM file('{tmp_path}/framed', AvroConfluent, '{columns}') "
         f"SETTINGS format_avro_schema_registry_url = '{registry}'"
     )
-    assert rows(chdb.query(asked, "JSONEachRow")) == [
+    assert clickhouse(asked) == [
         (
             len(sessions),
             sum((e["state"], e["previousState"]) == ("closed", "open") for e in sessions),

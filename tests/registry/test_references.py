@@ -198,7 +198,7 @@ def test_a_registry_that_goes_away_between_two_is_asked_again(fake: FakeRegistry
     def away(_subject: str, _number: int) -> Any:
         raise RegistryUnavailable("nobody is there")
 
-    fake.version = away  # type: ignore[method-assign]
+    fake.version = away  # type: ignore[method-assign, assignment]
     ids.ask([number], 1.0)
     assert not ids.known(number)
     assert str(ids.unavailable) == "nobody is there"

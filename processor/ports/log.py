@@ -67,7 +67,7 @@ class Record(NamedTuple):
 class Unreadable(Record):
     """Stands for the input records from `offset` to below `end`, which no reader can tell apart.
 
-    They share a batch that cannot be unpacked, no key, value, header, time; `reason` tells why.
+    They share a batch that cannot be unpacked: no key, value, header, time. `reason` tells why.
     """
 
     end: int

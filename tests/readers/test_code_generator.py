@@ -21,7 +21,7 @@ def defined(part: Any) -> list[Any]:
         return [found for each in part for found in defined(each)]
     if not isinstance(part, dict):
         return []
-    own = [part] if {"type", "name"} < part.keys() and part["type"] in {"record", "enum"} else []
+    own = [part] if {"type", "name"} < part.keys() and part["type"] in ("record", "enum") else []
     return own + [found for each in part.values() for found in defined(each)]
 
 

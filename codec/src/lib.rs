@@ -1,24 +1,30 @@
 //! The session processor's fold of a plain update, on bytes: a SessionUpdate of the present schema, or
-//! in JSON, and a CustomerSession in, the next CustomerSession out.
+//! in JSON, and a CustomerSession in, the next CustomerSession out. And CustomerSessions as others
+//! read them: by columns, or in JSON.
 //!
 //! Whatever is not in the canonical form, not sound or not accepted gives None: the caller asks
 //! the Python path, whose answer stands.
 #![deny(unsafe_code)]
 
 mod cart;
+mod columns;
+mod document;
 mod entries;
 mod events;
+mod export;
 mod fields;
 mod formats;
 mod json;
 mod layout;
 mod media;
 mod scan;
+mod shape;
 mod snapshot;
 mod times;
 mod update;
 mod values;
 
+use export::Export;
 use formats::{Formats, Named, transcoded};
 use layout::{PROFILE_ID, SNAPSHOT, UPDATE};
 use pyo3::prelude::*;
@@ -28,10 +34,12 @@ use snapshot::{Folded, Snapshot, is_key};
 use update::Update;
 
 /// `RULES` of `processor/avro/compiled.py`.
-const RULES: u32 = 2;
+const RULES: u32 = 3;
 
 /// Where a Record of `processor/ports/log.py` has its fields.
+const PARTITION: usize = 0;
 const OFFSET: usize = 1;
+const TIMESTAMP: usize = 2;
 const KEY: usize = 3;
 const VALUE: usize = 4;
 const HEADERS: usize = 5;
@@ -190,5 +198,6 @@ fn session_processor_codec(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("UPDATE", PyBytes::new(py, &UPDATE))?;
     module.add("SNAPSHOT", PyBytes::new(py, &SNAPSHOT))?;
     module.add("RULES", RULES)?;
-    module.add_class::<Codec>()
+    module.add_class::<Codec>()?;
+    module.add_class::<Export>()
 }

@@ -1,7 +1,12 @@
-//! A point in time as a text: RFC 3339, and the forms near it that the contract names.
+//! A point in time as a text: RFC 3339, and read also in the forms near it that the contract names.
 
 use crate::scan::{Refused, Taken, sound_if};
+use std::fmt::Write;
 
+const DAY_MS: i64 = 86_400_000;
+/// 0001-01-01 and 9999-12-31, in days from 1970-01-01.
+const FIRST_DAY: i64 = -719_162;
+const LAST_DAY: i64 = 2_932_896;
 const DAYS: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /// Returns the milliseconds since 1970; what is below one is cut off.
@@ -93,4 +98,34 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     let before = year * 365 + leaps + (153 * month + 2) / 5;
     before + day - 1 - 719_468 // those from 0000-03-01 to 1970-01-01
+}
+
+/// Puts milliseconds since 1970 as RFC 3339, UTC; refuses what is in no year of four digits.
+pub fn put_time(millis: i64, out: &mut String) -> Taken<()> {
+    let (days, within) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
+    sound_if((FIRST_DAY..=LAST_DAY).contains(&days))?;
+    let (year, month, day) = civil(days);
+    let (seconds, millis) = (within / 1000, within % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    write!(
+        out,
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
+    )
+    .map_err(|_| Refused)
+}
+
+/// Returns the year, month and day that is so many days from 1970-01-01.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468; // from 0000-03-01, as above
+    let (era, within) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (within - within / 1_460 + within / 36_524 - within / 146_096) / 365;
+    let day = within - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let first = (153 * month + 2) / 5;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (year + era * 400 + next, month, day - first + 1)
 }

@@ -5,8 +5,9 @@ from typing import Final, Literal, NamedTuple, cast
 
 import structlog
 
-from processor.avro.compiled import RULES, Compiled, Module
+from processor.avro.compiled import RULES, Compiled, Export, Module
 from processor.avro.schemas import Schemas
+from processor.avro.shape import shape_of
 from processor.errors import ConfigError
 
 MODULE: Final = "session_processor_codec"
@@ -23,6 +24,7 @@ class Choice(NamedTuple):
     name: str
     why: str
     compiled: Compiled | None
+    export: Export | None = None
 
 
 def chosen(wanted: Wanted, schemas: Schemas) -> Choice:
@@ -42,7 +44,10 @@ def chosen(wanted: Wanted, schemas: Schemas) -> Choice:
         if getattr(module, "RULES", None) != RULES:
             why = "the compiled codec that is installed is of another version"
         elif updates.fingerprint == module.UPDATE and snapshots.fingerprint == module.SNAPSHOT:
-            return Choice("compiled", "it is installed and fits the schemas", module.Codec())
+            export = module.Export(shape_of(snapshots.text))
+            return Choice(
+                "compiled", "it is installed and fits the schemas", module.Codec(), export
+            )
         else:
             why = "the compiled codec that is installed is for other schemas"
     if wanted == "compiled":

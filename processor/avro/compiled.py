@@ -1,13 +1,17 @@
 """The compiled codec: the fold of plain updates on the bytes of the present schemas, or on JSON."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from processor.avro.shape import Shape
 from processor.ports.log import Record
 
-RULES: Final = 2
+RULES: Final = 3
 """Raised, here and in `codec/src/lib.rs`, with each change of this interface or of what the fold or
 rules 1 to 3 say: a codec of other rules that is still installed is not used."""
+
+Column = tuple[int, int, bytes | None, bytes, bytes, Sequence[Any]]
+"""Of a field: rows, nulls, validity where there are nulls, offsets, data, the columns within."""
 
 
 class EncodedUpdate(Protocol):
@@ -50,6 +54,24 @@ class Compiled(Protocol):
         """Return a snapshot's input offset, None where fastavro is to read it."""
 
 
+class Export(Protocol):
+    """Writes output records that are snapshots, of one shape and under one of the headers.
+
+    What else there is, and what is not as this version writes it, is left to Python.
+    """
+
+    def columns(
+        self, records: Sequence[Record], headers: Sequence[bytes], /
+    ) -> tuple[Column, list[int]]:
+        """Return the snapshots by columns in Arrow's buffers, and the places of what is left."""
+
+    def lines(self, records: Sequence[Record], headers: Sequence[bytes], /) -> list[bytes | None]:
+        """Return each snapshot as a line of JSON, with where it stood; None where it is left."""
+
+    def datums(self, records: Sequence[Record], headers: Sequence[bytes], /) -> list[bytes | None]:
+        """Return each snapshot as a record of the container; None where it is left."""
+
+
 class Module(Protocol):
     """What the distribution in `codec/` has."""
 
@@ -57,3 +79,4 @@ class Module(Protocol):
     SNAPSHOT: bytes
     RULES: int
     Codec: Callable[[], Compiled]
+    Export: Callable[[Shape], Export]

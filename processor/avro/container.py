@@ -1,48 +1,84 @@
 """Snapshots in a file that any Avro library reads: an object container."""
 
 import json
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from secrets import token_bytes
 from typing import Any, BinaryIO, Final
 
-from fastavro import parse_schema
+from fastavro import parse_schema, schemaless_writer
+from fastavro.types import Schema
 from fastavro.write import Writer
 
-from processor.avro.codec import SESSION_FIELDS
-from processor.avro.schemas import Schema
-from processor.core.session import Session
-
 PLACE: Final = (
+    {
+        "name": "outputKey",
+        "type": ["null", "string"],
+        "default": None,
+        "doc": "The record's key: applicationId and integrationId.",
+    },
     {"name": "outputPartition", "type": "int", "doc": "Where the snapshot was published."},
     {"name": "outputOffset", "type": "long", "doc": "Orders the snapshots of a partition."},
+    {
+        "name": "outputTimestamp",
+        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+        "default": None,
+        "doc": "The record's time: that of the update's record.",
+    },
 )
 """The fields after those of the schema: a file has no partitions and no offsets of its own."""
 
+_BLOCK: Final = 256 * 1024
+"""Bytes of records before a block ends: it is compressed as a whole."""
+_FASTEST: Final = 1
+_RAW: Final = -15
+_MARK: Final = 16
 
-class SnapshotContainer:
-    """Writes snapshots under one schema, whichever they were published with."""
+
+class Container:
+    """Writes records under one schema, each as its bytes."""
 
     def __init__(
-        self,
-        file: BinaryIO,
-        schema: Schema,
-        read: Callable[[bytes], Session],
-        about: Mapping[str, str],
-        *,
-        deflate: bool,
+        self, file: BinaryIO, schema: str, about: Mapping[str, str], *, deflate: bool
     ) -> None:
-        """Begin the file; `read` reads snapshots, `about` stands in the file's header."""
-        described: dict[str, Any] = json.loads(schema.text)
+        """Begin the file; `schema` is a snapshot's, `about` stands in the file's header."""
+        described: dict[str, Any] = json.loads(schema)
         described["fields"] += PLACE
-        self._read = read
-        self._writer = Writer(
-            file, parse_schema(described), "deflate" if deflate else "null", metadata=dict(about)
-        )
+        self._schema: Schema = parse_schema(described)
+        self._file = file
+        self._deflate = deflate
+        self._mark = token_bytes(_MARK)
+        codec = "deflate" if deflate else "null"
+        Writer(file, self._schema, codec, metadata=dict(about), sync_marker=self._mark)
+        self._waiting: list[bytes] = []
+        self._bytes = 0
 
-    def add(self, snapshot: bytes, partition: int, offset: int) -> None:
-        """Add a snapshot as it was published, framing included. Raises FailClosed."""
-        fields = dict(zip(SESSION_FIELDS, self._read(snapshot), strict=True))
-        self._writer.write({**fields, "outputPartition": partition, "outputOffset": offset})
+    def datum(self, record: Mapping[str, Any]) -> bytes:
+        """Return a record of the file, with the fields of `PLACE`, as its bytes."""
+        out = BytesIO()
+        schemaless_writer(out, self._schema, dict(record))
+        return out.getvalue()
 
-    def close(self) -> None:
+    def add(self, datums: Sequence[bytes]) -> None:
+        """Add records as their bytes."""
+        for datum in datums:
+            self._waiting.append(datum)
+            self._bytes += len(datum)
+            if self._bytes >= _BLOCK:
+                self.flush()
+
+    def flush(self) -> None:
         """Write what is left; the file itself stays open."""
-        self._writer.flush()
+        if not self._waiting:
+            return
+        block = b"".join(self._waiting)
+        if self._deflate:
+            pressing = zlib.compressobj(_FASTEST, zlib.DEFLATED, _RAW)
+            block = pressing.compress(block) + pressing.flush()
+        head = BytesIO()
+        for number in (len(self._waiting), len(block)):
+            schemaless_writer(head, "long", number)
+        self._file.write(b"".join((head.getvalue(), block, self._mark)))
+        self._waiting.clear()
+        self._bytes = 0

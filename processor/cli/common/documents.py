@@ -25,13 +25,13 @@ _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _ONE_LINE: Final = str.maketrans("\n\r\t", "   ")
 
 
-def session_json(fields: Mapping[str, Any], **where: int) -> str:
+def session_json(fields: Mapping[str, Any], **where: object) -> str:
     """Return a session as one JSON object in one line.
 
     First the document, then the processor's own fields but the memory, then `where` its record is.
     """
     ours = {name: value for name, value in fields.items() if name not in DOCUMENT}
-    texts = ((name, json.dumps(value)) for name, value in where.items())
+    texts = ((name, json.dumps(value, ensure_ascii=False)) for name, value in where.items())
     return object_of((*_document(fields), *members(ours), *texts))
 
 

@@ -1,7 +1,6 @@
 """The options that say from where to where a replay goes, the same for `plan` and `run`."""
 
 import csv
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from processor.cli.common.places import PLACE, places_of
 from processor.cli.common.times import FORMS, time_of
 from processor.errors import InputError, NotFound
 from processor.replay.bounds import RequestedBounds
@@ -21,7 +21,6 @@ MaxRate = Annotated[
     ),
 ]
 
-_PLACE: Final = re.compile(r"([0-9]{1,9}):([0-9]{1,18})")
 _FORM: Final = "a line is TOPIC,PARTITION,OFFSET or GROUP,TOPIC,PARTITION,OFFSET"
 _WITHOUT_GROUP: Final = 3
 _WITH_GROUP: Final = 4
@@ -68,7 +67,7 @@ class BoundOptions:
         start = self._start(topic, group)
         end: int | dict[int, int] | None = time_of("--until-time", self.until_time)
         if self.until_offset is not None:
-            end = _places("--until-offset", self.until_offset)
+            end = places_of("--until-offset", self.until_offset)
         if start is not None:
             return RequestedBounds(start, end)
         if end is not None:
@@ -80,26 +79,10 @@ class BoundOptions:
         if sum(each is not None for each in given) > 1:
             raise InputError("more than one start is given", hint="give one of the --from options")
         if self.from_offset is not None:
-            return _places("--from-offset", self.from_offset)
+            return places_of("--from-offset", self.from_offset)
         if self.from_file is not None:
             return _file(self.from_file, topic, group)
         return "earliest" if self.from_earliest else time_of("--from-time", self.from_time)
-
-
-def _places(option: str, text: str) -> dict[int, int]:
-    places: dict[int, int] = {}
-    for part in text.split(","):
-        match = _PLACE.fullmatch(part.strip())
-        if match is None:
-            raise InputError(
-                f"{option}: {part!r} is no partition with an offset",
-                hint=f"for example: {option} 0:1200,1:0",
-            )
-        partition, offset = int(match[1]), int(match[2])
-        if partition in places:
-            raise InputError(f"{option}: partition {partition} is given twice")
-        places[partition] = offset
-    return places
 
 
 def _file(path: Path, topic: str, group: str) -> dict[int, int]:
@@ -133,7 +116,7 @@ def _rows(path: Path, topic: str) -> Iterator[tuple[int, tuple[str | None, int, 
         for number, row in enumerate(rows, 1):
             cells = [cell.strip() for cell in row]
             of = cells.pop(0) if len(cells) == _WITH_GROUP else None
-            place = _PLACE.fullmatch(":".join(cells[1:])) if len(cells) == _WITHOUT_GROUP else None
+            place = PLACE.fullmatch(":".join(cells[1:])) if len(cells) == _WITHOUT_GROUP else None
             if row and place is None:
                 raise InputError(
                     f"{path}, line {number}: {','.join(row)[:200]!r} is not of the form", hint=_FORM

@@ -1,24 +1,46 @@
-"""`sessions export`: published snapshots as one Avro file."""
+"""`sessions export`: published snapshots as one file."""
 
-from collections.abc import Iterator
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
-from processor.avro.container import SnapshotContainer
+from processor.avro.choice import chosen
+from processor.avro.schemas import load_schemas
 from processor.bootstrap.codecs import codecs_of
+from processor.cli.common.documents import json_time, session_json
 from processor.cli.common.new_file import STANDARD_OUTPUT, new_file_or_output
 from processor.cli.common.output import Json, emit_one, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
+from processor.cli.common.session_view import separate
+from processor.cli.common.times import FORMS
 from processor.cli.common.topic_reader import TopicReader
-from processor.ports.log import NO_TIMESTAMP, Record, Topic
-
-_LATEST: Final = (
-    "CREATE TABLE latest (key BLOB PRIMARY KEY, partition INTEGER, at INTEGER, value BLOB)"
-    " WITHOUT ROWID"
+from processor.cli.sessions.export_options import (
+    Compression,
+    Extents,
+    Format,
+    check_ends,
+    compression_of,
+    format_of,
+    offsets,
+    since,
 )
+from processor.config import Settings
+from processor.export.files import AvroFile, ExportFile, JsonLines
+from processor.export.latest import Places, Split, latest
+from processor.export.parquet import ParquetFile, require_pyarrow
+from processor.export.rows import ENDED_BY, Rows
+from processor.ports.chunks import chunks_in
+from processor.ports.log import Record, Topic
+from processor.telemetry.visible import printable
+
+_SHOWN: Final = 5
+"""How many sessions in several partitions are named."""
 
 
 def command(
@@ -26,75 +48,149 @@ def command(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|-", help="A new file, as sessions.avro; - is standard output."
+            metavar="FILE|-", help="A new file, as sessions.parquet; - is standard output."
         ),
     ],
     *,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="By default what the file's name ends in; avro to standard output."
+        ),
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every snapshot that the topic has, not the latest ones.")
     ] = False,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="OFFSETS|TIME",
+            help=f"Only what was published from there on: P:O,… as an export told; {FORMS}.",
+        ),
+    ] = None,
+    ends: Annotated[
+        bool, typer.Option("--ends", help="With --all: a row for each end of a session, too.")
+    ] = False,
     compression: Annotated[
-        Literal["deflate", "none"], typer.Option(help="How the file's blocks are compressed.")
-    ] = "deflate",
+        Compression | None,
+        typer.Option(help="By default deflate for avro, snappy for parquet, none for jsonl."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write sessions from the output topic to a file: an Avro object container.
+    """Write sessions from the output topic to a file: Parquet, an Avro container or JSON lines.
 
     Each session's latest snapshot; with --all every snapshot that compaction has left, by partition
-    and output offset. Only what is committed, up to the ends that the topic has at the start. The
-    record is CustomerSession with outputPartition and outputOffset after its own fields.
+    and output offset. Only what is committed, up to the ends that the topic has at the start. A row
+    is a CustomerSession, then outputKey, outputPartition, outputOffset and outputTimestamp, of its
+    record. Parquet needs `pip install 'session-processor[analytics]'`.
 
     A session whose last record is a tombstone has ended, and is left out; with --all the snapshots
-    of its lives stay, each life with versions from 1. Tombstones are counted. The file must not
-    exist. It has its name when it is complete; - is standard output, which is no terminal.
+    of its lives stay, each life with versions from 1, and --ends adds a row with endedBy for each
+    end. Tombstones are counted. The file must not exist. It has its name when it is complete; - is
+    standard output, which is no terminal.
 
-    Example: session-processor sessions export sessions.avro
+    What it tells as `next`, also in the file's metadata, is what to give as --since for the next
+    part: --all --ends tell all that happened in between.
+
+    Example: session-processor sessions export sessions.parquet
     """
     settings = settings_from(ctx)
-    codecs = codecs_of(settings)
-    sessions = tombstones = 0
-    with answering(), new_file_or_output(file) as writing, progress_bar(as_json=as_json) as bar:
-        topic = TopicReader(settings, Topic.SESSIONS)
-        extents = topic.extents()
+    form = format_of(file, form)
+    pressed = compression_of(form, compression)
+    check_ends(form, every=every, ends=ends)
+    if form == "parquet":
+        require_pyarrow()
+    counts: Counter[str] = Counter()
+    with answering(), new_file_or_output(file) as writing, closing(Places()) as places:
+        reader = TopicReader(settings, Topic.SESSIONS)
+        extents: Extents = reader.extents()
+        if begin is not None:
+            extents = since(reader, begin, extents)
+        following = offsets({partition: end for partition, (_, end) in extents.items()})
         about = {
             "session-processor.topic": settings.sessions_topic,
-            "session-processor.ends": ",".join(str(end) for _, end in extents.values()),
+            "session-processor.since": offsets(
+                {each: start for each, (start, _) in extents.items()}
+            ),
+            "session-processor.next": following,
         }
-        container = SnapshotContainer(
-            writing,
-            codecs.known.reader,
-            codecs.snapshots.read,
-            about,
-            deflate=compression == "deflate",
-        )
+        written = _file(form, writing, settings, about, pressed)
+        for partition, chunk in _chunks(reader, extents, every=every, as_json=as_json):
+            places.met(partition, chunk)
+            rows = chunk if ends else [each for each in chunk if each.value is not None]
+            written.add(rows)
+            counts["rows"] += len(rows)
+            counts["tombstones"] += sum(each.value is None for each in chunk)
+        written.close()
+        split = places.split(_SHOWN)
+    _tell_split(split, as_json=as_json)
+    ended = counts["tombstones"]
+    told: dict[str, Any] = {
+        "snapshots" if every else "sessions": counts["rows"] - (ended if ends else 0),
+        "tombstones": ended,
+        "split": split.sessions,
+        "next": following,
+    }
+    _tell(told, file, as_json=as_json)
+
+
+def _file(
+    form: Format,
+    writing: BinaryIO,
+    settings: Settings,
+    about: Mapping[str, str],
+    compression: Compression,
+) -> ExportFile:
+    codecs = codecs_of(settings)
+    choice = chosen(settings.codec, load_schemas(settings.schemas_dir))
+    rows = Rows(codecs.known.reader.text, codecs.snapshots, choice.export)
+    if form == "parquet":
+        return ParquetFile(writing, rows, about, "none" if compression == "none" else "snappy")
+    if form == "avro":
+        return AvroFile(writing, rows, about, deflate=compression == "deflate")
+    return JsonLines(writing, rows, row_json)
+
+
+def row_json(row: Mapping[str, Any]) -> str:
+    """Return a row as the text of a session, with where its record stood."""
+    stood = {name: row[name] for name in row if name.startswith("output") or name == ENDED_BY}
+    moment = stood["outputTimestamp"]
+    stood["outputTimestamp"] = None if moment is None else json_time(moment)
+    return session_json({name: row[name] for name in row if name not in stood}, **stood)
+
+
+def _chunks(
+    reader: TopicReader, extents: Extents, *, every: bool, as_json: bool
+) -> Iterator[tuple[int, Sequence[Record]]]:
+    """Yield what is to be written, and the tombstones, each with its partition."""
+    with progress_bar(as_json=as_json) as bar:
         task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
         for partition, (start, end) in extents.items():
-            records = topic.read(partition, start, end, partial(bar.advance, task))
-            for record in records if every else _latest(records):
-                if record.value is None:
-                    tombstones += 1
-                else:
-                    container.add(record.value, record.partition, record.offset)
-                    sessions += 1
-        container.close()
-    _tell("snapshots" if every else "sessions", sessions, tombstones, file, as_json=as_json)
+            found = reader.chunks(partition, start, end)
+            chunks = chunks_in(found, start, end, partial(bar.advance, task))
+            for chunk in chunks if every else latest(chunks):
+                yield partition, chunk
 
 
-def _tell(kind: str, count: int, tombstones: int, file: str, *, as_json: bool) -> None:
-    if file == STANDARD_OUTPUT:
-        note(f"{count:,} {kind}, {tombstones:,} tombstones", as_json=as_json)
+def _tell_split(split: Split, *, as_json: bool) -> None:
+    if not split.sessions:
+        return
+    some = "; ".join(
+        f"{printable(key)} in {', '.join(map(str, places))}" for key, places in split.some.items()
+    )
+    more = "; …" if split.sessions > len(split.some) else ""
+    note(
+        separate(f"{split.sessions:,} sessions are in several partitions ({some}{more})"),
+        as_json=as_json,
+    )
+
+
+def _tell(told: Mapping[str, Any], file: str, *, as_json: bool) -> None:
+    """Answer; where the file is the answer, on standard error."""
+    if file != STANDARD_OUTPUT:
+        emit_one({**told, "file": file}, as_json=as_json)
+    elif as_json:
+        sys.stderr.write(json.dumps(told) + "\n")
     else:
-        emit_one({kind: count, "tombstones": tombstones, "file": file}, as_json=as_json)
-
-
-def _latest(records: Iterator[Record]) -> Iterator[Record]:
-    """Yield the last record of each key, by offset; what is remembered is on disk."""
-    from processor.replay.spill import scratch
-
-    with closing(scratch()) as database:
-        database.execute(_LATEST)
-        for record in records:
-            row = record.key, record.partition, record.offset, record.value
-            database.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?)", row)
-        for key, partition, at, value in database.execute("SELECT * FROM latest ORDER BY at"):
-            yield Record(partition, at, NO_TIMESTAMP, key, value, ())
+        note(", ".join(f"{name} {value}" for name, value in told.items()))

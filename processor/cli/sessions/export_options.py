@@ -1,0 +1,101 @@
+"""What `sessions export` is asked for: the format, by the file's name, and from where on."""
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Final, Literal, cast, get_args
+
+from processor.cli.common.new_file import STANDARD_OUTPUT
+from processor.cli.common.places import is_places, places_of
+from processor.cli.common.times import time_of
+from processor.cli.common.topic_reader import TopicReader
+from processor.errors import InputError
+from processor.ports.log import Topic
+
+Format = Literal["parquet", "avro", "jsonl"]
+Compression = Literal["deflate", "snappy", "none"]
+
+_COMPRESSED: Final[Mapping[Format, tuple[Compression, ...]]] = {
+    "parquet": ("snappy", "none"),
+    "avro": ("deflate", "none"),
+    "jsonl": ("none",),
+}
+"""How each format can be compressed; the first is what it is by default."""
+_SINCE: Final = "--since"
+
+Extents = Mapping[int, tuple[int, int]]
+
+
+def format_of(file: str, asked: Format | None) -> Format:
+    """Return the format that a file's name and `--format` say. Raises InputError."""
+    if file == STANDARD_OUTPUT:
+        return asked or "avro"
+    named = PurePath(file).suffix.lower().removeprefix(".")
+    if not named and asked is not None:
+        return asked
+    if named in get_args(Format) and asked in {None, named}:
+        return cast("Format", named)
+    wanted = asked or "parquet, avro or jsonl"
+    ends = f"ends in .{named}" if named else "has no ending that tells the format"
+    raise InputError(
+        f"{file} {ends}" + (f", and --format is {asked}" if asked and named else ""),
+        hint=f"name it after its format: {PurePath(file).stem}.{wanted}; or give --format alone, "
+        "with a name that has no ending",
+    )
+
+
+def compression_of(form: Format, asked: Compression | None) -> Compression:
+    """Return how the file is compressed. Raises InputError."""
+    can = _COMPRESSED[form]
+    if asked is not None and asked not in can:
+        raise InputError(
+            f"{form} is not compressed by {asked} here", hint=f"it can be: {', '.join(can)}"
+        )
+    return asked or can[0]
+
+
+def check_ends(form: Format, *, every: bool, ends: bool) -> None:
+    """Refuse ends where there can be no rows of them. Raises InputError."""
+    if ends and not every:
+        raise InputError("--ends needs --all", hint="without it, what has ended is left out")
+    if ends and form == "avro":
+        raise InputError(
+            "a record of avro is a CustomerSession, which an end is not",
+            hint="take parquet or jsonl, or leave out --ends",
+        )
+
+
+def since(reader: TopicReader, text: str, extents: Extents) -> dict[int, tuple[int, int]]:
+    """Return where each partition is read from, and to.
+
+    A partition to which the offsets say nothing is read from its start: it may be new. Raises
+    InputError and NotFound.
+    """
+    if not is_places(text):
+        moment = time_of(_SINCE, text) or 0
+        return {
+            partition: (
+                min(end, max(start, reader.coordination.offset_at(partition, moment, _TOPIC))),
+                end,
+            )
+            for partition, (start, end) in extents.items()
+        }
+    places = places_of(_SINCE, text)
+    reader.extents(sorted(places))
+    found = {}
+    for partition, (start, end) in extents.items():
+        asked = places.get(partition, start)
+        if asked > end:
+            raise InputError(
+                f"{_SINCE}: partition {partition} ends at {end}, before {asked}",
+                hint="are these offsets of another topic? Without --since all is exported",
+            )
+        found[partition] = max(asked, start), end
+    return found
+
+
+_TOPIC: Final = Topic.SESSIONS
+
+
+def offsets(places: Mapping[int, int]) -> str:
+    """Return offsets as `--since` takes them."""
+    return ",".join(f"{partition}:{offset}" for partition, offset in places.items())

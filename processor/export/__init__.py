@@ -1,0 +1,1 @@
+"""The output in files that others read: which records, as what rows, and in which format."""

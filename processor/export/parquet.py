@@ -1,0 +1,207 @@
+"""An export in Parquet: typed columns, by pyarrow, which the extra `analytics` brings."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
+from typing import Any, BinaryIO, Final, Literal
+
+from processor.avro.compiled import Column
+from processor.avro.shape import Shape
+from processor.errors import InputError
+from processor.export.rows import ENDED_BY, Rows
+from processor.ports.log import Record
+
+Compression = Literal["snappy", "none"]
+_GROUP_ROWS: Final = 50_000
+_GROUP_BYTES: Final = 64 * 1024 * 1024
+"""A group of rows ends at the first of both: it is in memory twice, filled and being written."""
+_PLACE: Final[Mapping[str, Shape]] = {
+    "outputKey": ("text", None),
+    "outputPartition": ("int", None),
+    "outputOffset": ("long", None),
+    "outputTimestamp": ("time", None),
+    ENDED_BY: ("text", None),
+}
+"""The columns behind those of the session."""
+
+
+def require_pyarrow() -> Any:
+    """Return pyarrow. Raises InputError, with what to run, where it is not installed."""
+    try:
+        import_module("pyarrow.parquet")
+        return import_module("pyarrow")
+    except ImportError as error:
+        raise InputError(
+            f"Parquet needs pyarrow, which cannot be imported: {error}",
+            hint="run `pip install 'session-processor[analytics]'`; avro and jsonl need nothing",
+        ) from None
+
+
+class ParquetFile:
+    """Writes rows in groups, each while the next one is filled."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        rows: Rows,
+        about: Mapping[str, str],
+        compression: Compression = "snappy",
+    ) -> None:
+        """Begin the file; `about` stands in its metadata."""
+        self._arrow = require_pyarrow()
+        self._rows = rows
+        self._fields = [each for each in rows.shape[1] if each[1][0] != "bytes"]
+        named = [(name, self._type(shape)) for name, shape in (*self._fields, *_PLACE.items())]
+        self._schema = self._arrow.schema(named, metadata=dict(about))
+        writer = import_module("pyarrow.parquet").ParquetWriter
+        self._writer = writer(_Sink(file), self._schema, compression=compression)
+        self._batches: list[Any] = []
+        self._written: Future[None] | None = None
+        self._behind = ThreadPoolExecutor(1)
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Add records."""
+        self._batches.append(self._batch(records))
+        rows = sum(each.num_rows for each in self._batches)
+        if rows >= _GROUP_ROWS or sum(each.nbytes for each in self._batches) >= _GROUP_BYTES:
+            self._write()
+
+    def close(self) -> None:
+        """Write what is left, and the file's end; the file itself stays open."""
+        self._write()
+        if self._written is not None:
+            self._written.result()
+        self._behind.shutdown()
+        self._writer.close()
+
+    def _write(self) -> None:
+        if self._written is not None:
+            self._written.result()
+        if self._batches:
+            group = self._arrow.Table.from_batches(self._batches, self._schema)
+            self._batches = []
+            self._written = self._behind.submit(self._writer.write_table, group, len(group))
+
+    def _batch(self, records: Sequence[Record]) -> Any:
+        """Return the records as a batch of columns, in their order."""
+        if self._rows.compiled is None:
+            return self._plain(records)
+        column, left = self._rows.compiled.columns(records, self._rows.headers)
+        apart = set(left)
+        taken = [each for place, each in enumerate(records) if place not in apart]
+        batch = self._compiled(column, taken)
+        if not left:
+            return batch
+        plain = self._plain([records[place] for place in left])
+        if not taken:
+            return plain
+        places = [place for place in range(len(records)) if place not in apart] + left
+        order = sorted(range(len(places)), key=places.__getitem__)
+        both = self._arrow.Table.from_batches([batch, plain], self._schema).combine_chunks()
+        return both.take(order).combine_chunks().to_batches()[0]
+
+    def _plain(self, records: Sequence[Record]) -> Any:
+        rows = [self._rows.row(each) for each in records]
+        columns = [
+            self._arrow.array([row[field.name] for row in rows], field.type)
+            for field in self._schema
+        ]
+        return self._arrow.record_batch(columns, schema=self._schema)
+
+    def _compiled(self, column: Column, records: Sequence[Record]) -> Any:
+        pairs = zip(self._fields, column[5], strict=True)
+        columns = [self._array(shape, each) for (_, shape), each in pairs]
+        stood: tuple[list[Any], ...] = (
+            [None if each.key is None else each.key.decode() for each in records],
+            [each.partition for each in records],
+            [each.offset for each in records],
+            [each.timestamp if each.timestamp >= 0 else None for each in records],
+            [None] * len(records),
+        )
+        types = self._schema.types[len(columns) :]
+        columns += [self._arrow.array(*each) for each in zip(stood, types, strict=True)]
+        return self._arrow.record_batch(columns, schema=self._schema)
+
+    def _array(self, shape: Shape, column: Column) -> Any:
+        """Return a column's buffers as an array."""
+        kind, more = shape
+        if kind == "optional":
+            return self._array(more, column)
+        rows, nulls, valid, offsets, data, children = column
+        arrow = self._arrow
+        held = None if valid is None else arrow.py_buffer(valid)
+        inner: list[Any] = []
+        buffers = [held, arrow.py_buffer(data)]
+        match kind:
+            case "text" | "json":
+                buffers = [held, arrow.py_buffer(offsets), arrow.py_buffer(data)]
+            case "symbol":
+                places = arrow.Array.from_buffers(arrow.int8(), rows, buffers, nulls)
+                return arrow.DictionaryArray.from_arrays(places, list(more))
+            case "many":
+                buffers, inner = [held, arrow.py_buffer(offsets)], [self._array(more, children[0])]
+            case "map":
+                pair = self._array(("text", None), children[0]), self._array(more, children[1])
+                fields = self._type(shape)
+                entries = arrow.struct([fields.key_field, fields.item_field])
+                buffers = [held, arrow.py_buffer(offsets)]
+                inner = [
+                    arrow.Array.from_buffers(entries, len(pair[0]), [None], 0, children=[*pair])
+                ]
+            case "record":
+                buffers = [held]
+                pairs = zip(more, children, strict=True)
+                inner = [self._array(each, child) for (_, each), child in pairs]
+        return arrow.Array.from_buffers(
+            self._type(shape), rows, buffers, nulls, children=inner or None
+        )
+
+    def _type(self, shape: Shape) -> Any:
+        """Return Arrow's type of a shape."""
+        arrow = self._arrow
+        match shape:
+            case "record", fields:
+                return arrow.struct([(name, self._type(each)) for name, each in fields])
+            case "many", each:
+                return arrow.list_(self._type(each))
+            case "map", value:
+                return arrow.map_(arrow.string(), self._type(value))
+            case "optional", one:
+                return self._type(one)
+        return {
+            "symbol": arrow.dictionary(arrow.int8(), arrow.string()),
+            "text": arrow.string(),
+            "json": arrow.string(),
+            "int": arrow.int32(),
+            "long": arrow.int64(),
+            "time": arrow.timestamp("ms", tz="UTC"),
+            "double": arrow.float64(),
+            "boolean": arrow.bool_(),
+        }[shape[0]]
+
+
+class _Sink:
+    """What pyarrow writes to: a file that need not tell its position, as a pipe does not."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._at = 0
+
+    def write(self, data: bytes) -> int:
+        """Write, and count."""
+        self._file.write(data)
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Return how much was written."""
+        return self._at
+
+    def flush(self) -> None:
+        """Write what the file holds back."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Leave the file open."""

@@ -12,6 +12,7 @@ HELD: Final = 64 * 1024 * 1024
 _EACH: Final = 200
 """What a record takes besides its value, about."""
 _AT_ONCE: Final = 2_000
+_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 _KEYS: Final = 200_000
 
 
@@ -68,8 +69,15 @@ class _Spilled:
             "SELECT partition, at, time, key, value FROM spilled"
             " WHERE at IN (SELECT at FROM latest) ORDER BY at"
         )
-        while rows := found.fetchmany(_AT_ONCE):
-            yield [Record._make((*row, ())) for row in rows]
+        chunk: list[Record] = []
+        size = 0
+        for row in found:
+            chunk.append(Record._make((*row, ())))
+            size += len(row[-1] or b"")
+            if len(chunk) >= _AT_ONCE or size >= _BYTES_AT_ONCE:
+                yield chunk
+                chunk, size = [], 0
+        yield chunk
 
     def close(self) -> None:
         self._database.close()

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+import pyarrow.parquet as pq
+import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 from oracle import bits
 from readers.conftest import Published
 
 PLACE = ("outputPartition", "outputOffset")
+STOOD = ("outputKey", *PLACE, "outputTimestamp", "endedBy")
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -28,7 +31,7 @@ def plain(session: dict[str, Any]) -> Any:
         {
             name: round(value.timestamp() * 1000) if isinstance(value, datetime) else value
             for name, value in session.items()
-            if name not in PLACE
+            if name not in STOOD
         }
     )
 
@@ -60,7 +63,7 @@ def test_uncompressed_and_on_standard_output_it_says_the_same(
     published: Published, tmp_path: Path
 ) -> None:
     done = published.deployment.command(
-        "sessions", "export", str(tmp_path / "deflate"), "--compression", "deflate"
+        "sessions", "export", str(tmp_path / "deflate"), "--format=avro", "--compression=deflate"
     )
     assert done.returncode == 0, done.stderr
     with (tmp_path / "none").open("wb") as output:
@@ -76,6 +79,86 @@ def test_uncompressed_and_on_standard_output_it_says_the_same(
     assert not Path("-").exists()
     assert read(tmp_path / "deflate") == read(tmp_path / "none")
     assert (tmp_path / "deflate").stat().st_size < (tmp_path / "none").stat().st_size
+
+
+@pytest.mark.parametrize("codec", ["auto", "fastavro"])
+def test_each_format_has_every_record_and_the_next_part_the_rest(
+    published: Published, tmp_path: Path, codec: str
+) -> None:
+    """Ends too; against the records as they were read without the processor."""
+
+    def export(file: str, *options: str) -> dict[str, Any]:
+        done = published.deployment.command(
+            *("sessions", "export", str(tmp_path / file), "--all", "--ends", "--json"),
+            *("--codec", codec, *options),
+        )
+        assert done.returncode == 0, done.stderr
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    told = export("whole.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "whole.jsonl").open(encoding="utf-8")]
+    wanted = [
+        ((each.key or b"").decode(), each.value is None, each.timestamp)
+        for each in published.records
+    ]
+    assert [
+        (
+            row["outputKey"],
+            row["endedBy"] is not None,
+            round(datetime.fromisoformat(row["outputTimestamp"]).timestamp() * 1000),
+        )
+        for row in rows
+    ] == wanted
+    assert [
+        (row["outputKey"], row["endedBy"], row["version"]) for row in rows if row["endedBy"]
+    ] == published.ends
+    assert (told["snapshots"], told["tombstones"]) == (len(published.sessions), len(published.ends))
+    assert told["split"] == 0
+    export("whole.parquet")
+    table = pq.read_table(tmp_path / "whole.parquet")
+    kept = [plain_row(row) for row in table.to_pylist() if row["endedBy"] is None]
+    assert kept == [
+        plain({name: each for name, each in session.items() if name != "eventMemory"})
+        for session in published.sessions
+    ]
+    assert table.schema.metadata[b"session-processor.next"].decode() == told["next"]
+    ends = dict(part.split(":") for part in told["next"].split(","))
+    middle = {partition: int(end) // 2 for partition, end in ends.items()}
+    part = export("part.jsonl", "--since", ",".join(f"{p}:{o}" for p, o in middle.items()))
+    later = [row for row in rows if row["outputOffset"] >= middle[str(row["outputPartition"])]]
+    assert [json.loads(line) for line in (tmp_path / "part.jsonl").open(encoding="utf-8")] == later
+    assert part["next"] == told["next"]
+    assert 0 < len(later) < len(rows)
+    nothing = export("nothing.jsonl", "--since", told["next"])
+    assert (nothing["snapshots"], nothing["tombstones"]) == (0, 0)
+
+
+def plain_row(row: dict[str, Any]) -> Any:
+    """Return a row of Parquet as a session is: maps are lists of pairs there."""
+
+    def mapped(fields: dict[str, Any]) -> dict[str, Any]:
+        maps = ("attributes", "discounts")
+        return {n: dict(v) if n in maps and v is not None else v for n, v in fields.items()}
+
+    return plain({**mapped(row), "cartItems": [mapped(item) for item in row["cartItems"]]})
+
+
+def test_a_session_in_two_partitions_is_told(published: Published, tmp_path: Path) -> None:
+    topic = f"split-{published.deployment.names.suffix}"
+    made = NewTopic(topic, 2, 1, config={"message.timestamp.after.max.ms": str(2**63 - 1)})
+    published.deployment.admin.create_topics([made])[topic].result()
+    producer = Producer({"bootstrap.servers": published.deployment.bootstrap})
+    one, other = [each for each in published.records if each.value is not None][:2]
+    for partition, record in ((0, one), (1, one), (1, other)):
+        producer.produce(topic, record.value, record.key, partition)
+    assert producer.flush(30) == 0
+    done = published.deployment.command(
+        "sessions", "export", str(tmp_path / "x.avro"), "--sessions-topic", topic
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"({(one.key or b'').decode()} in 0, 1)" in done.stderr
+    assert "split" in done.stdout
 
 
 def test_a_file_that_exists_is_left_alone(published: Published, tmp_path: Path) -> None:

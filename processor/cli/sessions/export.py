@@ -106,7 +106,7 @@ def command(
         reader = TopicReader(settings, Topic.SESSIONS)
         extents: Extents = reader.extents()
         if begin is not None:
-            extents = since(reader, begin, extents)
+            extents = since(reader, begin, extents, partial(note, as_json=as_json))
         following = offsets({partition: end for partition, (_, end) in extents.items()})
         about = {
             "session-processor.topic": settings.sessions_topic,
@@ -119,7 +119,8 @@ def command(
         for partition, chunk in _chunks(reader, extents, every=every, as_json=as_json):
             places.met(partition, chunk)
             rows = chunk if ends else [each for each in chunk if each.value is not None]
-            written.add(rows)
+            if rows:
+                written.add(rows)
             counts["rows"] += len(rows)
             counts["tombstones"] += sum(each.value is None for each in chunk)
         written.close()

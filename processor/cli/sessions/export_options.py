@@ -1,6 +1,6 @@
 """What `sessions export` is asked for: the format, by the file's name, and from where on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Final, Literal, cast, get_args
 
@@ -64,8 +64,10 @@ def check_ends(form: Format, *, every: bool, ends: bool) -> None:
         )
 
 
-def since(reader: TopicReader, text: str, extents: Extents) -> dict[int, tuple[int, int]]:
-    """Return where each partition is read from, and to.
+def since(
+    reader: TopicReader, text: str, extents: Extents, tell: Callable[[str], object]
+) -> dict[int, tuple[int, int]]:
+    """Return where each partition is read from, and to; `tell` is told what is gone by now.
 
     A partition to which the offsets say nothing is read from its start: it may be new. Raises
     InputError and NotFound.
@@ -89,6 +91,8 @@ def since(reader: TopicReader, text: str, extents: Extents) -> dict[int, tuple[i
                 f"{_SINCE}: partition {partition} ends at {end}, before {asked}",
                 hint="are these offsets of another topic? Without --since all is exported",
             )
+        if asked < start:
+            tell(f"partition {partition} begins at {start}: what it had from {asked} on is gone")
         found[partition] = max(asked, start), end
     return found
 

@@ -93,7 +93,11 @@ READER = cast("TopicReader", Reader())
 def test_an_export_goes_on_from_offsets_or_a_time(
     text: str, wanted: dict[int, tuple[int, int]]
 ) -> None:
-    assert since(READER, text, Reader().extents()) == wanted
+    told: list[str] = []
+    assert since(READER, text, Reader().extents(), told.append) == wanted
+    assert told == (
+        ["partition 2 begins at 7: what it had from 1 on is gone"] if text == "2:1" else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,9 +114,10 @@ def test_what_an_export_cannot_go_on_from_is_refused(
     text: str, error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        since(READER, text, Reader().extents())
+        since(READER, text, Reader().extents(), print)
 
 
 def test_offsets_are_told_as_they_are_taken() -> None:
     text = offsets({0: 20, 1: 0, 2: 30})
-    assert since(READER, text, Reader().extents()) == {0: (20, 20), 1: (0, 0), 2: (30, 30)}
+    found = since(READER, text, Reader().extents(), print)
+    assert found == {0: (20, 20), 1: (0, 0), 2: (30, 30)}

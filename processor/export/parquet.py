@@ -102,11 +102,20 @@ class ParquetFile:
 
     def _plain(self, records: Sequence[Record]) -> Any:
         rows = [self._rows.row(each) for each in records]
-        columns = [
-            self._arrow.array([row[field.name] for row in rows], field.type)
-            for field in self._schema
-        ]
+        shapes = (*self._fields, *_PLACE.items())
+        columns = [self._values(shape, [row[name] for row in rows]) for name, shape in shapes]
         return self._arrow.record_batch(columns, schema=self._schema)
+
+    def _values(self, shape: Shape, values: list[Any]) -> Any:
+        """Return values as an array; of symbols all are in the dictionary, met or not."""
+        kind, more = shape
+        if kind == "optional":
+            return self._values(more, values)
+        if kind == "symbol":
+            places = [None if each is None else more.index(each) for each in values]
+            indices = self._arrow.array(places, self._arrow.int8())
+            return self._arrow.DictionaryArray.from_arrays(indices, list(more))
+        return self._arrow.array(values, self._type(shape))
 
     def _compiled(self, column: Column, records: Sequence[Record]) -> Any:
         pairs = zip(self._fields, column[5], strict=True)

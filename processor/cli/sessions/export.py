@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Annotated, Any, BinaryIO, Final
@@ -15,13 +15,14 @@ from processor.avro.schemas import load_schemas
 from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.documents import json_time, session_json
 from processor.cli.common.new_file import STANDARD_OUTPUT, new_file_or_output
+from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit_one, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import separate
-from processor.cli.common.times import FORMS
 from processor.cli.common.topic_reader import TopicReader
 from processor.cli.sessions.export_options import (
     Compression,
+    ExportOptions,
     Extents,
     Format,
     check_ends,
@@ -43,6 +44,7 @@ _SHOWN: Final = 5
 """How many sessions in several partitions are named."""
 
 
+@takes_blocks
 def command(
     ctx: typer.Context,
     file: Annotated[
@@ -52,30 +54,7 @@ def command(
         ),
     ],
     *,
-    form: Annotated[
-        Format | None,
-        typer.Option(
-            "--format", help="By default what the file's name ends in; avro to standard output."
-        ),
-    ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Every snapshot that the topic has, not the latest ones.")
-    ] = False,
-    begin: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            metavar="OFFSETS|TIME",
-            help=f"Only what was published from there on: P:O,… as an export told; {FORMS}.",
-        ),
-    ] = None,
-    ends: Annotated[
-        bool, typer.Option("--ends", help="With --all: a row for each end of a session, too.")
-    ] = False,
-    compression: Annotated[
-        Compression | None,
-        typer.Option(help="By default deflate for avro, snappy for parquet, none for jsonl."),
-    ] = None,
+    asked: ExportOptions,
     as_json: Json = False,
 ) -> None:
     """Write sessions from the output topic to a file: Parquet, an Avro container or JSON lines.
@@ -83,7 +62,7 @@ def command(
     Each session's latest snapshot; with --all every snapshot that compaction has left, by partition
     and output offset. Only what is committed, up to the ends that the topic has at the start. A row
     is a CustomerSession, then outputKey, outputPartition, outputOffset and outputTimestamp, of its
-    record. Parquet needs `pip install 'session-processor[analytics]'`.
+    record. Parquet needs the extra `analytics`.
 
     A session whose last record is a tombstone has ended, and is left out; with --all the snapshots
     of its lives stay, each life with versions from 1, and --ends adds a row with endedBy for each
@@ -96,44 +75,55 @@ def command(
     Example: session-processor sessions export sessions.parquet
     """
     settings = settings_from(ctx)
-    form = format_of(file, form)
-    pressed = compression_of(form, compression)
-    check_ends(form, every=every, ends=ends)
+    form = format_of(file, asked.form)
+    pressed = compression_of(form, asked.compression)
+    check_ends(form, every=asked.every, ends=asked.ends)
     if form == "parquet":
         require_pyarrow()
-    counts: Counter[str] = Counter()
     with answering(), new_file_or_output(file) as writing, closing(Places()) as places:
         reader = TopicReader(settings, Topic.SESSIONS)
         extents: Extents = reader.extents()
-        if begin is not None:
-            extents = since(reader, begin, extents, partial(note, as_json=as_json))
+        if asked.since is not None:
+            extents = since(reader, asked.since, extents, partial(note, as_json=as_json))
         following = offsets({partition: end for partition, (_, end) in extents.items()})
         about = {
             "session-processor.topic": settings.sessions_topic,
-            "session-processor.since": offsets(
-                {each: start for each, (start, _) in extents.items()}
-            ),
+            "session-processor.since": offsets({each: at for each, (at, _) in extents.items()}),
             "session-processor.next": following,
         }
         written = _file(form, writing, settings, about, pressed)
-        for partition, chunk in _chunks(reader, extents, every=every, as_json=as_json):
-            places.met(partition, chunk)
-            rows = chunk if ends else [each for each in chunk if each.value is not None]
-            if rows:
-                written.add(rows)
-            counts["rows"] += len(rows)
-            counts["tombstones"] += sum(each.value is None for each in chunk)
-        written.close()
+        chunks = _chunks(reader, extents, every=asked.every, as_json=as_json)
+        counts = _write(written, chunks, places, ends=asked.ends)
         split = places.split(_SHOWN)
     _tell_split(split, as_json=as_json)
-    ended = counts["tombstones"]
     told: dict[str, Any] = {
-        "snapshots" if every else "sessions": counts["rows"] - (ended if ends else 0),
-        "tombstones": ended,
+        "snapshots" if asked.every else "sessions": counts["snapshots"],
+        "tombstones": counts["tombstones"],
         "split": split.sessions,
         "next": following,
     }
     _tell(told, file, as_json=as_json)
+
+
+def _write(
+    written: ExportFile,
+    chunks: Iterable[tuple[int, Sequence[Record]]],
+    places: Places,
+    *,
+    ends: bool,
+) -> Counter[str]:
+    """Write the chunks, with their tombstones where ends are asked for, and count both."""
+    counts: Counter[str] = Counter()
+    for partition, chunk in chunks:
+        places.met(partition, chunk)
+        snapshots = [each for each in chunk if each.value is not None]
+        rows = chunk if ends else snapshots
+        if rows:
+            written.add(rows)
+        counts["snapshots"] += len(snapshots)
+        counts["tombstones"] += len(chunk) - len(snapshots)
+    written.close()
+    return counts
 
 
 def _file(

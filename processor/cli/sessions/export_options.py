@@ -1,12 +1,15 @@
 """What `sessions export` is asked for: the format, by the file's name, and from where on."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Final, Literal, cast, get_args
+from typing import Annotated, Final, Literal, cast, get_args
+
+import typer
 
 from processor.cli.common.new_file import STANDARD_OUTPUT
 from processor.cli.common.places import is_places, places_of
-from processor.cli.common.times import time_of
+from processor.cli.common.times import FORMS, time_of
 from processor.cli.common.topic_reader import TopicReader
 from processor.errors import InputError
 from processor.ports.log import Topic
@@ -23,6 +26,36 @@ _COMPRESSED: Final[Mapping[Format, tuple[Compression, ...]]] = {
 _SINCE: Final = "--since"
 
 Extents = Mapping[int, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What is exported, and how; the options stand in this order in the command's help."""
+
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="By default what the file's name ends in; avro to standard output."
+        ),
+    ] = None
+    every: Annotated[
+        bool, typer.Option("--all", help="Every snapshot that the topic has, not the latest ones.")
+    ] = False
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="OFFSETS|TIME",
+            help=f"Only what was published from there on: P:O,… as an export told; {FORMS}.",
+        ),
+    ] = None
+    ends: Annotated[
+        bool, typer.Option("--ends", help="With --all: a row for each end of a session, too.")
+    ] = False
+    compression: Annotated[
+        Compression | None,
+        typer.Option(help="By default deflate for avro, snappy for parquet, none for jsonl."),
+    ] = None
 
 
 def format_of(file: str, asked: Format | None) -> Format:

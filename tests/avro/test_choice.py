@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from avro_bytes import SCHEMAS, needs_compiled
 
-from processor.avro.choice import COST, MODULE, chosen
+from processor.avro.choice import COST, MODULE, Choice, chosen
 from processor.avro.compiled import RULES
 from processor.errors import ConfigError
 
@@ -26,7 +26,7 @@ def test_the_choice_is_the_users_and_says_why(monkeypatch: pytest.MonkeyPatch) -
     for vars(other)["RULES"] in (RULES - 1, RULES + 1):
         assert "is of another version" in chosen("auto", SCHEMAS).why
     vars(other).update(UPDATE=SCHEMAS.updates.reader.fingerprint, SNAPSHOT=bytes(8), RULES=RULES)
-    assert chosen("auto", SCHEMAS) == ("fastavro", chosen("auto", SCHEMAS).why, None)
+    assert chosen("auto", SCHEMAS) == Choice("fastavro", chosen("auto", SCHEMAS).why, None, None)
     with pytest.raises(ConfigError, match="is for other schemas"):
         chosen("compiled", SCHEMAS)
     monkeypatch.setitem(sys.modules, MODULE, None)

@@ -3,9 +3,10 @@
 //   node producer.mjs letters BROKERS DEAD_LETTERS_TOPIC
 // The service reads both with PROCESSOR_INPUT_FORMATS=avro,json,cloudevents.
 import { randomUUID } from "node:crypto";
-import { CompressionCodecs, CompressionTypes, Kafka, logLevel, Partitioners } from "kafkajs";
+import kafkajs from "kafkajs";
 import lz4 from "lz4js";
 
+const { CompressionCodecs, CompressionTypes, Kafka, logLevel, Partitioners } = kafkajs;
 const [command, brokers, topic, integrationId] = process.argv.slice(2);
 const NAME = "checkout-node"; // in a header of each update, which its dead letter keeps
 const kafka = new Kafka({ brokers: brokers.split(","), logLevel: logLevel.ERROR });

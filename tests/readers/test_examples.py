@@ -1,6 +1,5 @@
 """The programs of `examples/` read what the processor published."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from any_json import any_json
 from oracle import SCHEMAS
 from readers.conftest import Published
 
@@ -37,15 +37,15 @@ def needs(*tools: str) -> pytest.MarkDecorator:
 
 def _place(line: str) -> tuple[str, int]:
     """Return what a session's snapshots are told apart by."""
-    session = json.loads(line)
+    session = any_json(line)
     return f"{session['applicationId']}:{session['integrationId']}", session["inputOffset"]
 
 
 def assert_tells_all(published: Published, lines: str) -> None:
     """See that the lines tell every snapshot and every end."""
     assert published.ends
-    found = [json.loads(line) for line in lines.splitlines()]
-    sessions = [line for line in lines.splitlines() if "endedBy" not in json.loads(line)]
+    found = [any_json(line) for line in lines.splitlines()]
+    sessions = [line for line in lines.splitlines() if "endedBy" not in any_json(line)]
     wanted = map(session_json, published.sessions)
     for said, expected in zip(
         sorted(sessions, key=_place), sorted(wanted, key=_place), strict=True
@@ -119,7 +119,7 @@ def assert_reads(published: Published, command: Sequence[str], where: Path) -> N
 
 def assert_same_shape(said: str, wanted: str) -> None:
     """See that a program's JSON is what the commands print, member by member."""
-    found, expected = json.loads(said), json.loads(wanted)
+    found, expected = any_json(said), any_json(wanted)
     assert found == expected
     assert [*found] == [*expected]
     assert [[*item] for item in found["cartItems"]] == [[*item] for item in expected["cartItems"]]

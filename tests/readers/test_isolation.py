@@ -21,7 +21,8 @@ def test_ghosts_are_counted_unless_told(
 ) -> None:
     properties: dict[str, Any] = {"bootstrap.servers": kafka.bootstrap_servers}
     made = NewTopic(names.sessions, 1, 1)
-    AdminClient(properties).create_topics([made])[names.sessions].result()
+    admin = AdminClient(properties)
+    admin.create_topics([made])[names.sessions].result()
     owner = Producer({**properties, "transactional.id": names.group})
     owner.init_transactions()
     for records, end in ((GHOSTS, owner.abort_transaction), (SNAPSHOTS, owner.commit_transaction)):

@@ -39,6 +39,8 @@ class Check:
         self._taken = self._erases = 0
         """Of a transaction: how many input records, and how many erases that name profiles."""
         self.broker: FakeBroker
+        self._output = f"id-of-{Topic.SESSIONS.value}"
+        """The id of the output, as it was when offsets were last repaired."""
         self.claims: dict[str, bytes] = {}
         self._ended_at: dict[str, float] = {}
         """When a claim was ended last, by profile."""
@@ -284,6 +286,8 @@ class Check:
             for record in self._readable(Topic.CLAIMS, partition)
         }
         self.claims = {key: value for key, value in last.items() if value is not None}
+        output = self.broker.ids[Topic.SESSIONS]
+        created_again, self._output = output != self._output, output
         for partition, offset in offsets.items():
             state = self._partitions[partition]
             former, updates = state.offset or 0, self.broker.logs[Topic.UPDATES][partition]
@@ -298,8 +302,9 @@ class Check:
             elif known != left:
                 answered = [*map(input_offset, left.values())]
                 due = max(max(answered, default=-1) + 1, updates.start)
-            elif (was_cut or not exact) and offset < due:
-                self._read_again(partition, offset, former, letters_again=was_cut)
+            elif (was_cut or created_again or not exact) and offset < due:
+                again = was_cut or created_again
+                self._read_again(partition, offset, former, letters_again=again)
                 continue
             if offset != due:
                 raise Violation(f"partition {partition}: repaired to {offset}, and {due} is due")

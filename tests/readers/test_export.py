@@ -82,12 +82,12 @@ def test_uncompressed_and_on_standard_output_it_says_the_same(
     assert (tmp_path / "deflate").stat().st_size < (tmp_path / "none").stat().st_size
 
 
-@pytest.mark.parametrize("codec", ["auto", "fastavro"])
 def lines_of(file: Path) -> list[dict[str, Any]]:
     # A text may have what Python takes for the end of a line.
     return [any_json(line) for line in file.read_text("utf-8").split("\n") if line]
 
 
+@pytest.mark.parametrize("codec", ["auto", "fastavro"])
 def test_each_format_has_every_record_and_the_next_part_the_rest(
     published: Published, tmp_path: Path, codec: str
 ) -> None:

@@ -235,7 +235,7 @@ def _by_registry(registry: Registry, topic: _Topic) -> Iterator[_Row]:
     for version in compared:
         against = f"{topic.subject} version {version.version}"
         try:
-            former = read_schema(whole_text(registry, version))
+            former = read_schema(whole_text(registry.version, version))
         except SchemaError as error:
             what = f"{against} cannot be compared: {error}"
             yield _Row(topic.schema.name, against, _UNKNOWN, what)

@@ -23,12 +23,13 @@ def latest(chunks: Iterable[Sequence[Record]], held: int = HELD) -> Iterator[Seq
     disk, and of each key there its last offset.
     """
     with closing(_Spilled()) as spilled:
-        window: dict[bytes | None, Record] = {}
+        window: dict[bytes, Record] = {}
         size = 0
         for chunk in chunks:
             for record in chunk:
-                window.pop(record.key, None)  # so that it comes last
-                window[record.key] = record
+                key = record.key or b""
+                window.pop(key, None)  # so that it comes last
+                window[key] = record
             size += sum(len(each.value or b"") + _EACH for each in chunk)
             if size > held:
                 spilled.add(window.values())

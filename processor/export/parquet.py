@@ -54,7 +54,8 @@ class ParquetFile:
         named = [(name, self._type(shape)) for name, shape in (*self._fields, *_PLACE.items())]
         self._schema = self._arrow.schema(named, metadata=dict(about))
         writer = import_module("pyarrow.parquet").ParquetWriter
-        self._writer = writer(_Sink(file), self._schema, compression=compression)
+        self._sink = _Sink(file)
+        self._writer = writer(self._sink, self._schema, compression=compression)
         self._batches: list[Any] = []
         self._written: Future[None] | None = None
         self._behind = ThreadPoolExecutor(1)
@@ -73,6 +74,15 @@ class ParquetFile:
             self._written.result()
         self._behind.shutdown()
         self._writer.close()
+        self._sink.complete = True
+
+    def __del__(self) -> None:
+        """Let nothing follow what was written, unless it is complete.
+
+        pyarrow's writer closes itself when it is collected: a part would look like all of it.
+        """
+        if "_sink" in vars(self):
+            self._sink.drops = not self._sink.complete
 
     def _write(self) -> None:
         if self._written is not None:
@@ -193,6 +203,7 @@ class _Sink:
     """What pyarrow writes to: a file that need not tell its position, as a pipe does not."""
 
     closed = False
+    complete = drops = False
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -200,7 +211,8 @@ class _Sink:
 
     def write(self, data: bytes) -> int:
         """Write, and count."""
-        self._file.write(data)
+        if not self.drops:
+            self._file.write(data)
         self._at += len(data)
         return len(data)
 

@@ -45,6 +45,6 @@ class DescribingScan:
                     continue
                 schema = self.registry.schema(found.schema_id)
                 if schema is not None:
-                    text = whole_text(self.registry, schema)
+                    text = whole_text(self.registry.version, schema)
                     self.describe({str(found.schema_id): text})
                     self.known[str(found.schema_id)] = text

@@ -15,7 +15,7 @@ from processor.ports.registry import (
     SchemaId,
     SchemaText,
 )
-from processor.registry.references import whole_text
+from processor.registry.references import ReferenceAbsent, whole_text
 
 PATIENCE_S: Final = 30.0
 """How long an id is asked for that the registry says it does not have, from the first such answer.
@@ -23,6 +23,8 @@ PATIENCE_S: Final = 30.0
 A registry of several nodes may be behind the one that registered the schema.
 """
 CAPACITY: Final = 2_048
+_REFERENCES: Final = 512
+"""How many versions that schemas refer to are remembered."""
 _ASK_AGAIN_S: Final = 1.0
 _LOOK_AGAIN_S: Final = 5.0
 _FRESH_S: Final = 60.0
@@ -63,6 +65,7 @@ class RegisteredIds:
         self._clock = clock
         self._own = dict(own or {})
         self._answers: dict[SchemaId, _Answer] = {}
+        self._references = _References(registry, clock)
         self._quiet_until = 0.0
         self._backoff = _FIRST_BACKOFF_S
         self.capacity = capacity
@@ -76,6 +79,7 @@ class RegisteredIds:
             return own
         answer = self._used(schema_id)
         if answer is None:
+            self._references.until(self._clock.monotonic() + _ASK_AGAIN_S)
             answer = self._ask(schema_id)
         if isinstance(answer.schema, DecodeError):
             raise answer.schema
@@ -91,6 +95,7 @@ class RegisteredIds:
         if now < self._quiet_until:
             return
         until = now + seconds
+        self._references.until(until)
         try:
             for each in self._due(ids, now):
                 self._ask(each)
@@ -145,15 +150,13 @@ class RegisteredIds:
 
     def _ask(self, schema_id: SchemaId) -> _Answer:
         found = self._registry.schema(schema_id)
-        schema = None if found is None else _read(self._registry, schema_id, found)
+        schema, absent = (None, True) if found is None else self._read(schema_id, found)
         self.unavailable = None
         self._backoff = _FIRST_BACKOFF_S
         now = self._clock.monotonic()
         former = self._answers.pop(schema_id, None)
-        if schema is None:
-            answer = _Answer(None, now, now if former is None else former.absent)
-        else:
-            answer = _Answer(schema, now, None)
+        since = now if former is None or former.absent is None else former.absent
+        answer = _Answer(schema, now, since if absent else None)
         self._answers[schema_id] = answer
         if len(self._answers) > self.capacity:
             # What is being waited for stays: its time would begin anew. That is half at most.
@@ -161,12 +164,49 @@ class RegisteredIds:
             del self._answers[next(settled, next(iter(self._answers)))]
         return answer
 
+    def _read(self, schema_id: SchemaId, found: SchemaText) -> tuple[Schema | DecodeError, bool]:
+        """Return the schema, or why it cannot be used, and whether a part of it is yet to come."""
+        where = f"the schema {schema_id} of the registry"
+        if found.kind == JSON:
+            return JsonSchemaError(f"{where} is a JSON Schema, not Avro"), False
+        try:
+            return read_schema(whole_text(self._references.version, found)), False
+        except SchemaError as error:
+            why = f"{where} cannot be used: {str(error)[:500]}"
+            return DecodeError(why), isinstance(error, ReferenceAbsent)
 
-def _read(registry: Registry, schema_id: SchemaId, found: SchemaText) -> Schema | DecodeError:
-    if found.kind == JSON:
-        return JsonSchemaError(f"the schema {schema_id} of the registry is a JSON Schema, not Avro")
-    try:
-        return read_schema(whole_text(registry, found))
-    except SchemaError as error:
-        why = str(error)[:500]
-        return DecodeError(f"the schema {schema_id} of the registry cannot be used: {why}")
+
+class _References:
+    """The versions that schemas refer to. They never change, so each is asked for once.
+
+    Each attempt asks for one at least, so that it gets further than the one before.
+    """
+
+    def __init__(self, registry: Registry, clock: Clock) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._found: dict[tuple[str, int], SchemaText] = {}
+        self._until = 0.0
+        self._asked = False
+
+    def until(self, time: float) -> None:
+        """Begin an attempt, which asks for no more once it is so late."""
+        self._until, self._asked = time, False
+
+    def version(self, subject: str, number: int) -> SchemaText | None:
+        """Return a version, None where there is none.
+
+        Raises RegistryUnavailable once it is late, and what the registry raises.
+        """
+        place = subject, number
+        if place in self._found:
+            return self._found[place]
+        if self._asked and self._clock.monotonic() >= self._until:
+            raise RegistryUnavailable("what a schema refers to is not all there yet, asking on")
+        self._asked = True
+        found = self._registry.version(subject, number)
+        if found is not None:
+            if len(self._found) >= _REFERENCES:
+                self._found.clear()
+            self._found[place] = found
+        return found

@@ -78,7 +78,7 @@ def whole_versions(registry: Registry, name: str) -> list[Registered]:
 
 def _whole(registry: Registry, version: Registered) -> str:
     try:
-        return whole_text(registry, version)
+        return whole_text(registry.version, version)
     except SchemaError:
         return version.text  # whoever needs the version says what is wrong
 

@@ -18,7 +18,7 @@ from processor.stages.batch import (
     Folded,
     RejectedRecord,
 )
-from processor.stages.fold import FOLD_LIMIT, profile_of
+from processor.stages.fold import profile_of
 from processor.stages.load import Loaded
 from processor.state.checkpoint import Owned, Position, Stream
 from processor.state.claims import inherited_by, left_to_end
@@ -49,9 +49,9 @@ class Pipeline:
         metrics: Metrics,
         clock: Clock,
         count: Callable[[Sequence[Record], Sequence[RejectedRecord]], None] | None = None,
-        tell_committed: Callable[[Iterable[int], Sequence[RejectedRecord]], None] | None = None,
+        tell_committed: Callable[[Iterable[int], Sequence[RejectedRecord]], None],
+        fold_limit: int,
         part: int = PART,
-        fold_limit: int = FOLD_LIMIT,
     ) -> None:
         """Take the stages; `count` is told each committed batch's records and dead letters.
 
@@ -169,8 +169,7 @@ class Pipeline:
         if batch.ended_claims:
             for partition, position in positions.items():
                 self._claims.finish_removals(partition, position.offset)
-        if self._tell_committed is not None:
-            self._tell_committed(positions, batch.letters)
+        self._tell_committed(positions, batch.letters)
         waited = self._clock.now_ms() - records[0].timestamp if records[0].timestamp > 0 else None
         self._tell(batch, self._clock.monotonic() - start, commit_seconds, waited)
         return batch.taken

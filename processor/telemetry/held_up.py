@@ -126,10 +126,10 @@ class HeldUp:
             self._status.leave(partition, DAMAGED)
             _log.info("damaged batch read, the partition goes on", partition=partition)
         for partition, why in damaged.items():
+            reason = f"stands still: {why}; {DAMAGE_HINT}"
+            self._status.enter(partition, DAMAGED, reason)
             if partition not in self._damaged:
-                reason = f"stands still: {why}; {DAMAGE_HINT}"
                 self._health.warn(_damage(partition), reason)
-                self._status.enter(partition, DAMAGED, reason)
                 self._incidents.error(
                     "batch damaged, partition stands",
                     partition=partition,

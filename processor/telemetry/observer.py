@@ -123,6 +123,7 @@ class Observer:
     def restarted(self, partition: int) -> None:
         """Tell that a partition is being taken over."""
         self._health.hold(_subject(partition), "being taken over")
+        self.status.leave(partition, RESTORING)
         self.status.enter(partition, TAKING_OVER, "being taken over")
 
     def owned(self, partition: int, offset: int) -> None:
@@ -147,10 +148,10 @@ class Observer:
 
     def schema_awaited(self, partition: int, why: str) -> None:
         """Tell that a partition is held back before a record whose schema is not known."""
+        self.status.enter(partition, AWAITING_SCHEMA, why)
         if self._awaiting.get(partition) != why:
             self._awaiting[partition] = why
             self._health.warn(_schema(partition), f"held back, {why}")
-            self.status.enter(partition, AWAITING_SCHEMA, why)
             self.incidents.warning("partition waits for a schema", partition=partition, why=why)
 
     def schema_known(self, partition: int) -> None:

@@ -82,7 +82,8 @@ class Status:
     def enter(self, partition: int, phase: str, why: str) -> None:
         """Say that a partition is in one of `PHASES`, and why."""
         with self._lock:
-            self._partitions.setdefault(partition, _Partition()).reasons[phase] = why
+            if partition in self._partitions:
+                self._partitions[partition].reasons[phase] = why
 
     def leave(self, partition: int, *phases: str) -> None:
         """Say that a partition is in these phases no more."""
@@ -94,8 +95,9 @@ class Status:
     def restoring(self, partition: int, restoring: Restoring, why: str) -> None:
         """Say how far a restore is."""
         with self._lock:
-            of = self._partitions.setdefault(partition, _Partition())
-            of.restoring, of.reasons[RESTORING] = restoring, why
+            if partition in self._partitions:
+                of = self._partitions[partition]
+                of.restoring, of.reasons[RESTORING] = restoring, why
 
     def committed(self, partitions: Iterable[int], letters: Iterable[tuple[int, Reason]]) -> None:
         """Note a committed batch, and its dead letters by partition and reason."""

@@ -106,7 +106,7 @@ def test_a_schema_tells_what_it_refers_to(port: Registry, name: str) -> None:
     assert referred is not None
     assert json.loads(referred.text) == state
     assert port.version(f"{name}-state", 2) is None
-    assert read_schema(whole_text(port, found)).canonical == read_schema(TEXT).canonical
+    assert read_schema(whole_text(port.version, found)).canonical == read_schema(TEXT).canonical
 
 
 def test_a_subject_is_held_to_the_level_that_is_set(port: Registry, name: str) -> None:

@@ -1,5 +1,6 @@
 """An export's formats: the compiled codec and fastavro write the same, or the export stops."""
 
+import gc
 import json
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -207,3 +208,17 @@ def test_without_pyarrow_it_is_said_what_to_run(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(InputError, match="needs pyarrow") as raised:
         exported("parquet", [], None)
     assert "pip install 'session-processor[analytics]'" in str(raised.value.hint)
+
+
+def test_what_is_cut_short_does_not_look_whole() -> None:
+    """pyarrow ends a file that it was writing when it forgets it."""
+    file = BytesIO()
+    writing = ParquetFile(file, Rows(READER.text, CODEC, COMPILED), {"next": "0:2"})
+    value = SNAPSHOTS.write(a_session())
+    writing.add([Record(0, 1, NOON, b"7:visit", value, ())])
+    with pytest.raises(FailClosed):
+        writing.add([Record(0, 2, NOON, b"7:visit", b"?", ())])
+    del writing
+    gc.collect()
+    with pytest.raises(pa.ArrowInvalid):
+        pq.read_table(BytesIO(file.getvalue()))

@@ -255,15 +255,15 @@ class Service:
             FakeScan(broker),
         )
         self._stopping = Until(world.clock)
-        observer = Observer(self.health, self.metrics, world.clock)
-        self.status = observer.status
+        self.observer = Observer(self.health, self.metrics, world.clock)
+        self.status = self.observer.status
         wired = wire(
             adapters,
             codecs,
             limits,
             run_of(adapters, codecs),
             stopping=self._stopping,
-            observer=observer,
+            observer=self.observer,
         )
         self._runner = wired.runner
         self.pipeline, self.takeover, self.restore = wired.pipeline, wired.takeover, wired.restore

@@ -12,6 +12,7 @@ from fakes.registry import FakeRegistry
 from processor.avro.definition import SchemaError
 from processor.avro.framing import DecodeError
 from processor.avro.schemas import read_schema
+from processor.errors import Forbidden
 from processor.ports.registry import JSON, Reference, RegistryUnavailable
 from processor.registry.ids import RegisteredIds
 from processor.registry.references import whole_text
@@ -208,12 +209,71 @@ def test_a_registry_that_goes_away_between_two_is_asked_again(fake: FakeRegistry
     assert ids.known(number)
 
 
+def test_one_that_is_not_there_yet_is_asked_for_again(fake: FakeRegistry) -> None:
+    """A registry of several nodes may be behind the one that registered it."""
+    put(fake, "s", STATE)
+    number = put(fake, "main", record("R", "State"), "s")
+    late = fake.subjects.pop("s")
+    clock = FakeClock()
+    ids = RegisteredIds(fake, clock)
+    ids.ask([number], 1.0)
+    assert not ids.known(number)
+    assert ids.absent_for(number) == 0
+    with pytest.raises(DecodeError, match="which the registry does not have"):
+        ids.schema(number)
+    fake.subjects["s"] = late
+    clock.now += 2.0
+    ids.ask([number], 1.0)
+    assert ids.known(number)
+    schema = ids.schema(number)
+    assert schema is not None
+    assert schema.name == "sessions.R"
+
+
+def test_one_that_may_not_be_read_ends_no_process(fake: FakeRegistry) -> None:
+    put(fake, "s", STATE)
+    number = put(fake, "main", record("R", "State"), "s")
+
+    def refused(_subject: str, _number: int) -> Any:
+        raise Forbidden("not for this user")
+
+    fake.version = refused  # type: ignore[method-assign, assignment]
+    ids = RegisteredIds(fake, FakeClock())
+    ids.ask([number], 1.0)
+    assert ids.known(number)
+    with pytest.raises(DecodeError, match="this user may not read"):
+        ids.schema(number)
+
+
+def test_a_slow_registry_holds_nobody_up_and_each_attempt_gets_further(fake: FakeRegistry) -> None:
+    chain(fake, 8)
+    number = fake.subjects["main"][0].schema_id
+    clock, asked = FakeClock(), list[str]()
+    there = fake.version
+
+    def slow(subject: str, version: int) -> Any:
+        clock.now += 1.9
+        asked.append(subject)
+        return there(subject, version)
+
+    fake.version = slow  # type: ignore[method-assign, assignment]
+    ids = RegisteredIds(fake, clock)
+    for _ in range(8):
+        before = clock.now
+        ids.ask([number], 1.0)
+        assert clock.now - before < 2.0
+        assert ids.unavailable is None or not ids.known(number)
+        clock.now += 6.0
+    assert ids.known(number)
+    assert len(asked) == len(set(asked)) == 8
+
+
 def test_one_without_references_stays_as_it_came(fake: FakeRegistry) -> None:
     found = fake.schema(put(fake, "updates-value", UPDATE.text))
     assert found is not None
-    assert whole_text(fake, found) is found.text
+    assert whole_text(fake.version, found) is found.text
     found = fake.schema(fake.register("j", "{", JSON, [Reference("x", "x", 1)]))
     assert found is not None
-    assert whole_text(fake, found) == "{"
+    assert whole_text(fake.version, found) == "{"
     with pytest.raises(SchemaError):
         read_schema("{")

@@ -102,8 +102,26 @@ def test_a_partition_that_is_taken_over_or_restored_says_how_far(world: World) -
     told = partition(service)
     assert told["phase"] == "restoring"
     assert told["restore"] == {"done": 30, "total": 90, "perSecond": 10.0, "secondsLeft": 6}
+    service.pipeline.disown(MINE)
+    observed = service.observer
+    observed.restarted(MINE)
+    assert (partition(service)["phase"], partition(service)["restore"]) == ("taking over", None)
     service.run_until_processed()
     assert partition(service)["restore"] is None
+
+
+def test_a_partition_that_comes_back_as_it_went_is_told_of(world: World) -> None:
+    """Damaged, or before a schema that is not there, it is so at once when it is assigned again."""
+    service = world.service()
+    service.run_until_processed()
+    for _ in range(2):
+        service.observer.held_up.look_for_damage({MINE: "its checksum is wrong"}, [MINE])
+        assert partition(service)["phase"] == "damaged"
+        service.observer.schema_awaited(MINE, "the schema 7 is not there")
+        assert partition(service)["phase"] == "waiting for a schema"
+        service.status.assigned(gone=[MINE], come=[MINE])
+        service.observer.owned(MINE, 0)
+        assert partition(service)["phase"] == "owned"
 
 
 def test_what_is_gone_is_not_told_of(world: World) -> None:

@@ -70,7 +70,8 @@ def command(
     standard output, which is no terminal.
 
     What it tells as `next`, also in the file's metadata, is what to give as --since for the next
-    part: --all --ends tell all that happened in between.
+    part: --all --ends tell all that happened in between, while parts are taken more often than the
+    output's delete.retention.ms, after which compaction takes ends away.
 
     Example: session-processor sessions export sessions.parquet
     """

@@ -46,7 +46,7 @@ class ExportOptions:
         typer.Option(
             "--since",
             metavar="OFFSETS|TIME",
-            help=f"Only what was published from there on: P:O,… as an export told; {FORMS}.",
+            help=f"Only from there on: P:O,… as an export told, or an update's time; {FORMS}.",
         ),
     ] = None
     ends: Annotated[

@@ -27,7 +27,8 @@ $kafka = FFI::cdef('
     int rd_kafka_message_headers(message *, void **);
     int rd_kafka_header_get_last(void *, const char *, char **, size_t *);
     void rd_kafka_message_destroy(message *);
-    int rd_kafka_consumer_close(void *);', 'librdkafka.so.1');
+    int rd_kafka_consumer_close(void *);
+    void rd_kafka_destroy(void *);', 'librdkafka.so.1');
 
 function client(int $kind, array $settings): FFI\CData
 {
@@ -64,7 +65,9 @@ function send(string $brokers, string $topic, string $integrationId): void
         $kafka->rd_kafka_producev($producer, TOPIC, $topic, VALUE, $value, strlen($value), KEY, $key, strlen($key),
             FLAGS, COPY, HEADER, 'producer', NAME, strlen(NAME), 0) === 0 or exit("not sent\n");
     }
-    exit($kafka->rd_kafka_flush($producer, 30000) === 0 ? 0 : 'not sent within 30 seconds');
+    $sent = $kafka->rd_kafka_flush($producer, 30000) === 0;
+    $kafka->rd_kafka_destroy($producer); // its threads end before PHP lets go of the library
+    exit($sent ? 0 : 'not sent within 30 seconds');
 }
 
 function said(FFI\CData $letter, string $name): ?string
@@ -104,6 +107,7 @@ function letters(string $brokers, string $topic): void
         $kafka->rd_kafka_message_destroy($letter);
     }
     $kafka->rd_kafka_consumer_close($consumer);
+    $kafka->rd_kafka_destroy($consumer);
 }
 
 $command === 'send' ? send($brokers, $topic, $argv[4]) : letters($brokers, $topic);

@@ -27,8 +27,7 @@ $kafka = FFI::cdef('
     int rd_kafka_message_headers(message *, void **);
     int rd_kafka_header_get_last(void *, const char *, char **, size_t *);
     void rd_kafka_message_destroy(message *);
-    int rd_kafka_consumer_close(void *);
-    void rd_kafka_destroy(void *);', 'librdkafka.so.1');
+    int rd_kafka_consumer_close(void *);', 'librdkafka.so.1');
 
 function client(int $kind, array $settings): FFI\CData
 {
@@ -38,6 +37,12 @@ function client(int $kind, array $settings): FFI\CData
         $kafka->rd_kafka_conf_set($conf, $name, $setting, null, 0) === 0 or exit("$name is wrong\n");
     }
     return $kafka->rd_kafka_new($kind, $conf, null, 0) ?? exit("there is no client\n");
+}
+
+function leave(int $code): void
+{
+    // At its usual end PHP lets go of the library while threads of the client still run in it.
+    FFI::cdef('void _exit(int);', 'libc.so.6')->_exit($code);
 }
 
 function send(string $brokers, string $topic, string $integrationId): void
@@ -66,8 +71,8 @@ function send(string $brokers, string $topic, string $integrationId): void
             FLAGS, COPY, HEADER, 'producer', NAME, strlen(NAME), 0) === 0 or exit("not sent\n");
     }
     $sent = $kafka->rd_kafka_flush($producer, 30000) === 0;
-    $kafka->rd_kafka_destroy($producer); // its threads end before PHP lets go of the library
-    exit($sent ? 0 : 'not sent within 30 seconds');
+    echo $sent ? '' : "not sent within 30 seconds\n";
+    leave($sent ? 0 : 1);
 }
 
 function said(FFI\CData $letter, string $name): ?string
@@ -107,7 +112,7 @@ function letters(string $brokers, string $topic): void
         $kafka->rd_kafka_message_destroy($letter);
     }
     $kafka->rd_kafka_consumer_close($consumer);
-    $kafka->rd_kafka_destroy($consumer);
+    leave(0);
 }
 
 $command === 'send' ? send($brokers, $topic, $argv[4]) : letters($brokers, $topic);

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from processor.local.java import SMALL_JVM
 from processor.local.kafka import LocalKafka
 
 ADMIN: Final = "admin"
@@ -89,7 +90,7 @@ class SecuredKafka(LocalKafka):
         super().__init__(
             data_dir,
             port,
-            jvm_options=("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+            jvm_options=SMALL_JVM,
             properties={
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "inter.broker.listener.name": "CLIENTS",

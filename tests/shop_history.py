@@ -13,7 +13,9 @@ from oracle import Document, Entry, Expected, Snapshot
 from pyarrow import parquet
 from session_commands import commanded
 
+from processor.avro.shape import shape_of
 from processor.demo.traffic import START, updates
+from processor.export.parquet import columns
 
 LATE: Final = 25_000
 """Openings before the first attribute and transition: who guesses types looks at fewer rows."""
@@ -133,46 +135,7 @@ def _row(snapshot: Snapshot, partition: int, offset: int) -> Document:
     }
 
 
-_TIME: Final = pa.timestamp("ms", tz="UTC")
-_MEASURES: Final = ("weight", "height", "width", "length", "position")
-_ITEM: Final = pa.struct(
-    [
-        ("name", pa.string()),
-        ("sku", pa.string()),
-        ("quantity", pa.int32()),
-        ("price", pa.float64()),
-        ("category", pa.string()),
-        *((measure, pa.float64()) for measure in _MEASURES),
-        ("attributes", pa.map_(pa.string(), pa.string())),
-    ]
-)
-COLUMNS: Final = pa.schema(
-    [
-        ("integrationId", pa.string()),
-        ("created", _TIME),
-        ("applicationId", pa.int32()),
-        ("profileId", pa.string()),
-        ("coupon", pa.string()),
-        ("referral", pa.string()),
-        ("state", pa.dictionary(pa.int32(), pa.string())),
-        ("cartItems", pa.list_(_ITEM)),
-        ("identifiers", pa.list_(pa.string())),
-        ("total", pa.float64()),
-        ("attributes", pa.map_(pa.string(), pa.string())),
-        ("firstSession", pa.bool_()),
-        ("discounts", pa.map_(pa.string(), pa.float64())),
-        ("previousState", pa.string()),
-        ("version", pa.int64()),
-        ("updated", _TIME),
-        ("lastEventId", pa.string()),
-        ("inputOffset", pa.int64()),
-        ("outputKey", pa.string()),
-        ("outputPartition", pa.int32()),
-        ("outputOffset", pa.int64()),
-        ("outputTimestamp", _TIME),
-        ("endedBy", pa.string()),
-    ]
-)
+COLUMNS: Final = columns(shape_of((oracle.SCHEMAS / "CustomerSession.avsc").read_text()))
 """Those of an export to Parquet."""
 
 

@@ -66,15 +66,12 @@ impl Export {
         records: &Bound<'py, PyAny>,
         headers: Vec<Vec<u8>>,
     ) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
-        let mut found = Vec::new();
         let mut out = String::new();
-        self.each(records, &headers, |_, row| {
+        self.texts(records, &headers, |row| {
             out.clear();
-            let line = row.and_then(|row| self.put_line(&row, &mut out));
-            found.push(line.ok().map(|()| PyBytes::new(py, out.as_bytes())));
-            Ok(())
-        })?;
-        Ok(found)
+            self.put_line(row, &mut out)?;
+            Ok(PyBytes::new(py, out.as_bytes()))
+        })
     }
 
     /// Return each snapshot as a record of the container; None where Python is to write it.
@@ -84,22 +81,31 @@ impl Export {
         records: &Bound<'py, PyAny>,
         headers: Vec<Vec<u8>>,
     ) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
-        let mut found = Vec::new();
         let mut out = Vec::new();
-        self.each(records, &headers, |_, row| {
-            let datum = row.ok().map(|row| {
-                out.clear();
-                put_datum(&row, &mut out);
-                PyBytes::new(py, &out)
-            });
-            found.push(datum);
-            Ok(())
-        })?;
-        Ok(found)
+        self.texts(records, &headers, |row| {
+            out.clear();
+            put_datum(row, &mut out);
+            Ok(PyBytes::new(py, &out))
+        })
     }
 }
 
 impl Export {
+    /// Returns what is made of each record that is sound, None for the others.
+    fn texts<'py>(
+        &self,
+        records: &Bound<'py, PyAny>,
+        headers: &[Vec<u8>],
+        mut make: impl FnMut(&Row) -> Taken<Bound<'py, PyBytes>>,
+    ) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
+        let mut found = Vec::new();
+        self.each(records, headers, |_, row| {
+            found.push(row.and_then(|row| make(&row)).ok());
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Gives each record that is sound with its place, or that it is not.
     fn each(
         &self,
@@ -158,11 +164,12 @@ impl Export {
             Some(key) => put_text(key, out),
             None => out.push_str("null"),
         }
-        let place = (row.partition, row.offset);
+        let Row {
+            partition, offset, ..
+        } = row;
         write!(
             out,
-            ", \"outputPartition\": {}, \"outputOffset\": {}",
-            place.0, place.1
+            ", \"outputPartition\": {partition}, \"outputOffset\": {offset}"
         )
         .map_err(|_| Refused)?;
         out.push_str(", \"outputTimestamp\": ");

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from processor.avro.framing import DecodeError, confluent, names_single_object
+from processor.avro.framing import DecodeError, confluent, framed, names_single_object
 from processor.ports.log import Headers
 
 CONTENT_ID: Final = "apicurio.value.contentId"
@@ -17,6 +17,14 @@ _LENGTH: Final = 8
 _MOST: Final = 2**32
 _TOLD: Final = (b"\x00", b"\x01", b"{")
 """How a value begins that says by itself what it is; no datum of a sound update does."""
+
+
+def update_framed(value: bytes, headers: Headers) -> bytes:
+    """Return an update's value with its schema's id before it, wherever that stood.
+
+    Raises DecodeError as `framed` does, and `framed_by_apicurio`.
+    """
+    return framed_by_apicurio(framed(value, headers), headers) if headers else value
 
 
 def framed_by_apicurio(value: bytes, headers: Headers) -> bytes:

@@ -35,11 +35,12 @@ def shown_bytes(value: bytes, most: int = 16) -> str:
 def _visible(text: str) -> str:
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+    return "".join(each if each.isprintable() else escaped(each) for each in text)
 
 
-def _escaped(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
+def escaped(text: str) -> str:
+    r"""Return the text as escapes of JSON: \u, each with four digits."""
+    units = text.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final
 
 from processor.avro.compiled import Column
 from processor.avro.shape import Shape
@@ -11,7 +11,6 @@ from processor.errors import InputError
 from processor.export.rows import ENDED_BY, Rows
 from processor.ports.log import Record
 
-Compression = Literal["snappy", "none"]
 _GROUP_ROWS: Final = 50_000
 _GROUP_BYTES: Final = 64 * 1024 * 1024
 """A group of rows ends at the first of both: it is in memory twice, filled and being written."""
@@ -37,25 +36,32 @@ def require_pyarrow() -> Any:
         ) from None
 
 
+def columns(shape: Shape) -> Any:
+    """Return the columns of an export, as Arrow's schema: the session's fields, then its place."""
+    arrow = require_pyarrow()
+    named = (*_fields(shape), *_PLACE.items())
+    return arrow.schema([(name, _type(arrow, each)) for name, each in named])
+
+
+def _fields(shape: Shape) -> list[tuple[str, Shape]]:
+    """Return the session's fields that are columns: all but the memory."""
+    return [each for each in shape[1] if each[1][0] != "bytes"]
+
+
 class ParquetFile:
     """Writes rows in groups, each while the next one is filled."""
 
     def __init__(
-        self,
-        file: BinaryIO,
-        rows: Rows,
-        about: Mapping[str, str],
-        compression: Compression = "snappy",
+        self, file: BinaryIO, rows: Rows, about: Mapping[str, str], *, snappy: bool = True
     ) -> None:
         """Begin the file; `about` stands in its metadata."""
         self._arrow = require_pyarrow()
         self._rows = rows
-        self._fields = [each for each in rows.shape[1] if each[1][0] != "bytes"]
-        named = [(name, self._type(shape)) for name, shape in (*self._fields, *_PLACE.items())]
-        self._schema = self._arrow.schema(named, metadata=dict(about))
+        self._fields = _fields(rows.shape)
+        self._schema = columns(rows.shape).with_metadata(dict(about))
         writer = import_module("pyarrow.parquet").ParquetWriter
         self._sink = _Sink(file)
-        self._writer = writer(self._sink, self._schema, compression=compression)
+        self._writer = writer(self._sink, self._schema, compression="snappy" if snappy else "none")
         self._batches: list[Any] = []
         self._written: Future[None] | None = None
         self._behind = ThreadPoolExecutor(1)
@@ -125,7 +131,7 @@ class ParquetFile:
             places = [None if each is None else more.index(each) for each in values]
             indices = self._arrow.array(places, self._arrow.int8())
             return self._arrow.DictionaryArray.from_arrays(indices, list(more))
-        return self._arrow.array(values, self._type(shape))
+        return self._arrow.array(values, _type(self._arrow, shape))
 
     def _compiled(self, column: Column, records: Sequence[Record]) -> Any:
         pairs = zip(self._fields, column[5], strict=True)
@@ -161,7 +167,7 @@ class ParquetFile:
                 buffers, inner = [held, arrow.py_buffer(offsets)], [self._array(more, children[0])]
             case "map":
                 pair = self._array(("text", None), children[0]), self._array(more, children[1])
-                fields = self._type(shape)
+                fields = _type(self._arrow, shape)
                 entries = arrow.struct([fields.key_field, fields.item_field])
                 buffers = [held, arrow.py_buffer(offsets)]
                 inner = [
@@ -172,31 +178,31 @@ class ParquetFile:
                 pairs = zip(more, children, strict=True)
                 inner = [self._array(each, child) for (_, each), child in pairs]
         return arrow.Array.from_buffers(
-            self._type(shape), rows, buffers, nulls, children=inner or None
+            _type(self._arrow, shape), rows, buffers, nulls, children=inner or None
         )
 
-    def _type(self, shape: Shape) -> Any:
-        """Return Arrow's type of a shape."""
-        arrow = self._arrow
-        match shape:
-            case "record", fields:
-                return arrow.struct([(name, self._type(each)) for name, each in fields])
-            case "many", each:
-                return arrow.list_(self._type(each))
-            case "map", value:
-                return arrow.map_(arrow.string(), self._type(value))
-            case "optional", one:
-                return self._type(one)
-        return {
-            "symbol": arrow.dictionary(arrow.int8(), arrow.string()),
-            "text": arrow.string(),
-            "json": arrow.string(),
-            "int": arrow.int32(),
-            "long": arrow.int64(),
-            "time": arrow.timestamp("ms", tz="UTC"),
-            "double": arrow.float64(),
-            "boolean": arrow.bool_(),
-        }[shape[0]]
+
+def _type(arrow: Any, shape: Shape) -> Any:
+    """Return Arrow's type of a shape."""
+    match shape:
+        case "record", fields:
+            return arrow.struct([(name, _type(arrow, each)) for name, each in fields])
+        case "many", each:
+            return arrow.list_(_type(arrow, each))
+        case "map", value:
+            return arrow.map_(arrow.string(), _type(arrow, value))
+        case "optional", one:
+            return _type(arrow, one)
+    return {
+        "symbol": arrow.dictionary(arrow.int8(), arrow.string()),
+        "text": arrow.string(),
+        "json": arrow.string(),
+        "int": arrow.int32(),
+        "long": arrow.int64(),
+        "time": arrow.timestamp("ms", tz="UTC"),
+        "double": arrow.float64(),
+        "boolean": arrow.bool_(),
+    }[shape[0]]
 
 
 class _Sink:

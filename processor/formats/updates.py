@@ -4,9 +4,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from processor.avro.apicurio import framed_by_apicurio
+from processor.avro.apicurio import update_framed
 from processor.avro.codec import UpdateCodec
-from processor.avro.framing import DecodeError, framed, names_single_object, schema_id
+from processor.avro.framing import DecodeError, names_single_object, schema_id
 from processor.core.update import SessionUpdate
 from processor.formats import cloud_event
 from processor.formats.json_grammar import Mismatch, NotJson
@@ -67,8 +67,7 @@ class Updates:
         """
         kind, text = self.told(value, headers)
         if kind is Kind.AVRO:
-            whole = framed_by_apicurio(framed(value, headers), headers) if headers else value
-            return Read(self.avro.read(whole, offset), kind)
+            return Read(self.avro.read(update_framed(value, headers), offset), kind)
         if _FORMAT_OF[kind] not in self.formats:
             raise DecodeError(
                 f"the value is {kind.value}, and PROCESSOR_INPUT_FORMATS does not name "

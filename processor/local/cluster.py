@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
+from processor.local.java import SMALL_JVM
 from processor.local.kafka import LocalKafka, new_id
 from processor.local.ports import free_port, is_free
 from processor.local.server import Progress, choose_port, launch_all, silent, stop_all
 
 BROKER_IDS: Final = (1, 2, 3)
-
-CLUSTER_JVM: Final = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""Three of them fit a small machine, and start in two thirds of the time."""
 
 REPLICATED_PROPERTIES: Final = {
     "default.replication.factor": "3",
@@ -105,7 +103,7 @@ class LocalCluster:
         data_dir: Path,
         *,
         properties: Mapping[str, str] | None = None,
-        jvm_options: Sequence[str] = CLUSTER_JVM,
+        jvm_options: Sequence[str] = SMALL_JVM,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self._record = self.data_dir / "brokers.json"

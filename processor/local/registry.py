@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from processor.errors import LocalStackError
-from processor.local.java import INSTALL_HINT, downloading, java
+from processor.local.java import INSTALL_HINT, SMALL_JVM, downloading, java
 from processor.local.server import LocalServer
 
 REGISTRY_VERSION: Final = "3.0.9"
@@ -50,7 +50,7 @@ class LocalRegistry(LocalServer):
         }
         return [
             java(),
-            *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+            *SMALL_JVM,
             *(f"-D{name}={value}" for name, value in properties.items()),
             *("-jar", str(registry_program())),
         ]

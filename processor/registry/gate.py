@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from processor.avro.apicurio import framed_by_apicurio
-from processor.avro.framing import DecodeError, framed, schema_id
+from processor.avro.apicurio import update_framed
+from processor.avro.framing import DecodeError, schema_id
 from processor.ports.clock import Clock
 from processor.ports.log import Record
 from processor.ports.registry import SchemaId
@@ -139,8 +139,7 @@ def _named(record: Record) -> SchemaId | None:
     if record.value is None:
         return None
     try:
-        value = framed(record.value, record.headers)
-        found = schema_id(framed_by_apicurio(value, record.headers) if record.headers else value)
+        found = schema_id(update_framed(record.value, record.headers))
     except DecodeError:
         return None
     return None if found is None else found.schema_id

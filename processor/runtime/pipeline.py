@@ -17,6 +17,7 @@ from processor.stages.batch import (
     Decoded,
     Folded,
     RejectedRecord,
+    Sessions,
 )
 from processor.stages.fold import profile_of
 from processor.stages.load import Loaded
@@ -37,10 +38,10 @@ class Pipeline:
         self,
         *,
         decode: Callable[[Sequence[Record]], list[Decoded]],
-        load: Callable[..., Loaded],
-        fold: Callable[..., Folded],
+        load: Callable[[Sequence[Record], Sequence[Decoded], Mapping[int, Stamp], Changed], Loaded],
+        fold: Callable[[Sequence[Record], Sequence[Decoded], Sessions, Mapping[str, str]], Folded],
         publish: Callable[[Folded], None],
-        store: Callable[..., dict[int, Stamp]],
+        store: Callable[[Changed, Mapping[int, tuple[Stamp, bytes]]], dict[int, Stamp]],
         claims: Claims,
         stream: Stream,
         restore: Restore,

@@ -15,6 +15,7 @@ from processor.telemetry.incidents import HALT_HINT, Incidents
 from processor.telemetry.metrics import Lag, Metrics
 from processor.telemetry.status import (
     AWAITING_SCHEMA,
+    BEING_TAKEN_OVER,
     HALTED,
     RESTORING,
     TAKING_OVER,
@@ -122,9 +123,9 @@ class Observer:
 
     def restarted(self, partition: int) -> None:
         """Tell that a partition is being taken over."""
-        self._health.hold(_subject(partition), "being taken over")
+        self._health.hold(_subject(partition), BEING_TAKEN_OVER)
         self.status.leave(partition, RESTORING)
-        self.status.enter(partition, TAKING_OVER, "being taken over")
+        self.status.enter(partition, TAKING_OVER, BEING_TAKEN_OVER)
 
     def owned(self, partition: int, offset: int) -> None:
         """Tell that a partition is restored and its records come."""

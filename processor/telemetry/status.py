@@ -18,6 +18,8 @@ from processor.telemetry.metrics import Lag
 
 OWNED: Final = "owned"
 TAKING_OVER: Final = "taking over"
+BEING_TAKEN_OVER: Final = "being taken over"
+"""Why a partition is not ready, before more can be told."""
 RESTORING: Final = "restoring"
 HALTED: Final = "halted"
 AWAITING_SCHEMA: Final = "waiting for a schema"
@@ -40,7 +42,7 @@ class Restoring(NamedTuple):
 class _Partition:
     """What is known of an assigned partition. Times are in milliseconds since 1970."""
 
-    reasons: dict[str, str] = field(default_factory=lambda: {TAKING_OVER: "being taken over"})
+    reasons: dict[str, str] = field(default_factory=lambda: {TAKING_OVER: BEING_TAKEN_OVER})
     restoring: Restoring | None = None
     position: int | None = None
     end: int | None = None

@@ -4,6 +4,8 @@ import re
 from typing import Final
 from unicodedata import category
 
+from processor.core.shown import escaped
+
 _SPACE: Final = "Zs"
 """Spaces of all widths, of which only the plain one counts as printable."""
 
@@ -31,12 +33,6 @@ def printable_json(text: str) -> str:
     if text.isprintable():
         return text
     return _NOT_PLAIN.sub(lambda each: each[0] if _is_seen(each[0]) else escaped(each[0]), text)
-
-
-def escaped(text: str) -> str:
-    r"""Return the text as escapes of JSON: \u, each with four digits."""
-    units = text.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _is_seen(character: str) -> bool:

@@ -21,7 +21,7 @@ from processor.avro.codec import SnapshotCodec
 from processor.avro.compiled import Export
 from processor.avro.framing import single_object
 from processor.avro.schemas import Known, read_schema
-from processor.cli.sessions.export import row_json
+from processor.cli.common.documents import session_json
 from processor.core.session import Session
 from processor.errors import FailClosed, InputError
 from processor.export.files import AvroFile, ExportFile, JsonLines
@@ -39,7 +39,7 @@ CODEC = SnapshotCodec(
 )
 FORMATS: dict[str, Callable[[BytesIO, Rows], ExportFile]] = {
     "avro": lambda file, rows: AvroFile(file, rows, {"a": "b"}, deflate=True),
-    "jsonl": lambda file, rows: JsonLines(file, rows, row_json),
+    "jsonl": lambda file, rows: JsonLines(file, rows, session_json),
     "parquet": lambda file, rows: ParquetFile(file, rows, {"a": "b"}),
 }
 

@@ -19,7 +19,7 @@ DOCUMENT: Final = tuple(map(in_schema, Session._fields[:_OWN]))
 """The fields of a session that are the customer's, in their order."""
 _ATTRIBUTES: Final = "attributes"
 _CART: Final = "cartItems"
-_TIMES: Final = frozenset({"created", "updated", "eventTime"})
+_TIMES: Final = frozenset({"created", "updated", "eventTime", "outputTimestamp"})
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _ONE_LINE: Final = str.maketrans("\n\r\t", "   ")

@@ -11,8 +11,8 @@ from typing import Final, TextIO
 
 from typing_extensions import Buffer
 
+from processor.core.shown import escaped
 from processor.errors import OutputError
-from processor.telemetry.visible import escaped
 
 ESCAPED: Final = "session-processor.escaped"
 """How a character is written that the encoding does not have, or that is half of one: as in JSON,

@@ -13,7 +13,7 @@ import typer
 from processor.avro.choice import chosen
 from processor.avro.schemas import load_schemas
 from processor.bootstrap.codecs import codecs_of
-from processor.cli.common.documents import json_time, session_json
+from processor.cli.common.documents import session_json
 from processor.cli.common.new_file import STANDARD_OUTPUT, new_file_or_output
 from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit_one, note, progress_bar, settings_from
@@ -35,7 +35,7 @@ from processor.config import Settings
 from processor.export.files import AvroFile, ExportFile, JsonLines
 from processor.export.latest import Places, Split, latest
 from processor.export.parquet import ParquetFile, require_pyarrow
-from processor.export.rows import ENDED_BY, Rows
+from processor.export.rows import Rows
 from processor.ports.chunks import chunks_in
 from processor.ports.log import Record, Topic
 from processor.telemetry.visible import printable
@@ -138,18 +138,10 @@ def _file(
     choice = chosen(settings.codec, load_schemas(settings.schemas_dir))
     rows = Rows(codecs.known.reader.text, codecs.snapshots, choice.export)
     if form == "parquet":
-        return ParquetFile(writing, rows, about, "none" if compression == "none" else "snappy")
+        return ParquetFile(writing, rows, about, snappy=compression == "snappy")
     if form == "avro":
         return AvroFile(writing, rows, about, deflate=compression == "deflate")
-    return JsonLines(writing, rows, row_json)
-
-
-def row_json(row: Mapping[str, Any]) -> str:
-    """Return a row as the text of a session, with where its record stood."""
-    stood = {name: row[name] for name in row if name.startswith("output") or name == ENDED_BY}
-    moment = stood["outputTimestamp"]
-    stood["outputTimestamp"] = None if moment is None else json_time(moment)
-    return session_json({name: row[name] for name in row if name not in stood}, **stood)
+    return JsonLines(writing, rows, session_json)
 
 
 def _chunks(

@@ -105,18 +105,15 @@ def since(
     A partition to which the offsets say nothing is read from its start: it may be new. Raises
     InputError and NotFound.
     """
+    found: dict[int, tuple[int, int]] = {}
     if not is_places(text):
         moment = time_of(_SINCE, text) or 0
-        return {
-            partition: (
-                min(end, max(start, reader.coordination.offset_at(partition, moment, _TOPIC))),
-                end,
-            )
-            for partition, (start, end) in extents.items()
-        }
+        for partition, (start, end) in extents.items():
+            first = reader.coordination.offset_at(partition, moment, Topic.SESSIONS)
+            found[partition] = min(end, max(start, first)), end
+        return found
     places = places_of(_SINCE, text)
     reader.extents(sorted(places))
-    found = {}
     for partition, (start, end) in extents.items():
         asked = places.get(partition, start)
         if asked > end:
@@ -128,9 +125,6 @@ def since(
             tell(f"partition {partition} begins at {start}: what it had from {asked} on is gone")
         found[partition] = max(asked, start), end
     return found
-
-
-_TOPIC: Final = Topic.SESSIONS
 
 
 def offsets(places: Mapping[int, int]) -> str:

@@ -49,7 +49,8 @@ function send(string $brokers, string $topic, string $integrationId): void
 {
     global $kafka;
     // Partitions as Java's clients choose them: all producers of a topic must choose alike.
-    $producer = client(PRODUCER, ['bootstrap.servers' => $brokers, 'partitioner' => 'murmur2_random', 'acks' => 'all']);
+    $producer = client(PRODUCER, ['bootstrap.servers' => $brokers, 'partitioner' => 'murmur2_random',
+        'enable.idempotence' => 'true']);
     $key = "1:$integrationId";
     $changes = [
         [

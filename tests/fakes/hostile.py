@@ -30,6 +30,7 @@ def write_batch(
         {
             "bootstrap.servers": cluster.properties["bootstrap.servers"],
             "linger.ms": 60_000,
+            "enable.idempotence": True,
             **(properties or {}),
         }
     )

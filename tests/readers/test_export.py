@@ -192,7 +192,8 @@ def test_tombstones_are_counted_and_their_sessions_left_out(
     gone = published.latest[-1]
     key = f"{gone['applicationId']}:{gone['integrationId']}"
     topic = f"copy-{published.deployment.names.suffix}"
-    producer = Producer({"bootstrap.servers": published.deployment.bootstrap})
+    bootstrap = published.deployment.bootstrap
+    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
     made = NewTopic(topic, 1, 1, config={"message.timestamp.after.max.ms": str(2**63 - 1)})
     published.deployment.admin.create_topics([made])[topic].result()
     logs = published.deployment.read(published.deployment.names.sessions)

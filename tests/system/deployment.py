@@ -158,7 +158,8 @@ class Deployment:
         return crc32(key or b"") % self.partitions
 
     def produce(self, updates: Iterable[DemoUpdate]) -> None:
-        producer = Producer({**self.client, "linger.ms": 20})
+        # Without idempotence a batch that is sent again comes after those that followed it.
+        producer = Producer({**self.client, "linger.ms": 20, "enable.idempotence": True})
         refused: list[KafkaError] = []
 
         def note(error: KafkaError | None, _message: Message) -> None:

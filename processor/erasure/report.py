@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from processor.core.moment import epoch_ms, iso_time
 from processor.core.validate import MAX_EVENT_TIME
 from processor.erasure.ids import Ids
 from processor.errors import InputError
@@ -13,8 +14,6 @@ FORMAT: Final = 1
 
 _TIMES: Final = ("asked_at", "applied_at", "verified_at")
 _PLACE_TIMES: Final = ("values_by", "keys_by")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 
 State = Literal["gone", "gone by", "kept", "not ours", "should be gone", "began again"]
 """The last two are what a search can find that comes after the erasure."""
@@ -142,12 +141,9 @@ def _by_partition(found: Mapping[str, int]) -> dict[int, int]:
 
 
 def _iso(moment: int | None) -> str | None:
-    if moment is None:
-        return None
     # A record's timestamp may be later than any date.
-    date = _EPOCH + min(moment, MAX_EVENT_TIME) * _MILLISECOND
-    return date.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else iso_time(min(moment, MAX_EVENT_TIME))
 
 
 def _ms(text: str | None) -> int | None:
-    return None if text is None else (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
+    return None if text is None else epoch_ms(datetime.fromisoformat(text))

@@ -1,11 +1,11 @@
 """What is told of partitions that stand still though nothing of ours holds them back."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import structlog
 
+from processor.core.moment import iso_time
 from processor.telemetry.health import Health
 from processor.telemetry.incidents import Incidents
 from processor.telemetry.metrics import Metrics
@@ -52,8 +52,8 @@ class HeldUp:
         self._metrics.stalled(partition, stalled=True)
         behind = stable_end - position
         why = (
-            f"stalled at offset {position} since {_iso(since)}, {behind} behind the stable end; "
-            f"{STALLED_HINT}"
+            f"stalled at offset {position} since {iso_time(since)}, {behind} behind the stable "
+            f"end; {STALLED_HINT}"
         )
         self._health.warn(_stall(partition), why)
         self._status.enter(partition, STALLED, why)
@@ -62,7 +62,7 @@ class HeldUp:
             partition=partition,
             position=position,
             stable_end=stable_end,
-            since=_iso(since),
+            since=iso_time(since),
             hint=STALLED_HINT,
         )
 
@@ -96,7 +96,7 @@ class HeldUp:
         self._open.add((topic, partition))
         self._health.warn(
             _transaction(topic, partition),
-            f"a transaction that began at offset {offset} is open since {_iso(since)}: nothing "
+            f"a transaction that began at offset {offset} is open since {iso_time(since)}: nothing "
             f"behind it can be read; see who has it, or end it: {command}",
         )
         self._incidents.warning(
@@ -104,7 +104,7 @@ class HeldUp:
             topic=topic,
             partition=partition,
             offset=offset,
-            since=_iso(since),
+            since=iso_time(since),
             hint=f"see who has it, or end it: {command}",
         )
 
@@ -147,14 +147,6 @@ class HeldUp:
         for topic, of in [each for each in self._open if each[1] == partition]:
             self._open.discard((topic, of))
             self._health.clear(_transaction(topic, of))
-
-
-def _iso(milliseconds: int) -> str:
-    """Return a time as people read it; a producer may give a record any."""
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):
-        return f"{milliseconds} ms"
 
 
 def _stall(partition: int) -> str:

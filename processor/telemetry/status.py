@@ -6,10 +6,10 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
+from processor.core.moment import iso_time
 from processor.core.outcome import Reason
 from processor.ports.clock import Clock
 from processor.telemetry.health import Health
@@ -66,7 +66,7 @@ class Status:
         self._incidents = incidents
         self._lock = Lock()
         self._partitions: dict[int, _Partition] = {}
-        self._process: dict[str, object] = {"since": _iso(clock.now_ms()), "member": None}
+        self._process: dict[str, object] = {"since": iso_time(clock.now_ms()), "member": None}
 
     def process(self, **about: object) -> None:
         """Say what the process is: its version, codec, group, member."""
@@ -132,7 +132,7 @@ class Status:
             partitions = [_partition(each, of) for each, of in sorted(self._partitions.items())]
         return {
             "schema": 1,
-            "now": _iso(self._clock.now_ms()),
+            "now": iso_time(self._clock.now_ms()),
             "process": process,
             "live": live.good,
             "ready": ready.good,
@@ -154,8 +154,8 @@ def _partition(number: int, of: _Partition) -> dict[str, object]:
         "lagRecords": None if of.lag is None else of.lag.records,
         "lagSeconds": None if of.lag is None else round(of.lag.seconds, 3),
         "recordsPerSecond": of.per_second,
-        "measuredAt": _iso(of.measured_at),
-        "lastCommitAt": _iso(of.committed_at),
+        "measuredAt": _time(of.measured_at),
+        "lastCommitAt": _time(of.committed_at),
         "deadLetters": {reason.value: count for reason, count in sorted(of.dead_letters.items())},
         "restore": None
         if restoring is None
@@ -170,7 +170,7 @@ def _partition(number: int, of: _Partition) -> dict[str, object]:
 
 def _incident(incident: Incident) -> dict[str, object]:
     return {
-        "at": _iso(incident.at),
+        "at": iso_time(incident.at),
         "level": incident.level,
         "what": incident.what,
         "about": _plain(incident.about),
@@ -190,8 +190,5 @@ def _plain(about: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-def _iso(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else iso_time(milliseconds)

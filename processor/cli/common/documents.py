@@ -6,11 +6,12 @@ parser could change it (`1e999`, a repeated key); the result is valid JSON, in o
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import isfinite
 from typing import Any, Final
 
 from processor.core.json_text import is_json_text
+from processor.core.moment import epoch_ms, iso_time
 from processor.core.session import Session, in_schema
 from processor.ports.log import NO_TIMESTAMP
 
@@ -20,8 +21,6 @@ DOCUMENT: Final = tuple(map(in_schema, Session._fields[:_OWN]))
 _ATTRIBUTES: Final = "attributes"
 _CART: Final = "cartItems"
 _TIMES: Final = frozenset({"created", "updated", "eventTime", "outputTimestamp"})
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _ONE_LINE: Final = str.maketrans("\n\r\t", "   ")
 
 
@@ -79,20 +78,6 @@ def json_time(value: int | datetime) -> str | int:
 def record_time(timestamp: int) -> str | int | None:
     """Return a record's timestamp as JSON says it, None where it has none."""
     return None if timestamp == NO_TIMESTAMP else json_time(timestamp)
-
-
-def epoch_ms(value: int | datetime) -> int:
-    """Return the time in milliseconds since 1970."""
-    return (value - _EPOCH) // _MILLISECOND if isinstance(value, datetime) else value
-
-
-def iso_time(value: int | datetime) -> str:
-    """Return the time in ISO 8601, UTC, to the millisecond; as a number where no date has it."""
-    try:
-        moment = _EPOCH + timedelta(milliseconds=epoch_ms(value))
-    except OverflowError:
-        return f"{value} ms"
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _document(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

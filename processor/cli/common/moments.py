@@ -4,8 +4,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Final
 
-from processor.cli.common.documents import epoch_ms, iso_time
-from processor.core.moment import LEAP_SECOND, NO_ZONE
+from processor.core.moment import LEAP_SECOND, NO_ZONE, epoch_ms, iso_time
 from processor.core.validate import MAX_EVENT_TIME
 
 _SECONDS: Final = range(100_000_000, 100_000_000_000)

@@ -4,9 +4,9 @@ import re
 import time
 from typing import Final
 
-from processor.cli.common.documents import iso_time
 from processor.cli.common.moments import NotIso, is_meant, iso_ms, refuse_other_unit
 from processor.config.durations import duration_ms, is_duration
+from processor.core.moment import iso_time
 from processor.errors import InputError
 from processor.partitions.takeover import Start
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
-from processor.cli.common.documents import iso_time, members
+from processor.cli.common.documents import members
 from processor.cli.common.output import (
     Json,
     emit,
@@ -31,6 +31,7 @@ from processor.cli.dead_letters.reading import (
     short_document,
 )
 from processor.cli.sessions.cached import of_letter
+from processor.core.moment import iso_time
 from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.errors import InputError
 from processor.ports.log import Record

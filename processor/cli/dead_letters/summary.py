@@ -5,12 +5,13 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 import typer
 
-from processor.cli.common.documents import iso_time, record_time
+from processor.cli.common.documents import record_time
 from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.dead_letters.options import LetterOptions
 from processor.cli.dead_letters.reading import Letters
+from processor.core.moment import iso_time
 from processor.dead_letters.letter import DeadLetter
 from processor.telemetry.visible import printable
 

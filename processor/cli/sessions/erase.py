@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import typer
 
-from processor.cli.common.documents import iso_time
 from processor.cli.common.option_block import takes_blocks
 from processor.cli.common.output import Json, emit, emit_one, note, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.sessions import erase_options
 from processor.config import Settings
+from processor.core.moment import iso_time
 from processor.errors import InputError, KeptWithoutEnd
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.telemetry.visible import printable

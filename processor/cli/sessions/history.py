@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from processor.bootstrap.codecs import codecs_of
-from processor.cli.common.documents import iso_time, json_time
+from processor.cli.common.documents import json_time
 from processor.cli.common.output import (
     Json,
     note,
@@ -26,6 +26,7 @@ from processor.cli.sessions.key import require_key
 from processor.cli.sessions.lives import Lives, Step
 from processor.cli.sessions.record_search import RecordSearch
 from processor.config import Settings
+from processor.core.moment import iso_time
 from processor.core.session import Session
 from processor.errors import FailClosed, InputError, NotFound
 from processor.ports.log import Record, Topic

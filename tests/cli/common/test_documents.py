@@ -10,11 +10,11 @@ from processor.avro.codec import SESSION_FIELDS
 from processor.cli.common.documents import (
     document_json,
     fields_json,
-    iso_time,
     record_time,
     session_json,
 )
 from processor.cli.sessions.lives import fields_of
+from processor.core.moment import iso_time
 from processor.core.session import Session
 from processor.demo.catalogue import UNUSUAL_JSON
 from processor.telemetry.visible import printable

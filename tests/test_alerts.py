@@ -33,7 +33,10 @@ def test_each_alert_of_a_partition_is_tried_both_ways() -> None:
     assert tried[False] == of_partitions
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="needs promtool; `make containers` runs it too")
+@pytest.mark.skipif(
+    PROMTOOL is None,
+    reason="needs promtool: `ci/tools.sh` brings it; `make containers` runs it too",
+)
 def test_alerts_come_and_go_as_they_should() -> None:
     assert PROMTOOL is not None
     done = subprocess.run(

@@ -7,16 +7,18 @@ import json
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from confluent_kafka import Consumer, TopicPartition
-from containers.compose_stack import ROOT, Stack, docker
+from containers.compose_stack import Stack, docker
+from queries import Query, alert_queries, board_queries, labels_told
 
 TOPIC = "session-updates"
 SESSIONS = 40
 KEYS = [f"cart-{number}" for number in range(SESSIONS)]
-ALERTS = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text()
 
 
 def _write(path: Path, rounds: range) -> list[str]:
@@ -89,11 +91,10 @@ def test_the_demo_profile_sends_a_stream_once(stack: Stack) -> None:
     _await(lambda: _processed(stack) >= 1000)
 
 
-def test_each_series_of_an_alert_is_one_that_the_service_tells(stack: Stack) -> None:
-    named = set(re.findall(r"session_processor_\w+", ALERTS))
-    assert named
-    told = "".join(_metrics(stack))
-    assert named <= set(re.findall(r"^(session_processor_\w+)", told, re.MULTILINE))
+def test_the_alerts_and_the_boards_name_what_the_service_tells(stack: Stack) -> None:
+    live = labels_told(*_metrics(stack))
+    for query in (*alert_queries(), *board_queries()):
+        assert query.unknown(live) == set(), query
 
 
 def test_prometheus_finds_each_process_and_takes_the_rules(stack: Stack) -> None:
@@ -114,7 +115,14 @@ def test_prometheus_finds_each_process_and_takes_the_rules(stack: Stack) -> None
 
     _await(up)
     (group,) = json.loads(_get(f"{address}/rules"))["data"]["groups"]
-    assert [rule["name"] for rule in group["rules"]] == re.findall(r"alert: (\w+)", ALERTS)
+    assert [rule["name"] for rule in group["rules"]] == [each.place for each in alert_queries()]
+
+    def answered(query: Query) -> bool:
+        asked = urlencode({"query": query.filled().replace(" > 0", "")})
+        return bool(json.loads(_get(f"{address}/query?{asked}"))["data"]["result"])
+
+    for query in board_queries():
+        _await(partial(answered, query))
 
 
 def test_the_registry_profile_registers_the_schemas(stack: Stack) -> None:
@@ -138,7 +146,7 @@ def test_the_service_ends_in_time_and_data_outlives_down(stack: Stack) -> None:
 def test_what_is_published_is_for_this_machine_alone(stack: Stack) -> None:
     services = json.loads(stack.compose("--profile", "*", "config", "--format", "json"))["services"]
     ports = [port for each in services.values() for port in each.get("ports", [])]
-    assert len(ports) == 5
+    assert len(ports) == 6
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
 
 

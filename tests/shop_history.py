@@ -70,7 +70,7 @@ def _folded(changes: list[Document]) -> list[Document]:
         update = {**changes[0], "total": None, "eventId": str(number), "eventTime": at, **change}
         log.append(Entry(number, at, b"9:1", _encoded(update)))
     told = oracle.expected(log, None).snapshots
-    return [_row(each, 0, place) for place, each in enumerate(told)]
+    return [row(each, 0, place) for place, each in enumerate(told)]
 
 
 def _stretched(value: bytes | None) -> bytes | None:
@@ -106,13 +106,14 @@ def rows(seed: int, count: int = 5_000) -> list[Document]:
     third = Expected(claims=second.claims)
     oracle.expected(shop[1], None, before=third)
     return _late_keys() + [
-        _row(snapshot, partition, 2 * place)
+        row(snapshot, partition, 2 * place)
         for partition, each in enumerate((second, third), 1)
         for place, snapshot in enumerate(each.snapshots)
     ]
 
 
-def _row(snapshot: Snapshot, partition: int, offset: int) -> Document:
+def row(snapshot: Snapshot, partition: int, offset: int) -> Document:
+    """Return a record of the output as a row."""
     place: Document = {
         "outputKey": snapshot.key.decode(),
         "outputPartition": partition,

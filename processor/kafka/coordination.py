@@ -1,6 +1,6 @@
 """Questions to the coordinator and the brokers: `Coordination` on confluent-kafka."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 from typing import Any, Final
@@ -177,9 +177,9 @@ class KafkaCoordination:
         (found,) = self._offsets(place, at_time, least=_NO_RECORD)
         return found if found >= 0 else self.extent(topic, partition).stable_end
 
-    def topic_ids(self) -> dict[Topic, str]:
+    def topic_ids(self, topics: Collection[Topic] = tuple(Topic)) -> dict[Topic, str]:
         """Return each topic's id, in its usual text form."""
-        return {topic: str(each.topic_id) for topic, each in self._topics().items()}
+        return {topic: str(each.topic_id) for topic, each in self._topics(topics).items()}
 
     def partitions(self, topic: Topic) -> int:
         """Return how many partitions a topic has."""
@@ -198,7 +198,7 @@ class KafkaCoordination:
             asked = self._admin.describe_cluster(request_timeout=_ANSWER_S)
             return str(asked.result(_ANSWER_S + 1).cluster_id)
 
-    def _topics(self, wanted: Iterable[Topic] = Topic) -> dict[Topic, Any]:
+    def _topics(self, wanted: Collection[Topic]) -> dict[Topic, Any]:
         doing = "asking for the topics"
         names = {topic: self._cluster.topics[topic] for topic in wanted}
         with self._causes.explaining(self._admin.poll), self._asking(doing):

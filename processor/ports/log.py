@@ -272,8 +272,8 @@ class Coordination(Protocol):
     def offset_at(self, partition: int, timestamp: int, topic: Topic = Topic.UPDATES) -> int:
         """Return the first offset at or after the time (ms), the stable end when there is none."""
 
-    def topic_ids(self) -> dict[Topic, str]:
-        """Return the topics' ids. Raises TopicError naming one that is absent."""
+    def topic_ids(self, topics: Collection[Topic] = tuple(Topic)) -> dict[Topic, str]:
+        """Return these topics' ids. Raises TopicError naming one that is absent."""
 
     def partitions(self, topic: Topic) -> int:
         """Return a topic's partition count."""

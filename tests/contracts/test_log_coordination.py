@@ -87,6 +87,7 @@ def test_topics_have_ids_and_counts(log: LogBackend) -> None:
     assert set(ids) == set(Topic)
     assert len(set(ids.values())) == 4
     assert log.coordination().topic_ids() == ids
+    assert coordination.topic_ids([Topic.SESSIONS]) == {Topic.SESSIONS: ids[Topic.SESSIONS]}
     assert [coordination.partitions(topic) for topic in Topic] == [2, 2, 2, 2]
     assert coordination.tombstones_kept_ms() == 86_400_000
     assert coordination.cluster_id() == log.coordination().cluster_id() != ""

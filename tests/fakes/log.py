@@ -307,12 +307,12 @@ class FakeCoordination:
                 return record.offset
         return self._broker.extent(topic, partition).stable_end
 
-    def topic_ids(self) -> dict[Topic, str]:
+    def topic_ids(self, topics: Collection[Topic] = tuple(Topic)) -> dict[Topic, str]:
         self._broker.answer()
-        for topic in Topic:
+        for topic in topics:
             if topic not in self._broker.ids:
                 raise TopicError(f"there is no topic {topic.value}")
-        return dict(self._broker.ids)
+        return {topic: self._broker.ids[topic] for topic in topics}
 
     def partitions(self, topic: Topic) -> int:
         self.topic_ids()

@@ -21,12 +21,18 @@ class Published:
     deployment: Deployment
 
     @cached_property
-    def records(self) -> list[Entry]:
-        """Every record of the output, by partition and offset, read without the processor."""
+    def placed(self) -> list[tuple[int, Entry]]:
+        """Every record of the output behind its partition, read without the processor."""
         logs = self.deployment.read(self.deployment.names.sessions)
-        found = [each for log in logs.values() for each in log]
-        assert any(map(is_nobodys, found))
-        return [each for each in found if not is_nobodys(each)]
+        found = [(partition, each) for partition, log in logs.items() for each in log]
+        kept = [(partition, each) for partition, each in found if not is_nobodys(each)]
+        assert len(kept) < len(found)
+        return kept
+
+    @property
+    def records(self) -> list[Entry]:
+        """Every record of the output, by partition and offset."""
+        return [each for _, each in self.placed]
 
     @cached_property
     def sessions(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,11 +15,15 @@ import oracle
 import pytest
 import recount
 import shop_history
+from documented import prompts
+from oracle import Snapshot
+from readers.conftest import Published
 from shop_history import LATE, LATE_CLOSED
 
 ANALYTICS = Path(__file__).parents[2] / "docs" / "analytics.md"
 SEED = 20
 Rows = list[dict[str, Any]]
+LIBRARIES = ("DuckDB", "ClickHouse", "polars")
 NOW = ("by_state", "devices", "top_articles", "first_sessions")
 EVER = ("funnel", "revenue_a_day", "abandoned_carts", "coupons")
 
@@ -68,7 +73,20 @@ def rows(answer: Any) -> recount.Answer:
     return [tuple(str(e) if hasattr(e, "isoformat") else e for e in row) for row in found]
 
 
-@pytest.mark.parametrize("library", ["DuckDB", "ClickHouse", "polars"])
+def program(library: str) -> str:
+    """Return the page's own program."""
+    (found,) = re.findall(r"```python\n(.*?)```", section(library), re.DOTALL)
+    return str(found)
+
+
+def recounted(history: Rows, sessions: Rows) -> dict[str, recount.Answer]:
+    return {
+        **{name: getattr(recount, name)(sessions) for name in NOW},
+        **{name: getattr(recount, name)(history) for name in EVER},
+    }
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_the_pages_recipes_find_what_a_plain_recount_finds(
     library: str,
     history: Rows,
@@ -77,20 +95,33 @@ def test_the_pages_recipes_find_what_a_plain_recount_finds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(exported)
-    (program,) = re.findall(r"```python\n(.*?)```", section(library), re.DOTALL)
     found: dict[str, Any] = {}
-    exec(program, found)  # noqa: S102  the page's own program
+    exec(program(library), found)  # noqa: S102  the page's own
     told = {name: rows(found[name]) for name in NOW + EVER}
-    sessions = shop_history.latest(history)
-    assert told == {
-        **{name: getattr(recount, name)(sessions) for name in NOW},
-        **{name: getattr(recount, name)(history) for name in EVER},
-    }
+    assert told == recounted(history, shop_history.latest(history))
     assert all(told.values())
-    assert len(re.findall(r"^print\(", program, re.MULTILINE)) == len(told)
+    assert len(re.findall(r"^print\(", program(library), re.MULTILINE)) == len(told)
     assert "scanner" in capsys.readouterr().out
     documented = re.findall(r"^\| `(\w+)` \|", section("What the recipes count"), re.MULTILINE)
     assert sorted(documented) == sorted(told)
+
+
+def test_the_pages_commands_write_what_its_recipes_read(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands = [shlex.split(each, comments=True) for each in prompts(ANALYTICS.read_text("utf-8"))]
+    assert [program for program, *_ in commands] == ["session-processor"] * 2
+    for _, *words in commands:
+        done = published.deployment.command(*words)
+        assert done.returncode == 0, done.stderr
+    assert {each.name for each in tmp_path.iterdir()} == {"sessions.parquet", "history.parquet"}
+    history = [shop_history.row(Snapshot.of(e), place, e.offset) for place, e in published.placed]
+    wanted = recounted(history, shop_history.latest(history))
+    for library in LIBRARIES:
+        found: dict[str, Any] = {}
+        exec(program(library), found)  # noqa: S102  the page's own
+        assert {name: rows(found[name]) for name in NOW + EVER} == wanted, library
 
 
 def test_the_traffic_has_what_makes_counts_wrong(history: Rows) -> None:

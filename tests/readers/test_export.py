@@ -129,9 +129,10 @@ def test_each_format_has_every_record_and_the_next_part_the_rest(
         for session in published.sessions
     ]
     assert table.schema.metadata[b"session-processor.next"].decode() == told["next"]
-    ends = dict(part.split(":") for part in told["next"].split(","))
-    middle = {partition: int(end) // 2 for partition, end in ends.items()}
-    part = export("part.jsonl", "--since", ",".join(f"{p}:{o}" for p, o in middle.items()))
+    topic, _, ends = told["next"].rpartition("@")
+    middle = {place: int(end) // 2 for place, end in (e.split(":") for e in ends.split(","))}
+    since = ",".join(f"{place}:{offset}" for place, offset in middle.items())
+    part = export("part.jsonl", "--since", f"{topic}@{since}")
     later = [row for row in rows if row["outputOffset"] >= middle[str(row["outputPartition"])]]
     assert lines_of(tmp_path / "part.jsonl") == later
     assert part["next"] == told["next"]

@@ -36,6 +36,10 @@ class TopicReader:
             extents[partition] = extent.start, extent.stable_end
         return extents
 
+    def topic_id(self) -> str:
+        """Return the topic's id, which one that is made again under its name does not have."""
+        return self.coordination.topic_ids([self._topic])[self._topic]
+
     def chunks(self, partition: int, start: int, end: int) -> Iterator[Sequence[Record]]:
         """Yield what was committed there, in chunks, some of them empty."""
         return self.scan.read(self._topic, partition, start, end)

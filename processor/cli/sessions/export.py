@@ -86,10 +86,11 @@ def command(
         extents: Extents = reader.extents()
         if asked.since is not None:
             extents = since(reader, asked.since, extents, partial(note, as_json=as_json))
-        following = offsets({partition: end for partition, (_, end) in extents.items()})
+        told_of = partial(offsets, reader.topic_id())
+        following = told_of({partition: end for partition, (_, end) in extents.items()})
         about = {
             "session-processor.topic": settings.sessions_topic,
-            "session-processor.since": offsets({each: at for each, (at, _) in extents.items()}),
+            "session-processor.since": told_of({each: at for each, (at, _) in extents.items()}),
             "session-processor.next": following,
         }
         written = _file(form, writing, settings, about, pressed)

@@ -24,6 +24,8 @@ _COMPRESSED: Final[Mapping[Format, tuple[Compression, ...]]] = {
 }
 """How each format can be compressed; the first is what it is by default."""
 _SINCE: Final = "--since"
+_OF: Final = "@"
+"""Between the topic's id and its offsets; the id may be left out."""
 
 Extents = Mapping[int, tuple[int, int]]
 
@@ -46,7 +48,8 @@ class ExportOptions:
         typer.Option(
             "--since",
             metavar="OFFSETS|TIME",
-            help=f"Only from there on: P:O,… as an export told, or an update's time; {FORMS}.",
+            help="Only from there on: what an export told as next, or P:O,… alone; or an update's "
+            f"time; {FORMS}.",
         ),
     ] = None
     ends: Annotated[
@@ -106,7 +109,13 @@ def since(
     InputError and NotFound.
     """
     found: dict[int, tuple[int, int]] = {}
-    if not is_places(text):
+    topic, named, text = text.strip().rpartition(_OF)
+    if named and topic != reader.topic_id():
+        raise InputError(
+            f"{_SINCE}: these are offsets of the topic with the id {topic}, which this is not",
+            hint="is it another topic, or was it created again? Without --since all is exported",
+        )
+    if not named and not is_places(text):
         moment = time_of(_SINCE, text) or 0
         for partition, (start, end) in extents.items():
             first = reader.coordination.offset_at(partition, moment, Topic.SESSIONS)
@@ -127,6 +136,6 @@ def since(
     return found
 
 
-def offsets(places: Mapping[int, int]) -> str:
-    """Return offsets as `--since` takes them."""
-    return ",".join(f"{partition}:{offset}" for partition, offset in places.items())
+def offsets(topic: str, places: Mapping[int, int]) -> str:
+    """Return offsets of the topic with this id as `--since` takes them."""
+    return topic + _OF + ",".join(f"{each}:{offset}" for each, offset in places.items())

@@ -69,6 +69,9 @@ class Reader:
             raise NotFound("there is no such partition")
         return {0: (5, 20), 1: (0, 0), 2: (7, 30)}
 
+    def topic_id(self) -> str:
+        return "a/b+c"
+
     @property
     def coordination(self) -> "Reader":
         return self
@@ -85,6 +88,7 @@ READER = cast("TopicReader", Reader())
     [
         ("0:9,1:0,2:30", {0: (9, 20), 1: (0, 0), 2: (30, 30)}),
         ("0:9", {0: (9, 20), 1: (0, 0), 2: (7, 30)}),
+        ("a/b+c@0:9,2:30", {0: (9, 20), 1: (0, 0), 2: (30, 30)}),
         ("2:1", {0: (5, 20), 1: (0, 0), 2: (7, 30)}),
         ("1700000000010", {0: (10, 20), 1: (0, 0), 2: (12, 30)}),
         ("2023-11-14T22:13:20.025Z", {0: (20, 20), 1: (0, 0), 2: (27, 30)}),
@@ -108,6 +112,8 @@ def test_an_export_goes_on_from_offsets_or_a_time(
         ("0:1,0:2", InputError, "given twice"),
         ("0:1,x", InputError, "no partition with an offset"),
         ("yesterday", InputError, "--since"),
+        ("abc@0:1", InputError, "topic with the id abc, which this is not"),
+        ("a/b+c@yesterday", InputError, "no partition with an offset"),
     ],
 )
 def test_what_an_export_cannot_go_on_from_is_refused(
@@ -118,6 +124,6 @@ def test_what_an_export_cannot_go_on_from_is_refused(
 
 
 def test_offsets_are_told_as_they_are_taken() -> None:
-    text = offsets({0: 20, 1: 0, 2: 30})
+    text = offsets("a/b+c", {0: 20, 1: 0, 2: 30})
     found = since(READER, text, Reader().extents(), print)
     assert found == {0: (20, 20), 1: (0, 0), 2: (30, 30)}

@@ -11,6 +11,7 @@ from processor import __version__
 from processor.avro.choice import chosen, warn_of_cost
 from processor.avro.schemas import load_schemas
 from processor.bootstrap.adapters import Adapters, connect, readers_of
+from processor.bootstrap.announcing import announce
 from processor.bootstrap.codecs import Codecs, running_codecs
 from processor.bootstrap.runs import Run, live_run, replay_run
 from processor.bootstrap.wiring import Limits, wire
@@ -107,6 +108,7 @@ def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: b
             settings.http_host, settings.http_port, registry, health, process.observer.status
         )
         closing.callback(endpoint.close)
+        announce(settings, endpoint.port, closing)
         _log.info(
             "starting",
             version=__version__,

@@ -9,6 +9,8 @@ from processor.config.durations import duration_ms
 from processor.formats.names import AVRO_ALONE, FORMATS, joined
 from processor.redis.address import parsed
 
+NOT_ANNOUNCED: Final = "none"
+"""Says that a process is not to be announced."""
 _SECOND_MS: Final = 1_000
 _LAST_PORT: Final = 65_535
 _PROTOCOLS: Final = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"}
@@ -81,6 +83,18 @@ def registry(value: str | None) -> str | None:
                 "PROCESSOR_SCHEMA_REGISTRY_PASSWORD"
             )
     return ",".join(addresses)
+
+
+def advertised(value: str | None) -> str | None:
+    """Refuse what is neither `none` nor the address of a web server, of its root alone."""
+    if value is None or value == NOT_ANNOUNCED:
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"it is neither http://HOST:PORT nor {NOT_ANNOUNCED}")
+    if parts.username or parts.password or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("it has more than http://HOST:PORT; who asks adds /status")
+    return value.rstrip("/")
 
 
 def input_formats(value: object) -> object:

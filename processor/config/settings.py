@@ -12,6 +12,7 @@ from processor.config import kafka as properties
 from processor.formats.names import AVRO_ALONE
 
 ENV_PREFIX: Final = "PROCESSOR_"
+
 _MIB: Final = 1024 * 1024
 
 
@@ -103,9 +104,14 @@ class Settings(BaseSettings):
     schema_id_location: Annotated[Literal["value", "headers"], _LOWER] = "value"
     """where the output's schema ids stand: before each value, or in a header"""
     http_host: Annotated[str, AfterValidator(checks.host)] = "127.0.0.1"
-    """the address that serves /metrics, /livez and /readyz"""
+    """the address that serves /metrics, /livez, /readyz and /status"""
     http_port: int = Field(default=9464, ge=0, le=65535)
-    """the port of /metrics, /livez and /readyz (0 takes any free one)"""
+    """the port of /metrics, /livez, /readyz and /status (0 takes any free one)"""
+    http_advertise: Annotated[str | None, AfterValidator(checks.advertised)] = Field(
+        default=None, examples=["http://10.0.0.7:9464"]
+    )
+    """the URL of that port for others, announced in Redis for the console; `none` announces none
+    (made of address and port by default)"""
     max_snapshot_bytes: int = Field(default=900_000, ge=1024, le=100_000_000)
     """the most bytes that one snapshot may have; an update past it is rejected"""
     kafka: _Kafka = Field(

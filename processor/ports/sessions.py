@@ -110,6 +110,9 @@ class Directory(Protocol):
         To record the same again changes nothing. Schemas are added, never removed.
         """
 
+    def partitions(self) -> int | None:
+        """Return the partition count that was recorded, None where none was."""
+
     def eviction_policy(self) -> str | None:
         """Return `maxmemory_policy` of `INFO memory`, None where the server does not tell.
 

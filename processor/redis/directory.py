@@ -24,6 +24,11 @@ class RedisDirectory:
             calls.insert(0, Call([self._keys.schemas()], pairs))
         self._server.run(scripts.DESCRIBE, calls)
 
+    def partitions(self) -> int | None:
+        """Return the partition count that was recorded, None where none was."""
+        (count,) = self._server.ask(("HGET", self._keys.meta(), "partitions"))
+        return int(count) if count else None
+
     def eviction_policy(self) -> str | None:
         """Return `maxmemory_policy`, of several servers one that evicts sessions."""
         told = self._server.everywhere("INFO", "memory")

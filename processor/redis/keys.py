@@ -44,6 +44,14 @@ class Keys:
         """Name the lease of the process that rebuilds the claims."""
         return f"{{{self._prefix}:claims}}:building"
 
+    def members(self) -> str:
+        """Name the string that has the names of the processes that are there, a line for each."""
+        return f"{{{self._prefix}:members}}:current"
+
+    def member(self, process: str) -> str:
+        """Name what a process announces of itself; it expires."""
+        return f"{{{self._prefix}:members}}:process:{process}"
+
     def meta(self) -> str:
         """Name the hash of the layout's version and the partition count."""
         return f"{self._prefix}:meta"

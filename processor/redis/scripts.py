@@ -156,3 +156,17 @@ return 1
 
 A service that starts on a full server must get beyond this, or it never frees anything.
 """
+
+ANNOUNCE: Final = Script(
+    ABSENT_OR
+    + """
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+if (absent_or(redis.pcall('GET', KEYS[1])) or '') ~= ARGV[1] then return false end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[4])
+return 1
+"""
+)
+"""Keys: the list of processes, one of them.
+
+Arguments: the list as it was (empty: none) and as it is to be, what the process says, the lease.
+"""

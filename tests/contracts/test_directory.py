@@ -17,9 +17,11 @@ pytest_plugins = ["fakes.backends"]
 def test_a_description_stands_and_may_be_repeated(backend: Backend) -> None:
     directory = backend.directory()
     assert not backend.exists(backend.keys.meta())
+    assert directory.partitions() is None
     directory.describe(12, {"aa": '{"type": "string"}'})
     directory.describe(12, {"aa": '{"type": "string"}'})
     directory.describe(12, {})
+    assert directory.partitions() == 12
     assert backend.exists(backend.keys.meta())
     assert backend.exists(backend.keys.schemas())
 

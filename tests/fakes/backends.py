@@ -9,17 +9,25 @@ import redis
 from servers import Places
 from valkeys import ValkeyCluster
 
-from fakes.redis import FakeClaims, FakeCopies, FakeDirectory, FakeSessionCache
+from fakes.redis import (
+    FakeClaims,
+    FakeCopies,
+    FakeDirectory,
+    FakeMembers,
+    FakeSessionCache,
+)
 from fakes.redis_server import FakeServer
 from processor.local.valkey import LocalValkey
 from processor.ports.claims import Claims
 from processor.ports.copies import CachedCopies
+from processor.ports.members import Members
 from processor.ports.sessions import Directory, SessionCache
 from processor.redis.claims import RedisClaims
 from processor.redis.connection import Server
 from processor.redis.copies import RedisCopies
 from processor.redis.directory import RedisDirectory
 from processor.redis.keys import Keys
+from processor.redis.members import RedisMembers
 from processor.redis.sessions import RedisSessionCache
 
 
@@ -35,6 +43,8 @@ class Backend(Protocol):
     def directory(self) -> Directory: ...
 
     def copies(self) -> CachedCopies: ...
+
+    def members(self) -> Members: ...
 
     def delete(self, name: str, field: bytes | None = None) -> None: ...
 
@@ -65,6 +75,9 @@ class FakeBackend:
 
     def copies(self) -> CachedCopies:
         return FakeCopies(self.server, self.keys)
+
+    def members(self) -> Members:
+        return FakeMembers(self.server, self.keys)
 
     def delete(self, name: str, field: bytes | None = None) -> None:
         if field is None:
@@ -116,6 +129,9 @@ class ValkeyBackend:
     def copies(self) -> CachedCopies:
         return RedisCopies(self.connect(), self.keys)
 
+    def members(self) -> Members:
+        return RedisMembers(self.connect(), self.keys)
+
     def delete(self, name: str, field: bytes | None = None) -> None:
         self.server.ask(("DEL", name) if field is None else ("HDEL", name, field))
 
@@ -164,6 +180,9 @@ class ClusterBackend:
 
     def copies(self) -> CachedCopies:
         return RedisCopies(self.connect(), self.keys)
+
+    def members(self) -> Members:
+        return RedisMembers(self.connect(), self.keys)
 
     def delete(self, name: str, field: bytes | None = None) -> None:
         if field is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from fakes.redis_server import FakeServer
 from processor.ports.claims import ClaimsFenced, ClaimsNotReady, ClaimsPending, Place
+from processor.ports.members import Member
 from processor.ports.sessions import CacheLost, Stamp, Want, Write
 from processor.redis.keys import CHECKPOINT, LAYOUT, Keys
 
@@ -312,6 +313,10 @@ class FakeDirectory:
         meta = {b"layout": str(LAYOUT).encode(), b"partitions": str(partitions).encode()}
         self._server.put(self._keys.meta(), meta)
 
+    def partitions(self) -> int | None:
+        self._server.called()
+        return int(self._server.text(self._keys.meta(), b"partitions") or 0) or None
+
     def eviction_policy(self) -> str | None:
         self._server.called()
         return self._server.policy
@@ -340,3 +345,28 @@ class FakeCopies:
                 yield from ((profile, "") for profile in json.loads(value))
             elif field:
                 yield field.decode(), value.decode()
+
+
+class FakeMembers:
+    """Members in memory; a lease ends by `FakeServer.delete`."""
+
+    def __init__(self, server: FakeServer, keys: Keys) -> None:
+        self._server = server
+        self._keys = keys
+
+    def announce(self, member: Member, lease: int) -> None:
+        assert lease > 0
+        self._server.called()
+        text = json.dumps(member[1:]).encode()
+        self._server.put(self._keys.members(), {member.process.encode(): b""})
+        self._server.put(self._keys.member(member.process), {b"": text})
+
+    def withdraw(self, process: str) -> None:
+        self._server.called()
+        self._server.delete(self._keys.member(process))
+
+    def announced(self) -> list[Member]:
+        self._server.called()
+        names = sorted(map(bytes.decode, self._server.hashes.get(self._keys.members(), {})))
+        texts = {name: self._server.text(self._keys.member(name)) for name in names}
+        return [Member(name, *json.loads(text)) for name, text in texts.items() if text]

@@ -12,6 +12,7 @@ from documented import Rule, besides, rule
 from valkeys import command
 
 from processor.errors import Forbidden
+from processor.ports.members import Member
 from processor.ports.sessions import Stamp, Want, Write
 from processor.reader import SessionReader
 from processor.redis.claims import RedisClaims
@@ -19,6 +20,7 @@ from processor.redis.connection import Server
 from processor.redis.copies import RedisCopies
 from processor.redis.directory import RedisDirectory
 from processor.redis.keys import Keys
+from processor.redis.members import RedisMembers
 from processor.redis.removal import remove
 from processor.redis.sessions import RedisSessionCache
 
@@ -78,6 +80,10 @@ def use_all(server: Server, keys: Keys) -> None:
         assert claims.holders(["1:p"]) == (generation, {"1:p": "1:a"})
         assert claims.is_current(generation)
         assert claims.stream() == stream
+    members = RedisMembers(server, keys)
+    members.announce(Member("aa", "http://127.0.0.1:1", "here"), 60_000)
+    assert [each.process for each in members.announced()] == ["aa"]
+    members.withdraw("aa")
     assert SessionReader(server, keys.meta().removesuffix(":meta")).get("1:a").found
 
 

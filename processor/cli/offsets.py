@@ -46,17 +46,24 @@ def show(ctx: typer.Context, *, partition: Partitions = None, as_json: Json = Fa
     Example: session-processor offsets show --json
     """
     settings = settings_from(ctx)
-    from processor.kafka.offsets import KafkaOffsets
-
-    with answering():
-        cluster, stream, diagnosis = _diagnosis(settings, lambda *_: None)
-        group = KafkaOffsets(cluster).group()
-        rows = [_shown(diagnosis.glance(each)) for each in _chosen(partition, stream)]
+    group, rows = glance(settings, partition)
     note(f"group {settings.group_id}: {_who(group)}", as_json=as_json)
     for row in rows:
         if row["trouble"]:
             note(f"partition {row['partition']}: {row['message']}", as_json=as_json)
     emit(rows if as_json else map(_narrow, rows), as_json=as_json)
+
+
+def glance(
+    settings: Settings, partitions: list[int] | None = None
+) -> "tuple[Group, list[dict[str, object]]]":
+    """Return the group, and what is committed for the partitions, all by default."""
+    from processor.kafka.offsets import KafkaOffsets
+
+    with answering():
+        cluster, stream, diagnosis = _diagnosis(settings, lambda *_: None)
+        group = KafkaOffsets(cluster).group()
+        return group, [_shown(diagnosis.glance(each)) for each in _chosen(partitions, stream)]
 
 
 @app.command()

@@ -128,7 +128,7 @@ def check(
     """
     settings = settings_from(ctx)
     with answering():
-        rows = [*_checked(settings, directory)]
+        rows = [*checked(settings, directory)]
     emit((row._asdict() for row in rows), as_json=as_json)
     _require_sound(rows)
     note("nothing breaks", as_json=as_json)
@@ -202,7 +202,8 @@ def _commands(settings: Settings, directory: Path | None) -> _Topic:
     return _Topic("", schema, known, (_BACKWARD,))
 
 
-def _checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
+def checked(settings: Settings, directory: Path | None) -> Iterator[_Row]:
+    """Yield what was compared, with what breaks."""
     registry = registry_of(settings, _ANSWER_S)
     updates, snapshots = _topics(settings, directory)
     commands = _commands(settings, directory)

@@ -6,6 +6,7 @@ import typer
 
 from processor.cli.common.output import Json, emit, emit_one, note, print_json, settings_from
 from processor.cli.common.reach import answering
+from processor.config import Settings
 from processor.errors import TopicError
 from processor.kafka.topic_findings import Finding
 from processor.ports.clock import SYSTEM_CLOCK
@@ -68,7 +69,18 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
 
     Example: session-processor topics check --json
     """
-    settings = settings_from(ctx)
+    findings, verdict = checked(settings_from(ctx))
+    document = check_document(findings, verdict)
+    if as_json:
+        print_json(document)
+    else:
+        _show(findings, verdict)
+    if not document["ok"]:
+        raise typer.Exit(TopicError.exit_code)
+
+
+def checked(settings: Settings) -> "tuple[list[Finding], Verdict | None]":
+    """Return what is wrong with the topics, and of several partitions which partitioner fits."""
     from processor.bootstrap.adapters import cluster_of
     from processor.kafka import topics
     from processor.kafka.partitioners import sample
@@ -80,19 +92,16 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
         verdict = None
         if updates is not None and updates.partitions > 1:  # else every partitioner is right
             verdict = sample(cluster, SYSTEM_CLOCK, updates.partitions)
-    errors = sum(each.severity == "error" for each in findings)
-    if as_json:
-        print_json(
-            {
-                "ok": not errors,
-                "findings": [each._asdict() for each in findings],
-                "partitioner": None if verdict is None else _in_json(verdict),
-            }
-        )
-    else:
-        _show(findings, verdict)
-    if errors:
-        raise typer.Exit(TopicError.exit_code)
+    return findings, verdict
+
+
+def check_document(findings: list[Finding], verdict: "Verdict | None") -> dict[str, object]:
+    """Return what a check found, for programs."""
+    return {
+        "ok": all(each.severity != "error" for each in findings),
+        "findings": [each._asdict() for each in findings],
+        "partitioner": None if verdict is None else _in_json(verdict),
+    }
 
 
 def _show(findings: list[Finding], verdict: "Verdict | None") -> None:
@@ -113,7 +122,7 @@ def _show(findings: list[Finding], verdict: "Verdict | None") -> None:
     if not rows:
         emit_one({"topics": "all four are as they must be"}, as_json=False)
     if verdict is not None:
-        emit_one({"partitioner": _told(verdict)}, as_json=False)
+        emit_one({"partitioner": verdict_told(verdict)}, as_json=False)
 
 
 _KNOWN_AS: Final = {
@@ -135,7 +144,7 @@ def _in_json(verdict: "Verdict") -> dict[str, object]:
     }
 
 
-def _told(verdict: "Verdict") -> str:
+def verdict_told(verdict: "Verdict") -> str:
     """Return what a verdict means, in words."""
     keys = f"{verdict.keys:,} recent keys"
     names = [_KNOWN_AS[each] for each in verdict.fitting]

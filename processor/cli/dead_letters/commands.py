@@ -1,7 +1,5 @@
 """`dead-letters`: what was rejected, and why."""
 
-from collections import defaultdict, deque
-from itertools import chain
 from typing import Annotated, Final
 
 import typer
@@ -24,16 +22,16 @@ from processor.cli.common.times import FORMS, time_of
 from processor.cli.dead_letters import export, redrive, summary
 from processor.cli.dead_letters.options import Keys, LetterOptions, Partitions, Reasons
 from processor.cli.dead_letters.reading import (
+    Latest,
     LetterReader,
     Letters,
     letter_document,
+    looked_at,
+    place_of,
     session_members,
-    short_document,
 )
-from processor.cli.sessions.cached import of_letter
 from processor.core.moment import iso_time
 from processor.dead_letters.letter import DeadLetter, in_short, text
-from processor.errors import InputError
 from processor.ports.log import Record
 from processor.telemetry.visible import printable
 
@@ -42,9 +40,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Rejected updates and commands: see them, export them, send them again.",
 )
-
-Listed = tuple[DeadLetter, str]
-"""A letter, and whether it is of an update or of a command."""
 
 _HEX_SHOWN: Final = 512
 _TEXT_SHOWN: Final = 2_000
@@ -79,22 +74,17 @@ def list_letters(
     settings = settings_from(ctx)
     chosen = LetterOptions(reason=reason, partition=partition, key=key).chosen()
     selection = chosen.selection._replace(since=time_of("--since", since))
-    reader = LetterReader(settings)
-    latest: dict[int, deque[Listed]] = defaultdict(lambda: deque(maxlen=limit))
-    total = 0
+    latest = Latest(LetterReader(settings), limit, event_id or ())
     with answering(), progress_bar(as_json=as_json) as bar:
         for record, letter in Letters(settings).chosen(selection, bar):
-            if event_id and reader.event_id(record, letter) not in event_id:
-                continue
-            total += 1
-            latest[letter.partition].append((letter, reader.kind(record)))
-    shown = sorted(chain(*latest.values()), key=lambda listed: listed[0].timestamp)
+            latest.add(record, letter)
     if as_json:
-        emit(({**short_document(letter), "of": of} for letter, of in shown), as_json=True)
+        emit(latest.documents(), as_json=True)
         return
+    shown = latest.letters()
     emit((_row(letter, of) for letter, of in shown), as_json=False)
-    if total > len(shown):
-        note(f"{len(shown):,} of {total:,}; --limit shows more")
+    if latest.total > len(shown):
+        note(f"{len(shown):,} of {latest.total:,}; --limit shows more")
 
 
 def _row(letter: DeadLetter, of: str) -> dict[str, object]:
@@ -128,14 +118,8 @@ def show(
 
     Example: session-processor dead-letters show 3:17
     """
-    partition, colon, offset = place.partition(":")
-    if not (colon and partition.isdecimal() and offset.isdecimal()):
-        raise InputError(f"{place!r} is no place", hint="a place is PARTITION:OFFSET, as in 3:17")
-    settings = settings_from(ctx)
-    with answering():
-        record = Letters(settings).at(int(partition), int(offset))
-        rejected = LetterReader(settings)(record)
-    session = of_letter(settings, record)
+    where = place_of(place)
+    record, rejected, session = looked_at(settings_from(ctx), where)
     if as_json:
         print_text(letter_document(record, rejected, session_members(session)))
         return

@@ -1,8 +1,10 @@
 """Dead letters, read: why each was rejected, and what it says as far as it can be read."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from rich.progress import Progress
@@ -11,12 +13,15 @@ from processor.avro.codec import COMMAND_FIELDS
 from processor.avro.framing import DecodeError
 from processor.bootstrap.codecs import codecs_of
 from processor.cli.common.documents import fields_json, record_time, session_json
+from processor.cli.common.places import PLACE
+from processor.cli.common.reach import answering
 from processor.cli.common.topic_reader import TopicReader
+from processor.cli.sessions.cached import of_letter
 from processor.config import Settings
 from processor.core.update import UPDATE_FIELDS
 from processor.dead_letters.letter import DeadLetter, in_short, text
 from processor.dead_letters.selection import Selection
-from processor.errors import NotFound
+from processor.errors import InputError, NotFound
 from processor.formats.names import Format
 from processor.ports.log import Record, Topic
 
@@ -109,6 +114,53 @@ class LetterReader:
             return dict(zip(UPDATE_FIELDS, update, strict=False))
         except DecodeError as error:
             return str(error)
+
+
+Listed = tuple[DeadLetter, str]
+"""A letter, and whether it is of an update or of a command."""
+
+
+class Latest:
+    """Keeps the latest letters of each partition, of the event ids that are asked for if any."""
+
+    def __init__(self, reader: LetterReader, limit: int, event_ids: Collection[str] = ()) -> None:
+        self._reader = reader
+        self._event_ids = event_ids
+        self._latest: dict[int, deque[Listed]] = defaultdict(lambda: deque(maxlen=limit))
+        self.total = 0
+        """How many there were."""
+
+    def add(self, record: Record, letter: DeadLetter) -> None:
+        """Take one more; of a partition they come in their order."""
+        if not self._event_ids or self._reader.event_id(record, letter) in self._event_ids:
+            self.total += 1
+            self._latest[letter.partition].append((letter, self._reader.kind(record)))
+
+    def letters(self) -> list[Listed]:
+        """Return them by the time of their records."""
+        return sorted(chain(*self._latest.values()), key=lambda listed: listed[0].timestamp)
+
+    def documents(self) -> Iterator[dict[str, object]]:
+        """Yield them for programs."""
+        return ({**short_document(letter), "of": of} for letter, of in self.letters())
+
+
+def place_of(text: str) -> tuple[int, int]:
+    """Return the partition and the offset that a text names. Raises InputError."""
+    match = PLACE.fullmatch(text)
+    if match is None:
+        raise InputError(f"{text!r} is no place", hint="a place is PARTITION:OFFSET, as in 3:17")
+    return int(match[1]), int(match[2])
+
+
+def looked_at(
+    settings: Settings, place: tuple[int, int]
+) -> tuple[Record, Rejected, Mapping[str, Any] | str | None]:
+    """Return a letter, what it says, and its session as `of_letter` does. Raises NotFound."""
+    with answering():
+        record = Letters(settings).at(*place)
+        rejected = LetterReader(settings)(record)
+    return record, rejected, of_letter(settings, record)
 
 
 def letter_document(

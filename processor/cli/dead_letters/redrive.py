@@ -113,13 +113,20 @@ def command(
     Example: session-processor dead-letters redrive --reason undecodable --from-time 2h --yes
     """
     settings = settings_from(ctx)
-    chosen = letters.chosen()
+    asked = requested(letters.chosen(), max_attempts, name, commands=commands)
+    asked = asked._replace(max_rate=max_rate, send=yes, quiet=as_json)
+    with answering():
+        outcome = redrive(settings, asked)
+    _tell(outcome, asked)
+
+
+def requested(
+    chosen: Chosen, max_attempts: int, name: str | None, *, commands: bool
+) -> RedriveRequest:
+    """Return what would be sent, of that name or of one made of the options. Raises InputError."""
     short = digest(*chosen, max_attempts, commands=commands)
     name = short if name is None else _valid(name)
-    asked = RedriveRequest(chosen, name, short, max_attempts, commands, max_rate, yes, as_json)
-    with answering():
-        outcome = _redrive(settings, asked)
-    _tell(outcome, asked)
+    return RedriveRequest(chosen, name, short, max_attempts, commands, None, False, True)
 
 
 def _valid(name: str) -> str:
@@ -131,7 +138,8 @@ def _valid(name: str) -> str:
     return name
 
 
-def _redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
+def redrive(settings: Settings, asked: RedriveRequest) -> RedriveOutcome:
+    """Send the letters, or find which would be sent."""
     from processor.bootstrap.adapters import cluster_of
     from processor.kafka.senders import RedriveSender
 
@@ -221,30 +229,37 @@ def _erases(settings: Settings, bar: Progress) -> Erases:
     return Erases(lambda partition: output.extents([partition])[partition], read, former)
 
 
-def _tell(outcome: RedriveOutcome, asked: RedriveRequest) -> None:
-    tally = outcome.tally
-    rows = [
+def _rows(tally: RedriveCounts) -> list[dict[str, object]]:
+    return [
         {"reason": printable(reason), "partition": partition, "letters": letters}
         for (reason, partition), letters in sorted(tally.sent.items())
     ]
+
+
+def outcome_document(outcome: RedriveOutcome, asked: RedriveRequest) -> dict[str, object]:
+    """Return what a run did, for programs."""
+    tally = outcome.tally
+    return {
+        "name": asked.name,
+        "group": outcome.group,
+        "dryRun": not asked.send,
+        "done": outcome.was_done or asked.send,
+        "letters": tally.sent.total(),
+        "sent": tally.sent.total() if asked.send else 0,
+        "sentBefore": outcome.sent_before,
+        "byReason": _rows(tally),
+        "skipped": {str(skip): count for skip, count in sorted(tally.skipped.items())},
+        "refused": tally.refused,
+        "expired": outcome.expired,
+    }
+
+
+def _tell(outcome: RedriveOutcome, asked: RedriveRequest) -> None:
+    tally = outcome.tally
     if asked.quiet:
-        print_json(
-            {
-                "name": asked.name,
-                "group": outcome.group,
-                "dryRun": not asked.send,
-                "done": outcome.was_done or asked.send,
-                "letters": tally.sent.total(),
-                "sent": tally.sent.total() if asked.send else 0,
-                "sentBefore": outcome.sent_before,
-                "byReason": rows,
-                "skipped": {str(skip): count for skip, count in sorted(tally.skipped.items())},
-                "refused": tally.refused,
-                "expired": outcome.expired,
-            }
-        )
+        print_json(outcome_document(outcome, asked))
         return
-    emit(rows, as_json=False)
+    emit(_rows(tally), as_json=False)
     for skip, count in sorted(tally.skipped.items()):
         note(f"{count:,} skipped: {skip.why} ({skip})")
     for place in tally.refused:

@@ -68,23 +68,7 @@ def status(ctx: typer.Context, name: options.Name, *, as_json: Json = False) -> 
     Example: session-processor replay status wrong-totals
     """
     settings = settings_from(ctx)
-    with answering():
-        live = reach(settings)
-        plan = live.known(name)
-        places = live.places(plan, replayed(settings, name))
-    emit(
-        (
-            {
-                "partition": partition,
-                "start": each.start,
-                "at": places[partition],
-                "end": each.end,
-                "left": each.left(places[partition]),
-            }
-            for partition, each in plan.ranges.items()
-        ),
-        as_json=as_json,
-    )
+    emit(progress_of(settings, name), as_json=as_json)
 
 
 @app.command("list")
@@ -93,11 +77,7 @@ def list_(ctx: typer.Context, *, as_json: Json = False) -> None:
 
     Example: session-processor replay list
     """
-    settings = settings_from(ctx)
-    with answering():
-        live = reach(settings)
-        rows = [_listed(live, settings, name) for name in live.replays.names()]
-    emit(rows, as_json=as_json)
+    emit(listed(settings_from(ctx)), as_json=as_json)
 
 
 @app.command()
@@ -159,6 +139,31 @@ def _row(
         "starting_state": state,
         "refused": "; ".join(f"{point.why}; earliest: {point.earliest}" for point in points),
     }
+
+
+def progress_of(settings: Settings, name: str) -> list[dict[str, object]]:
+    """Return how far a replay has come, by partition. Raises NotFound."""
+    with answering():
+        live = reach(settings)
+        plan = live.known(name)
+        places = live.places(plan, replayed(settings, name))
+    return [
+        {
+            "partition": partition,
+            "start": each.start,
+            "at": places[partition],
+            "end": each.end,
+            "left": each.left(places[partition]),
+        }
+        for partition, each in plan.ranges.items()
+    ]
+
+
+def listed(settings: Settings) -> list[dict[str, object]]:
+    """Return the replays of the service."""
+    with answering():
+        live = reach(settings)
+        return [_listed(live, settings, name) for name in live.replays.names()]
 
 
 def _listed(live: "Live", settings: Settings, name: str) -> dict[str, object]:

@@ -1,10 +1,10 @@
 """`replay diff`: what a replay published beside what was published live."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -45,41 +45,68 @@ def command(
     Example: session-processor replay diff wrong-totals --examples 20
     """
     settings = settings_from(ctx)
-    own = replayed(settings, valid(name))
-    rows = []
     shown: list[tuple[int, Difference]] = []
-    total: Counter[DifferenceKind] = Counter()
+
+    def take(partition: int, each: Difference) -> None:
+        if as_json:
+            print_json(difference_document(partition, each))
+        elif len(shown) < examples:
+            shown.append((partition, each))
+
     with answering():
-        live = reach(settings)
-        plan = live.known(name)
-        live.state.require_same(plan)
-        places = live.places(plan, own)
-        live.require_comparable(plan, places, own)
-        ends = _ends(plan, places)
-        with progress_bar(as_json=as_json) as bar:
-            for partition, bounds in ends.items():
-                with closing(_comparison(live, plan, own, partition, bounds)) as comparison:
-                    _fill(comparison, live, plan, own, partition, bar)
-                    for each in comparison.differences():
-                        if as_json:
-                            print_json(_shown(partition, each))
-                        elif len(shown) < examples:
-                            shown.append((partition, each))
-                total.update(comparison.counts)
-                rows.append({"partition": partition, **_counted(comparison.counts)})
-    different = (
-        total[DifferenceKind.CHANGED] + total[DifferenceKind.MISSING] + total[DifferenceKind.EXTRA]
-    )
+        found = compared(settings, name, take, quiet=as_json)
     if as_json:
-        print_json({"summary": _counted(total), "partitions": rows})
+        print_json(found.document())
     else:
-        emit(rows, as_json=False)
+        emit(found.rows, as_json=False)
         for partition, each in shown:
             note(_line(partition, each))
-        note(_conclusion(name, different, total))
-    _tell_absent(places, as_json=as_json)
-    if different:
+        note(_conclusion(name, found))
+    _tell_absent(found.places, as_json=as_json)
+    if found.different:
         raise typer.Exit(1)
+
+
+class Compared(NamedTuple):
+    """What a comparison found."""
+
+    rows: list[dict[str, object]]
+    total: Counter[DifferenceKind]
+    places: Mapping[int, int | None]
+    """Up to where the replay has come in each partition, None: not begun."""
+
+    @property
+    def different(self) -> int:
+        """How many snapshots differ."""
+        kinds = DifferenceKind.CHANGED, DifferenceKind.MISSING, DifferenceKind.EXTRA
+        return sum(self.total[kind] for kind in kinds)
+
+    def document(self) -> dict[str, object]:
+        """Return it for programs."""
+        return {"summary": _counted(self.total), "partitions": self.rows}
+
+
+def compared(
+    settings: "Settings", name: str, take: Callable[[int, Difference], object], *, quiet: bool
+) -> Compared:
+    """Compare a replay with what was published live; `take` is given each difference."""
+    own = replayed(settings, valid(name))
+    rows: list[dict[str, object]] = []
+    total: Counter[DifferenceKind] = Counter()
+    live = reach(settings)
+    plan = live.known(name)
+    live.state.require_same(plan)
+    places = live.places(plan, own)
+    live.require_comparable(plan, places, own)
+    with progress_bar(as_json=quiet) as bar:
+        for partition, bounds in _ends(plan, places).items():
+            with closing(_comparison(live, plan, own, partition, bounds)) as comparison:
+                _fill(comparison, live, plan, own, partition, bar)
+                for each in comparison.differences():
+                    take(partition, each)
+            total.update(comparison.counts)
+            rows.append({"partition": partition, **_counted(comparison.counts)})
+    return Compared(rows, total, places)
 
 
 def _tell_absent(places: Mapping[int, int | None], *, as_json: bool) -> None:
@@ -130,7 +157,8 @@ def _counted(counts: Counter[DifferenceKind]) -> Mapping[str, int]:
     return {kind.value: counts[kind] for kind in DifferenceKind}
 
 
-def _shown(partition: int, each: Difference) -> dict[str, object]:
+def difference_document(partition: int, each: Difference) -> dict[str, object]:
+    """Return one difference for programs."""
     return {
         "kind": each.kind.value,
         "partition": partition,
@@ -149,7 +177,8 @@ def _line(partition: int, each: Difference) -> str:
     return f"{each.kind.value}  {key}  partition {partition}, input offset {each.offset}{fields}"
 
 
-def _conclusion(name: str, different: int, total: Counter[DifferenceKind]) -> str:
+def _conclusion(name: str, found: Compared) -> str:
+    different, total = found.different, found.total
     if not total.total():
         return f"replay {name} has published nothing that could be compared"
     if different:

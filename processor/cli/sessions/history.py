@@ -1,7 +1,9 @@
 """`sessions history`: what a session was, record by record, from the output topic."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, groupby
 from typing import Annotated, Final
 
 import typer
@@ -12,7 +14,6 @@ from processor.cli.common.output import (
     Json,
     note,
     out,
-    print_json,
     print_text,
     progress_bar,
     settings_from,
@@ -68,17 +69,20 @@ def command(
     Example: session-processor sessions history 1:cart-17 --as-of 2026-03-03T12:00:00Z
     """
     require_key(key)
-    until = _as_of(as_of)
+    until = as_of_ms(as_of)
     settings = settings_from(ctx)
     with answering():
-        history = _History(settings, key, whole=from_beginning, as_json=as_json)
-        if until is None:
-            history.tell()
+        history = History(settings, key, whole=from_beginning, quiet=as_json)
+        if as_json:
+            for text in history.documents(until):
+                print_text(text)
+        elif until is None:
+            _tell(history)
         else:
-            history.tell_as_of(until)
+            _tell_as_of(history, until)
 
 
-def _as_of(text: str | None) -> int | None:
+def as_of_ms(text: str | None) -> int | None:
     """Return the time that was asked for. Raises InputError for one that cannot be meant."""
     moment = time_of(_OPTION, text)
     if moment is None:
@@ -102,18 +106,18 @@ def _reading(settings: Settings) -> Callable[[Record], Session]:
     return session_of
 
 
-class _History:
-    """The records of one session, found; told once."""
+class History:
+    """The records of one session, found. Raises NotFound where there is none."""
 
-    def __init__(self, settings: Settings, key: str, *, whole: bool, as_json: bool) -> None:
-        self._key, self._whole, self._as_json = key, whole, as_json
+    def __init__(self, settings: Settings, key: str, *, whole: bool, quiet: bool) -> None:
+        self._key, self._whole = key, whole
         self._session_of = _reading(settings)
         topic = TopicReader(settings, Topic.SESSIONS)
         self._extents = topic.extents()
         self._search = RecordSearch(
             topic.scan, topic.coordination, self._session_of, key.encode("utf-8", "surrogateescape")
         )
-        with progress_bar(as_json=as_json) as bar:
+        with progress_bar(as_json=quiet) as bar:
             total = sum(end - start for start, end in self._extents.values())
             task = bar.add_task("looking for it", total=total)
             found = self._search.look(self._extents, lambda count: bar.advance(task, count))
@@ -124,41 +128,42 @@ class _History:
                 "`session-processor dead-letters list` tells updates that were rejected",
             )
 
-    def tell(self) -> None:
-        """Print every record."""
-        places = 0
+    def steps(self) -> Iterator[Step]:
+        """Yield every record, by partition and offset."""
         for partition in self._extents:
-            for number, step in enumerate(self._steps(partition, None)):
-                places += number == 0
-                if self._as_json:
-                    print_text(step_json(step))
-                    continue
-                if number == 0:
-                    out().print(f"partition {partition}", style="bold")
-                for line in step_lines(step):
-                    out().print(line)
-        self._tell_read(places)
+            yield from self._steps(partition, None)
 
-    def tell_as_of(self, until: int) -> None:
-        """Print the last record until a time, of each partition that has one. Raises NotFound."""
+    def as_of(self, until: int) -> Iterator[tuple[Step, Step | None]]:
+        """Yield the last record until a time, of each partition that has one, and the one behind.
+
+        Raises NotFound where none has.
+        """
         places = 0
         later: list[Step] = []
         for partition in self._extents:
             last, following, first = self._around(partition, until)
-            if last is None:
-                later += [] if first is None else [first]
-                continue
-            places += 1
-            if self._as_json:
-                more = {"asOf": json_time(until), "doubt": doubt(last, following) or None}
-                print_text(step_json(last, **more))
-                continue
-            out().print(f"partition {partition}, as of {iso_time(until)}", style="bold")
-            for each in as_of_lines(last, following):
-                out().print(each)
+            if last is not None:
+                places += 1
+                yield last, following
+            elif first is not None:
+                later.append(first)
         if not places:
             raise _nothing_until(self._key, until, later)
-        self._tell_read(places)
+
+    def documents(self, until: int | None) -> Iterator[str]:
+        """Yield a JSON text for each of these, and one that says what was read."""
+        if until is None:
+            yield from map(step_json, self.steps())
+        else:
+            for last, following in self.as_of(until):
+                more = {"asOf": json_time(until), "doubt": doubt(last, following) or None}
+                yield step_json(last, **more)
+        yield json.dumps({"kind": "read", "whole": self.whole(), "from": self._search.began})
+
+    def whole(self) -> bool:
+        """Whether all of the topic was read; known once the records were."""
+        began = self._search.began
+        return all(began[each] == start for each, (start, _) in self._extents.items())
 
     def _around(self, partition: int, until: int) -> tuple[Step | None, Step | None, Step | None]:
         """Return the last step until a time, the one behind it, and the first of all."""
@@ -176,20 +181,39 @@ class _History:
         for record in self._search.records(partition, whole=self._whole, until=until):
             yield lives.step(record)
 
-    def _tell_read(self, places: int) -> None:
-        """Say in how many partitions it is, where these are several, and what was not read."""
-        began = self._search.began
-        whole = all(began[each] == start for each, (start, _) in self._extents.items())
-        if self._as_json:
-            print_json({"kind": "read", "whole": whole, "from": began})
-            return
-        if places > 1:
-            note(separate(f"it is in {places} partitions"))
-        if not whole:
-            note(
-                "read from the time on at which the session was created: an earlier life of the "
-                "same key would be before that; --from-beginning looks for one"
-            )
+
+def _tell(history: History) -> None:
+    """Print every record."""
+    places = 0
+    for partition, steps in groupby(history.steps(), lambda step: step.record.partition):
+        places += 1
+        out().print(f"partition {partition}", style="bold")
+        for line in chain.from_iterable(map(step_lines, steps)):
+            out().print(line)
+    _tell_read(history, places)
+
+
+def _tell_as_of(history: History, until: int) -> None:
+    """Print the last record until a time, of each partition that has one."""
+    places = 0
+    for last, following in history.as_of(until):
+        places += 1
+        where = f"partition {last.record.partition}, as of {iso_time(until)}"
+        out().print(where, style="bold")
+        for each in as_of_lines(last, following):
+            out().print(each)
+    _tell_read(history, places)
+
+
+def _tell_read(history: History, places: int) -> None:
+    """Say in how many partitions it is, where these are several, and what was not read."""
+    if places > 1:
+        note(separate(f"it is in {places} partitions"))
+    if not history.whole():
+        note(
+            "read from the time on at which the session was created: an earlier life of the "
+            "same key would be before that; --from-beginning looks for one"
+        )
 
 
 def _nothing_until(key: str, until: int, later: Sequence[Step]) -> NotFound:

@@ -12,7 +12,7 @@ SOURCES := processor tests ci docs/conf.py $(wildcard bench)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test fast simulate lint format types check chaos soak audit containers contract lock bench \
-	bench-peers bench-report dist docs clean
+	bench-peers bench-report dist docs screenshots clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,7 +78,7 @@ contract: setup ## write the golden vectors of contract/ and the data dictionary
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
 
 lock: setup ## renew the image's lock files; make lock ARGS=--upgrade for newer versions
-	$(LOCK) $(ARGS) pyproject.toml --output-file deploy/image/runtime.lock
+	$(LOCK) $(ARGS) --extra console pyproject.toml --output-file deploy/image/runtime.lock
 	$(LOCK) $(ARGS) deploy/image/build.in --output-file deploy/image/build.lock
 
 bench: setup ## what it costs on this machine; ARGS='--scenario size --sessions 5000000', ARGS=--json
@@ -94,6 +94,9 @@ bench-report: setup ## measure anew, and rewrite the tables and the plot of docs
 dist: setup ## wheels and sdists of both distributions in dist/, tried where there is no compiler; needs cargo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dist
 	ci/dist.sh $(BIN)
+
+screenshots: setup ## pictures of the console on the demo's data, in docs/pictures; needs a chromium
+	$(BIN)/python ci/screenshots.py
 
 docs: setup ## the documents as a site, in dist/docs; warnings and broken links are errors
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs

@@ -40,6 +40,9 @@ HOMES = {
     "redis": ("processor.redis", "processor.local", "processor.reader"),
     "fastavro": ("processor.avro", "processor.reader", "processor.demo"),
     "typer": ("processor.cli",),
+    "starlette": ("processor.console",),
+    "jinja2": ("processor.console",),
+    "uvicorn": ("processor.console",),
 }
 CLOCKED = (
     *("runtime", "partitions", "stages", "state", "bootstrap"),

@@ -81,6 +81,7 @@ def up(
     for name, value in settings.items():
         if value is not None:
             note(f"export PROCESSOR_{name}={value}", as_json=as_json)
+    note("then `session-processor console` shows it in a browser", as_json=as_json)
 
 
 @app.command()

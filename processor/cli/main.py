@@ -12,6 +12,7 @@ from processor.cli import config, local, offsets, run, schemas, topics
 from processor.cli.common.given import hoisted, takes_settings
 from processor.cli.common.output import JSON_FLAG, tell
 from processor.cli.common.streams import ReaderGone
+from processor.cli.console import command as console
 from processor.cli.dead_letters import commands as dead_letters
 from processor.cli.demo import command as demo
 from processor.cli.produce import command as produce
@@ -37,6 +38,7 @@ app.command("produce")(produce.command)
 app.add_typer(sessions.app)
 app.add_typer(dead_letters.app)
 app.add_typer(replay.app)
+app.command("console")(console.command)
 app.command("demo")(demo.command)
 app.add_typer(topics.app)
 app.add_typer(schemas.app)

@@ -17,8 +17,9 @@ from processor.bootstrap.codecs import update_header
 from processor.cli.common.output import Json, given_to, note, out, print_json, progress_bar
 from processor.cli.common.reach import answering
 from processor.cli.common.session_view import line, page
+from processor.cli.console.command import ConsoleOptions, opened
 from processor.cli.dead_letters.commands import letter_page
-from processor.cli.demo.run import PARTITIONS, SendRate, process, produce, servers
+from processor.cli.demo.run import PARTITIONS, SendRate, process, produce, servers, serving
 from processor.cli.demo.tally import DemoTally, Fields, tally, worth_showing
 from processor.cli.sessions.cached import look_up
 from processor.config import Settings
@@ -52,6 +53,9 @@ def command(
         bool,
         typer.Option("--send-only", help="Only send the updates, to the Kafka of the settings."),
     ] = False,
+    console: Annotated[
+        bool, typer.Option("--console", help="Then keep it until Ctrl-C, with a console on it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the whole on a real Kafka and a real Valkey, started for this and then removed.
@@ -68,10 +72,7 @@ def command(
     from processor.kafka import topics
 
     if send_only:
-        with answering(), progress_bar(as_json=as_json) as bar:
-            settings = given_to(ctx).load().settings
-            produce(cluster_of(settings), updates, seed, bar, update_header(settings))
-        note(f"{updates:,} updates are in the input topic", as_json=as_json)
+        _send(given_to(ctx).load().settings, updates, seed, as_json=as_json)
         return
     start = time.monotonic()
 
@@ -91,9 +92,21 @@ def command(
             print_json(_summary(found, pace))
         else:
             _show(settings, found, pace)
-    note(
-        f"\nTook {time.monotonic() - start:.0f} s in all; nothing is left running.", as_json=as_json
-    )
+        note(f"\nTook {time.monotonic() - start:.0f} s in all.", as_json=as_json)
+        if console:
+            with serving(settings, state_dir / "service.log"):
+                opened(settings, ConsoleOptions(port=0, show_values=True), as_json=as_json)
+    again = "" if console else "; `session-processor demo --console` shows it in a browser"
+    note(f"Nothing is left running{again}.", as_json=as_json)
+
+
+def _send(settings: Settings, updates: int, seed: int, *, as_json: bool) -> None:
+    """Send the stream to the input of the settings."""
+    from processor.bootstrap.adapters import cluster_of
+
+    with answering(), progress_bar(as_json=as_json) as bar:
+        produce(cluster_of(settings), updates, seed, bar, update_header(settings))
+    note(f"{updates:,} updates are in the input topic", as_json=as_json)
 
 
 def _summary(found: DemoTally, pace: SendRate) -> dict[str, object]:

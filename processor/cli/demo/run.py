@@ -123,7 +123,7 @@ def process(
     give_up = time.monotonic() + _GIVE_UP_S + count / 1_000
     began = moved = 0.0
     done = 0
-    with _service(settings, log) as service:
+    with serving(settings, log, "--until-end") as service:
         while service.poll() is None and time.monotonic() < give_up:
             offsets = [_committed(coordination, each) for each in range(PARTITIONS)]
             now = time.monotonic()
@@ -149,12 +149,12 @@ def _committed(coordination: "KafkaCoordination", partition: int) -> int | None:
 
 
 @contextmanager
-def _service(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Have the service run until the end of its input; it does not outlive the block."""
+def serving(settings: Settings, log: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Have the service run; it does not outlive the block."""
     environment = {name: each for name, each in os.environ.items() if ENV_PREFIX not in name}
     for field in _SHARED:
         environment[env_name(field)] = str(getattr(settings, field))
-    command = [sys.executable, "-m", "processor", "run", "--until-end"]
+    command = [sys.executable, "-m", "processor", "run", *options]
     with log.open("wb") as output:
         # A session of its own: Ctrl-C reaches the demo, which then ends the service in order.
         service = subprocess.Popen(

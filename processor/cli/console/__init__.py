@@ -1,0 +1,1 @@
+"""`console`: the pages, and what they ask with."""

@@ -126,8 +126,8 @@ class Pages:
             return self._failed(error)
         own = twin if "{" not in twin else request.url.path + ".json"
         query = f"?{request.url.query}" if request.url.query else ""
-        page = {"doc": shown.document, "commands": shown.commands, "twin": own + query}
-        return self._render(template, 200, **page, **shown.more)
+        told = {"doc": shown.document, "commands": shown.commands, "twin": own + query}
+        return self._render(template, 200, **told, **shown.more)
 
     def _json(self, request: Request, page: Page) -> Response:
         try:

@@ -16,7 +16,7 @@ from processor.console.serving import listening, names_of, users_of
 from processor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from httpx import Response
+    from httpx2 import Response
 
 NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PAGES = ("/", "/partitions", "/incidents")

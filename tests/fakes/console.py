@@ -8,9 +8,9 @@ from processor.console.members import Told
 from processor.console.source import Deployment, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from processor.console.source import Document, Options
+    from processor.console.source import Options
 
 HALTED = "halted: 12 dead letters in a row; look with `session-processor dead-letters summary`"
 
@@ -87,37 +87,37 @@ class FakeSource:
         self.asked.append("deployment")
         return Deployment([*map(Place, self.statuses)], self.count, self.fault)
 
-    def session(self, key: str) -> Sequence[Document]:
+    def session(self, key: str) -> Any:
         return self._answer("session", key)
 
-    def history(self, key: str, as_of: str | None) -> Sequence[Document]:
+    def history(self, key: str, as_of: str | None) -> Any:
         return self._answer("history", key, as_of)
 
-    def letters(self, options: Options) -> Document:
+    def letters(self, options: Options) -> Any:
         return self._answer("letters", options)
 
-    def letter(self, place: str) -> Document:
+    def letter(self, place: str) -> Any:
         return self._answer("letter", place)
 
-    def redrive(self, options: Options) -> Document:
+    def redrive(self, options: Options) -> Any:
         return self._answer("redrive", options)
 
-    def replays(self) -> Sequence[Document]:
+    def replays(self) -> Any:
         return self._answer("replays")
 
-    def replay(self, name: str) -> Sequence[Document]:
+    def replay(self, name: str) -> Any:
         return self._answer("replay", name)
 
-    def difference(self, name: str) -> Document:
+    def difference(self, name: str) -> Any:
         return self._answer("difference", name)
 
-    def topics(self) -> Document:
+    def topics(self) -> Any:
         return self._answer("topics")
 
-    def schemas(self) -> Sequence[Document]:
+    def schemas(self) -> Any:
         return self._answer("schemas")
 
-    def offsets(self) -> Sequence[Document]:
+    def offsets(self) -> Any:
         return self._answer("offsets")
 
     def _answer(self, what: str, *about: object) -> Any:

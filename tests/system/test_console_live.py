@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import httpx2
 from golden import encoded, update
 from system.process import eventually
 
@@ -31,7 +31,7 @@ def test_the_console_shows_a_running_deployment(deployment: Deployment) -> None:
 
     def get(path: str, method: str = "GET") -> Any:
         headers = {"Sec-Fetch-Site": "same-origin"}
-        answer = httpx.request(method, url + path, headers=headers, timeout=WITHIN_S)
+        answer = httpx2.request(method, url + path, headers=headers, timeout=WITHIN_S)
         assert answer.status_code == 200, answer.text
         return answer.json() if ".json" in path else answer.text
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Final
 
+from processor.core.trace_context import passed_on
 from processor.ports.clock import Clock
 from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
 from processor.stages.batch import Folded, RejectedRecord
@@ -61,7 +62,7 @@ class Publish:
                 record.timestamp if record.timestamp <= latest else now,
                 record.key,
                 value,
-                headers,
+                headers or (record.headers and passed_on(record.headers)),
             )
             for record, value, _, headers in part.snapshots
         ]

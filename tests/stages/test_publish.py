@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from avro_bytes import SCHEMAS, decode_and_fold
+import pytest
+from avro_bytes import CODECS, SCHEMAS, decode_and_fold
 from fakes.clock import FakeClock
 from oracle import HOUR_MS, Entry, Snapshot, expected, timed
 from session_commands import erase
 from values import NOON, an_update
 
 from processor.avro.codec import UpdateCodec
+from processor.avro.compiled import Compiled
 from processor.core.outcome import Reason, Rejected
 from processor.ports.log import Committed, Membership, Outgoing, Record, Topic
 from processor.stages.batch import Folded, RejectedRecord
@@ -96,3 +98,36 @@ def test_timestamps_are_the_records_and_at_most_an_hour_ahead() -> None:
     wanted = expected([Entry(*each[1:]) for each in records], None).snapshots
     assert told == timed(wanted, told, NOON)
     assert [each.timestamp for each in sent] == [*times[:4], NOON, NOON, NOON]
+
+
+CONTEXT = [
+    ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
+    ("tracestate", b"vendor=1"),
+]
+
+
+@pytest.mark.parametrize("compiled", CODECS)
+def test_a_snapshot_has_the_trace_context_of_its_record_and_a_letter_all_headers(
+    compiled: Compiled | None,
+) -> None:
+    """An end has its own headers alone."""
+    own = [("producer", b"checkout"), *CONTEXT]
+    huge = [CONTEXT[0], ("tracestate", b"v" * 5_000)]
+    update = UpdateCodec(SCHEMAS.updates)
+    values = [update.write(an_update(event_id=f"e{at}", offset=at)) for at in range(3)]
+    wrong = update.write(an_update(event_id="", offset=3))
+    records = [
+        Record(0, at, NOON, b"7:visit", value, headers)
+        for at, (value, headers) in enumerate(
+            zip([*values, wrong, erase(b"7:visit")], [(), own, huge, own, own], strict=True)
+        )
+    ]
+    decode, fold = decode_and_fold(compiled, LIMIT)
+    sink = _Sink()
+    folded = fold(records, decode(records), {0: {b"7:visit": None}}, {})
+    Publish(sink, "updates", LIMIT, FakeClock(day_ms=NOON))(folded)
+    *snapshots, end = [each for each in sink.sent if each.topic is Topic.SESSIONS]
+    assert [list(each.headers) for each in snapshots] == [[], CONTEXT, CONTEXT[:1]]
+    assert {name for name, _ in end.headers}.isdisjoint({"traceparent", "tracestate", "producer"})
+    (letter,) = [each for each in sink.sent if each.topic is Topic.DEAD_LETTERS]
+    assert list(letter.headers)[: len(own)] == own

@@ -11,8 +11,8 @@ PYTEST := $(BIN)/python -m compileall -q processor tests && $(BIN)/python -m pyt
 SOURCES := processor tests ci docs/conf.py $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast simulate lint format types check chaos soak audit containers contract lock bench \
-	bench-peers bench-report dist docs screenshots clean
+.PHONY: help setup demo test fast simulate lint format types check chaos soak audit containers contract lock manifests \
+	bench bench-peers bench-report dist docs screenshots clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --genera
 lock: setup ## renew the image's lock files; make lock ARGS=--upgrade for newer versions
 	$(LOCK) $(ARGS) --extra console pyproject.toml --output-file deploy/image/runtime.lock
 	$(LOCK) $(ARGS) deploy/image/build.in --output-file deploy/image/build.lock
+
+manifests: setup ## write deploy/kubernetes/ anew, of the chart; needs Go
+	PATH="$$PATH:$$(ci/tools.sh)" $(BIN)/python tests/chart.py
 
 bench: setup ## what it costs on this machine; ARGS='--scenario size --sessions 5000000', ARGS=--json
 	$(BIN)/python -m bench $(ARGS)

@@ -1,21 +1,44 @@
 #!/usr/bin/env bash
-# promtool, which the tests of the alerts run: out of Debian's package of Prometheus, whose installation would start a
-# server. Kept for this user, in the folder whose path this prints; where it cannot be had, its tests are skipped.
+# Programs that some tests run, into a folder of this user's whose path this prints: promtool out of Debian's package of
+# Prometheus, whose installation would start a server; render-chart, built of ci/chart/ with Go; and the definitions of
+# the objects that operators add to Kubernetes, out of their Go modules. Where one cannot be had, its tests are skipped.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
 
-bin=${XDG_CACHE_HOME:-$HOME/.cache}/session-processor/bin
-mkdir -p "$bin"
+place=${XDG_CACHE_HOME:-$HOME/.cache}/session-processor
+mkdir -p "$place/bin" "$place/crds"
 
 debian_promtool() {
     local work
     work=$(mktemp -d)
-    (cd "$work" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb . && cp usr/bin/promtool "$bin/") >/dev/null 2>&1
+    (cd "$work" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb . && cp usr/bin/promtool "$place/bin/")
     local code=$?
     rm -rf "$work"
     return $code
 }
 
-if ! command -v promtool >/dev/null && [[ ! -x $bin/promtool ]]; then
-    debian_promtool || echo "promtool cannot be had" >&2
+# Not optimized, since it takes longer to build than to run.
+renderer() {
+    cd chart && CGO_ENABLED=0 GOGC=400 go build -trimpath -gcflags=all='-N -l' -ldflags='-s -w' -o "$place/bin/render-chart" .
+}
+
+definitions() { # MODULE FOLDER FILE…
+    local folder
+    folder=$(cd / && go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/$2
+    shift 2
+    (cd "$folder" && cp --force "$@" "$place/crds/")
+}
+
+if ! command -v promtool >/dev/null && [[ ! -x $place/bin/promtool ]]; then
+    (debian_promtool) >/dev/null 2>&1 || echo "promtool cannot be had" >&2
 fi
-echo "$bin"
+if ! command -v go >/dev/null; then
+    echo "there is no Go, so the chart is not rendered" >&2
+elif ! { (renderer) && definitions github.com/prometheus-operator/prometheus-operator@v0.85.0 \
+    example/prometheus-operator-crd monitoring.coreos.com_{podmonitors,prometheusrules}.yaml &&
+    definitions github.com/kedacore/keda/v2@v2.21.0 config/crd/bases keda.sh_scaledobjects.yaml; } >"$place/log" 2>&1; then
+    rm -f "$place/bin/render-chart"
+    echo "the chart cannot be rendered:" >&2
+    tail -n 3 "$place/log" >&2
+fi
+echo "$place/bin"

@@ -31,6 +31,11 @@ def test_the_extra_asks_for_the_codec_of_this_version() -> None:
     assert asked == [f"session-processor-codec=={__version__}"]
 
 
+def test_the_chart_is_of_the_one_number() -> None:
+    chart = yaml.safe_load((ROOT / "deploy/helm/session-processor/Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+
+
 @pytest.mark.parametrize("name", ["deployment.yaml", "topics-job.yaml"])
 def test_the_manifests_name_the_image_of_this_version(name: str) -> None:
     manifest = yaml.safe_load((ROOT / "deploy/kubernetes" / name).read_text())

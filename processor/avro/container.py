@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from secrets import token_bytes
 from typing import Any, BinaryIO, Final
@@ -37,7 +38,7 @@ _MARK: Final = 16
 
 
 class Container:
-    """Writes records under one schema, each as its bytes."""
+    """Writes records under one schema, as their bytes: each block while the next one fills."""
 
     def __init__(
         self, file: BinaryIO, schema: str, about: Mapping[str, str], *, deflate: bool
@@ -53,6 +54,8 @@ class Container:
         Writer(file, self._schema, codec, metadata=dict(about), sync_marker=self._mark)
         self._waiting: list[bytes] = []
         self._bytes = 0
+        self._behind = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
 
     def datum(self, record: Mapping[str, Any]) -> bytes:
         """Return a record of the file, with the fields of `PLACE`, as its bytes."""
@@ -66,19 +69,30 @@ class Container:
             self._waiting.append(datum)
             self._bytes += len(datum)
             if self._bytes >= _BLOCK:
-                self.flush()
+                self._end_block()
 
-    def flush(self) -> None:
+    def close(self) -> None:
         """Write what is left; the file itself stays open."""
-        if not self._waiting:
-            return
-        block = b"".join(self._waiting)
+        self._end_block()
+        self._await()
+        self._behind.shutdown()
+
+    def _end_block(self) -> None:
+        self._await()
+        if self._waiting:
+            block, self._waiting, self._bytes = self._waiting, [], 0
+            self._written = self._behind.submit(self._write, block)
+
+    def _await(self) -> None:
+        if self._written is not None:
+            self._written.result()
+
+    def _write(self, datums: Sequence[bytes]) -> None:
+        block = b"".join(datums)
         if self._deflate:
             pressing = zlib.compressobj(_FASTEST, zlib.DEFLATED, _RAW)
             block = pressing.compress(block) + pressing.flush()
         head = BytesIO()
-        for number in (len(self._waiting), len(block)):
+        for number in (len(datums), len(block)):
             schemaless_writer(head, "long", number)
         self._file.write(b"".join((head.getvalue(), block, self._mark)))
-        self._waiting.clear()
-        self._bytes = 0

@@ -41,7 +41,7 @@ class AvroFile:
 
     def close(self) -> None:
         """Write the last block."""
-        self._container.flush()
+        self._container.close()
 
 
 class JsonLines:

@@ -28,10 +28,12 @@ def latest(chunks: Iterable[Sequence[Record]], held: int = HELD) -> Iterator[Seq
         for chunk in chunks:
             for record in chunk:
                 key = record.key or b""
-                window.pop(key, None)  # so that it comes last
+                former = window.pop(key, None)  # so that the key comes last
+                if former is not None:
+                    size -= len(former.value or b"")
                 window[key] = record
-            size += sum(len(each.value or b"") + _EACH for each in chunk)
-            if size > held:
+                size += len(record.value or b"")
+            if size + len(window) * _EACH > held:
                 spilled.add(window.values())
                 window.clear()
                 size = 0

@@ -30,6 +30,18 @@ def test_each_keys_last_record_comes_by_offset(
     assert found == sorted(last.values(), key=lambda each: each.offset)
 
 
+def test_what_later_records_replace_takes_no_memory_and_no_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spilled: list[int] = []
+    monkeypatch.setattr(
+        "processor.export.latest._Spilled.add", lambda _, rows: spilled.append(len(rows))
+    )
+    history = chunks_of([[(b"1:a", bytes(400)), (b"1:b", bytes(400))]] * 100)
+    assert [each for chunk in latest(history, 1_200) for each in chunk] == history[-1]
+    assert spilled == []
+
+
 @pytest.mark.parametrize("at_once", [1, 10_000])
 def test_keys_of_several_partitions_are_found(
     at_once: int, monkeypatch: pytest.MonkeyPatch

@@ -150,14 +150,17 @@ def test_typed_columns_find_what_types_guessed_from_json_do_not(
 ) -> None:
     """A guess that is wrong is no error: it finds nothing."""
     late = [row for row in history if row["outputPartition"] == 0]
+    late[:LATE] = [{**row, "attributes": {"channel": '"web"'}} for row in late[:LATE]]
     guessed = exported / "guessed.jsonl"
     guessed.write_text("".join(json.dumps(row) + "\n" for row in late))
-    asked = "outputPartition = 0 AND state = 'closed' AND previousState = 'open'"
+    shop_history.write_parquet(exported / "typed.parquet", late)
+    closed = "state = 'closed' AND previousState = 'open'"
+    scanned = "json_extract_string(to_json(attributes), '$.device') IS NOT NULL"
     found = [
-        duck(f"SELECT count(*) FROM {file} WHERE {asked}")  # noqa: S608
-        for file in (f"read_json('{guessed}')", f"'{exported}/history.parquet'")
+        duck(f"SELECT count_if({closed}), count_if({scanned}) FROM {file}")  # noqa: S608
+        for file in (f"read_json('{guessed}')", f"'{exported}/typed.parquet'")
     ]
-    assert found == [[(0,)], [(LATE_CLOSED,)]]
+    assert found == [[(0, 0)], [(LATE_CLOSED, sum("device" in row["attributes"] for row in late))]]
 
 
 def test_a_sum_of_doubles_is_not_the_sum_and_a_cast_cuts_off(exported: Path) -> None:

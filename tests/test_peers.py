@@ -99,6 +99,22 @@ def test_the_table_tells_what_a_crash_left() -> None:
     assert "not measured: it ended |" in text
 
 
+def test_the_processor_is_told_in_times_of_the_floor_and_the_others_in_times_of_it() -> None:
+    costs = {"floor": 2.0, "processor": 6.0, "plain": 60.0}
+    text = markdown({name: {"cpu_us_per_event": cost} for name, cost in costs.items()}, {})
+    assert "| Session processor | 6.0 (3× the floor) |" in text
+    assert "| Floor | 2.0 (0.33×) |" in text
+    assert "| Plain loop | 60.0 (10×) |" in text
+
+
+def test_the_floor_has_the_processors_properties_as_text() -> None:
+    given = next(peer for peer in PEERS if peer.name == "floor").command(PLACE)
+    apart = given.index("--")
+    assert "isolation.level=read_committed" in given[:apart]
+    assert "socket.nagle.disable=true" in given[apart:]
+    assert "transactional.id=bench-floor" in given[apart:]
+
+
 @pytest.fixture
 def turned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Turns without servers, and the log of them: the second costs more, and Quix falls over."""

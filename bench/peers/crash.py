@@ -64,6 +64,8 @@ def live(peer: Peer, place: Place, seconds: float, settle: float = SETTLE_S) -> 
         with Pacer(Input(place, **{"linger.ms": 0}), stream, RATE) as pacer:
             load = _Load(reader, progress, pacer, heat)
             figures = _latency(load, program, seconds, settle)
+            if not peer.folds:
+                return figures
             program.kill()
             killed = time.time()
             pacer.rate = _QUIET_RATE

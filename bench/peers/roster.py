@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import confluent_kafka
+
 from bench.service import Place
+from processor.bootstrap.adapters import cluster_of
+from processor.kafka.clients import group_member, transactional
 from processor.local.ports import free_port
 
 _HERE = Path(__file__).parent
@@ -18,6 +22,10 @@ _STREAMS = _HERE / "streams"
 _PYTHON = _HERE / "python"
 _VENV = _HERE / ".venv"
 _JAR = _STREAMS / "target" / "peer.jar"
+_FLOOR = _HERE / "floor" / "floor.c"
+_FLOOR_PROGRAM = _FLOOR.parent / "target" / "floor"
+_SNAPSHOT_BYTES = 330
+"""What a snapshot of the benchmark has, about; the floor's values have as many."""
 
 
 class NotHereError(Exception):
@@ -26,13 +34,17 @@ class NotHereError(Exception):
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to do the job. `warm_up` is how many events pass before anything is counted."""
+    """One way to do the job. `warm_up` is how many events pass before anything is counted.
+
+    `folds` is false of what only moves records: it has no snapshots to be judged.
+    """
 
     name: str
     title: str
     warm_up: int
     prepare: Callable[[], None]
     command: Callable[[Place], Sequence[str]]
+    folds: bool = True
 
     def environment(self, place: Place) -> Mapping[str, str]:
         """Return what the process is started with: settings are the session processor's alone."""
@@ -58,6 +70,27 @@ def _build_streams() -> None:
         raise NotHereError(f"mvn package failed: {built.stdout[-500:]}")
 
 
+def _build_floor() -> None:
+    """Compile the floor against the library that confluent-kafka has. Raises NotHereError."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise NotHereError(
+            "no cc: a C compiler and librdkafka's headers (librdkafka-dev) are needed"
+        )
+    package = Path(confluent_kafka.__file__).parent
+    bundled = sorted(package.with_name("confluent_kafka.libs").glob("librdkafka-*.so*"))
+    library = [str(bundled[0]), f"-Wl,-rpath,{bundled[0].parent}"] if bundled else ["-lrdkafka"]
+    _FLOOR_PROGRAM.parent.mkdir(exist_ok=True)
+    built = subprocess.run(
+        [compiler, "-O2", "-Wall", "-o", str(_FLOOR_PROGRAM), str(_FLOOR), *library],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode:
+        raise NotHereError(f"no librdkafka-dev? cc failed: {built.stderr[-500:]}")
+
+
 def _install_quix() -> None:
     """Install Quix Streams beside the peers; it pins an older confluent-kafka than ours."""
     wanted = (_PYTHON / "requirements.txt").read_text()
@@ -76,6 +109,26 @@ def _install_quix() -> None:
 
 def _processor(_place: Place) -> Sequence[str]:
     return [sys.executable, "-m", "processor", "run"]
+
+
+def _floor(place: Place) -> Sequence[str]:
+    """Return the floor with the processor's own properties, and its largest batch."""
+    settings = place.settings
+    cluster = cluster_of(settings)
+    reader = {**group_member(cluster), "auto.offset.reset": "earliest"}
+    writer = transactional(cluster, f"{settings.group_id}-floor")
+    sizes = [str(settings.max_batch), str(_SNAPSHOT_BYTES)]
+    topics = [settings.updates_topic, settings.sessions_topic]
+    return [str(_FLOOR_PROGRAM), *topics, *sizes, *_given(reader), "--", *_given(writer)]
+
+
+def _given(properties: Mapping[str, object]) -> Sequence[str]:
+    """Return the properties as a command takes them, callbacks left out."""
+    return [
+        f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in properties.items()
+        if not callable(value)
+    ]
 
 
 def _streams(how: str, place: Place) -> Sequence[str]:
@@ -104,6 +157,7 @@ def _state(place: Place) -> str:
 
 PEERS = (
     Peer("processor", "Session processor", 100_000, _nothing, _processor),
+    Peer("floor", "Floor", 100_000, _build_floor, _floor, folds=False),
     Peer(
         "streams",
         "Kafka Streams 4.3.1",

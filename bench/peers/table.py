@@ -16,19 +16,23 @@ COLUMNS = {
     "back_seconds": "s until back after SIGKILL",
     "peak_rss_mb": "peak MB",
 }
+FLOOR = "floor"
 _AFTER = "after SIGKILL"
 _ONE_DIGIT = 100
 
 
 def rows(figures: Mapping[str, Figures], absent: Mapping[str, str]) -> Iterable[list[str]]:
-    """Return a row a peer: its title, then each figure with how many times ours it is."""
-    ours = figures.get(PEERS[0].name, {})
+    """Return a row a peer: its title, then each figure with how many times ours it is.
+
+    Ours are told with how many times the floor's they are.
+    """
+    ours, floor = (figures.get(name, {}) for name in (PEERS[0].name, FLOOR))
     for peer in PEERS:
         if peer.name in figures:
-            own = peer is PEERS[0]
             found = figures[peer.name]
-            cells = [_cell(found.get(name), None if own else ours.get(name)) for name in COLUMNS]
-            yield [peer.title, *cells, _exactness(found)]
+            beside, of = (floor, "× the floor") if peer is PEERS[0] else (ours, "×")
+            cells = [_cell(found.get(name), beside.get(name), of) for name in COLUMNS]
+            yield [peer.title, *cells, _exactness(found) if peer.folds else ""]
         elif peer.name in absent:
             why = absent[peer.name].partition("\n")[0]
             yield [peer.title, f"not measured: {why}", *[""] * len(COLUMNS)]
@@ -41,16 +45,19 @@ def _exactness(found: Figures) -> str:
     return f"{missing:,.0f} missing, {surplus:,.0f} too many" if missing or surplus else "exact"
 
 
-def _cell(value: float | None, ours: float | None) -> str:
+def _cell(value: float | None, beside: float | None, of: str) -> str:
     if value is None:
         return "not measured"
     text = f"{value:,.1f}" if value < _ONE_DIGIT else f"{value:,.0f}"
-    return f"{text} ({value / ours:.2g}×)" if ours else text
+    return f"{text} ({value / beside:.2g}{of})" if beside else text
 
 
 def table(figures: Mapping[str, Figures], absent: Mapping[str, str]) -> Table:
     """Return the table as a terminal shows it: a column a peer, which is narrower."""
-    shown = Table(title="The same job, side by side", caption="(n×): n times the processor's")
+    shown = Table(
+        title="The same job, side by side",
+        caption="(n×): n times the processor's",
+    )
     shown.add_column("")
     peers = list(rows(figures, absent))
     for title, *_ in peers:

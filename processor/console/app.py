@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -39,8 +38,6 @@ _HTTP: Final[Mapping[type[ProcessorError], int]] = {
     Unavailable: 503,
     Forbidden: 502,
 }
-_AT_ONCE: Final = 2
-"""How many pages may read topics at the same time; the next ones are told to come again."""
 _FIELDS: Final = 20
 _ROOM: Final = 45_000
 """Bytes; with all that surrounds them a page is below 100 KB."""
@@ -66,7 +63,6 @@ class Pages:
         self._guard = guard
         self._templates = _environment()
         self._about = {**about, "actions": guard.actions}
-        self._reading = BoundedSemaphore(_AT_ONCE)
         self._routes: list[Route] = []
 
     def add(
@@ -76,21 +72,19 @@ class Pages:
         page: Page,
         *,
         twin: str | None = None,
-        reads: bool = False,
         acts: bool = False,
     ) -> None:
-        """Add a page; `reads` says that it reads topics, `acts` that it answers POST alone."""
+        """Add a page; `acts` says that it answers POST alone."""
         twin = twin or f"{path}.json"
         methods = ["POST"] if acts else ["GET"]
-        make = self._bounded(page) if reads else page
 
         async def html(request: Request) -> Response:
             await _read_form(request)
-            return await run_in_threadpool(self._html, request, template, make, twin)
+            return await run_in_threadpool(self._html, request, template, page, twin)
 
         async def plain(request: Request) -> Response:
             await _read_form(request)
-            return await run_in_threadpool(self._json, request, make)
+            return await run_in_threadpool(self._json, request, page)
 
         # The twin first: a name in a path would else take its ending.
         self._routes += [Route(twin, plain, methods=methods), Route(path, html, methods=methods)]
@@ -99,31 +93,16 @@ class Pages:
         """Return it all, behind its guard."""
         static = StaticFiles(directory=_HERE / "static")
         routes = [*self._routes, Mount("/static", static)]
-        app = Starlette(
-            routes=routes,
-            exception_handlers={HTTPException: self._no_page, Exception: self._defect},
-        )
+        otherwise = {HTTPException: self._no_page, Exception: self._defect}
+        app = Starlette(routes=routes, exception_handlers=otherwise)
         app.router.redirect_slashes = False
         return Guarded(app, self._guard)
-
-    def _bounded(self, page: Page) -> Page:
-        def bounded(request: Request) -> Shown:
-            if not self._reading.acquire(blocking=False):
-                raise Unavailable(
-                    f"{_AT_ONCE} pages read topics already", hint="load the page again in a moment"
-                )
-            try:
-                return page(request)
-            finally:
-                self._reading.release()
-
-        return bounded
 
     def _html(self, request: Request, template: str, page: Page, twin: str) -> Response:
         try:
             shown = page(request)
         except ProcessorError as error:
-            return self._failed(error)
+            return self._failed(_status(error), error.message, error.hint)
         own = twin if "{" not in twin else request.url.path + ".json"
         query = f"?{request.url.query}" if request.url.query else ""
         told = {"doc": shown.document, "commands": shown.commands, "twin": own + query}
@@ -136,20 +115,16 @@ class Pages:
             told = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
             return _document(told, _status(error))
 
-    def _failed(self, error: ProcessorError) -> Response:
-        return self._render("error.html", _status(error), message=error.message, hint=error.hint)
-
     def _no_page(self, request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        said = error.detail if isinstance(error, HTTPException) else ""
-        message = f"{request.url.path}: {said}"
-        hint = "the links above are all that there is"
-        return self._render("error.html", status, message=message, hint=hint)
+        message = f"{request.url.path}: {getattr(error, 'detail', 'there is no such page')}"
+        return self._failed(getattr(error, "status_code", 500), message)
 
     def _defect(self, _request: Request, error: Exception) -> Response:
         _log.error("this is a defect of session-processor", exc_info=error)
-        message = "this is a defect of session-processor: its log has more"
-        return self._render("error.html", 500, message=message, hint="")
+        return self._failed(500, "this is a defect of session-processor: its log has more")
+
+    def _failed(self, status: int, message: str, hint: str = "") -> Response:
+        return self._render("error.html", status, message=message, hint=hint)
 
     def _render(self, template: str, status: int, **more: Any) -> Response:
         page = {"commands": [], "twin": "", **more, **self._about, "room": Room()}

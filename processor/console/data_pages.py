@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from shlex import quote
+from threading import BoundedSemaphore
 from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
@@ -12,11 +13,13 @@ from processor.console.once import Once
 from processor.console.source import Source
 from processor.console.values import Masking
 from processor.core.outcome import Reason
-from processor.errors import InputError, NotFound
+from processor.errors import InputError, NotFound, Unavailable
 from processor.ports.clock import Clock
 
 FRESH_S: Final = 5.0
 """For how long an answer of a server serves the same page."""
+_AT_ONCE: Final = 2
+_PATIENCE_S: Final = 10.0
 _LONGEST: Final = 500
 _BARS: Final = 60
 _CLI: Final = "session-processor"
@@ -32,20 +35,21 @@ class DataPages:
         self._source = source
         self._masking = masking
         self._once = Once(clock, FRESH_S)
+        self._reading = BoundedSemaphore(_AT_ONCE)
 
     def add_to(self, pages: Pages) -> None:
         """Add them."""
         pages.add("/session", "session.html", self.session)
-        pages.add("/session/history", "history.html", self.history, reads=True)
-        pages.add("/dead-letters", "letters.html", self.letters, reads=True)
-        pages.add("/dead-letters/redrive", "redrive.html", self.redrive, reads=True, acts=True)
+        pages.add("/session/history", "history.html", self.history)
+        pages.add("/dead-letters", "letters.html", self.letters)
+        pages.add("/dead-letters/redrive", "redrive.html", self.redrive, acts=True)
         named, source = self._named, self._source
         pages.add("/dead-letters/{name}", "letter.html", named("dead-letters show", source.letter))
         pages.add("/replays", "replays.html", self.replays)
         pages.add("/replays/{name}", "replay.html", named("replay status", source.replay))
         difference = named("replay diff", source.difference)
-        pages.add("/replays/{name}/diff", "difference.html", difference, reads=True)
-        pages.add("/topics", "topics.html", self.topics, reads=True)
+        pages.add("/replays/{name}/diff", "difference.html", difference)
+        pages.add("/topics", "topics.html", self.topics)
 
     def session(self, request: Request) -> Shown:
         """Show a session as it is now, or ask for its key."""
@@ -95,7 +99,7 @@ class DataPages:
     def redrive(self, request: Request) -> Shown:
         """Show what a redrive would send; it is sent by the command alone."""
         given = _given(request, _CHOOSING)
-        found = self._source.redrive(given)
+        found = self._read(lambda: self._source.redrive(given))
         command = f"{_CLI} dead-letters redrive" + _flags(given, "by", "event-id")
         return Shown(found, [command, f"{command} --yes"])
 
@@ -125,7 +129,17 @@ class DataPages:
         return page
 
     def _asked(self, question: tuple[object, ...], ask: Callable[[], T]) -> T:
-        return self._once.get(question, ask)
+        return self._once.get(question, lambda: self._read(ask))
+
+    def _read(self, ask: Callable[[], T]) -> T:
+        """Ask the servers, as soon as not too many pages do."""
+        if not self._reading.acquire(timeout=_PATIENCE_S):
+            hint = "load the page again in a moment"
+            raise Unavailable(f"{_AT_ONCE} other pages ask the servers already", hint=hint)
+        try:
+            return ask()
+        finally:
+            self._reading.release()
 
 
 def _given(request: Request, names: tuple[str, ...]) -> dict[str, str]:

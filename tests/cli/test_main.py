@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,3 +171,40 @@ def test_local_status_of_an_empty_directory(
     assert main(["local", "status", "--state-dir", str(tmp_path / "none"), "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["state"] for row in rows] == ["down", "down"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (["--host", "10.0.0.7"], 3, "--password-file FILE"),
+        (["--host", "::", "--behind-proxy"], 3, "--allow-host NAME"),
+        (["--password-file", "/nowhere"], 3, "No such file"),
+        (["--member", "node-7"], 8, "http://127.0.0.1:9464"),
+        (["--port", "65536"], 2, "65535"),
+    ],
+)
+def test_a_mistake_about_the_console_is_told(
+    capsys: pytest.CaptureFixture[str], options: list[str], code: int, told: str
+) -> None:
+    assert main(["console", *options]) == code
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert main(["console", "--port", str(other.getsockname()[1])]) == 3
+    assert "choose another port" in capsys.readouterr().err
+
+
+def test_the_consoles_extra_is_named_where_it_is_not_installed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [each for each in sys.modules if each.startswith("processor.console")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    for name in [each for each in sys.modules if each.startswith("starlette.")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["console"]) == 3
+    assert "pip install 'session-processor[console]'" in capsys.readouterr().err

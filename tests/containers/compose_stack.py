@@ -30,6 +30,7 @@ class Stack:
     redis_port: int = field(default_factory=free_port)
     prometheus_port: int = field(default_factory=free_port)
     registry_port: int = field(default_factory=free_port)
+    console_port: int = field(default_factory=free_port)
 
     def compose(self, *arguments: str) -> str:
         """Run one `docker compose` command and return its output."""
@@ -60,6 +61,7 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         return {
             "COMPOSE_PROJECT_NAME": self.name,
+            "CONSOLE_PORT": str(self.console_port),
             "KAFKA_PORT": str(self.kafka_port),
             "PROMETHEUS_PORT": str(self.prometheus_port),
             "REDIS_PORT": str(self.redis_port),

@@ -125,6 +125,20 @@ def test_prometheus_finds_each_process_and_takes_the_rules(stack: Stack) -> None
         _await(partial(answered, query))
 
 
+def test_the_console_finds_every_process_by_what_it_announces(stack: Stack) -> None:
+    stack.compose("--profile", "console", "up", "--detach", "--no-recreate", "console")
+
+    def found() -> bool:
+        try:
+            told = json.loads(_get(f"127.0.0.1:{stack.console_port}/overview.json"))
+        except OSError:
+            return False
+        answering = [each for each in told["processes"] if each["answers"]]
+        return len(answering) == len(stack.containers("processor"))
+
+    _await(found)
+
+
 def test_the_registry_profile_registers_the_schemas(stack: Stack) -> None:
     stack.compose("--profile", "registry", "run", "--rm", "schemas")
     subjects = json.loads(_get(f"127.0.0.1:{stack.registry_port}/apis/ccompat/v7/subjects"))
@@ -146,7 +160,7 @@ def test_the_service_ends_in_time_and_data_outlives_down(stack: Stack) -> None:
 def test_what_is_published_is_for_this_machine_alone(stack: Stack) -> None:
     services = json.loads(stack.compose("--profile", "*", "config", "--format", "json"))["services"]
     ports = [port for each in services.values() for port in each.get("ports", [])]
-    assert len(ports) == 6
+    assert len(ports) == 7
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
 
 

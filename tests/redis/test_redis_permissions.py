@@ -36,6 +36,7 @@ pytestmark = pytest.mark.servers
 
 SERVICE, READER = rule("processor"), rule("session-reader")
 CLUSTER = besides("a Redis Cluster")
+CONSOLE = besides("[the console]")
 SEARCH = besides("the search of `sessions erase`")
 READER_OF_CLUSTER = besides("a reader with `redis.RedisCluster`")
 PASSWORD = "planted"  # noqa: S105
@@ -148,6 +149,22 @@ def test_a_search_needs_what_is_documented_besides(
     search_as(SERVICE.plus(*SEARCH), valkey_backend.valkey, prefix)
     with pytest.raises(Forbidden, match="'hscan'"):
         search_as(SERVICE, valkey_backend.valkey, prefix)
+
+
+def test_a_console_needs_what_is_documented_besides_what_a_reader_needs(
+    valkey_backend: ValkeyBackend, prefix: str
+) -> None:
+    valkey, url = valkey_backend.valkey, valkey_backend.valkey.url
+    for allowed in (READER.plus(*CONSOLE), READER):
+        with user(allowed.under(prefix), valkey) as who:
+            server = Server.from_url(url.replace("redis://", f"redis://{who}@"), timeout=2)
+            assert RedisDirectory(server, Keys(prefix)).partitions() == 2
+            if allowed is READER:
+                with pytest.raises(Forbidden, match="key"):
+                    RedisMembers(server, Keys(prefix)).announced()
+            else:
+                assert RedisMembers(server, Keys(prefix)).announced() == []
+            server.close()
 
 
 def read_as(allowed: Rule, valkey: LocalValkey, prefix: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 from commands import commands
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import generate_latest
 from queries import BOARDS, DEPLOY, Query, alert_queries, board_queries, labels_told, panels
 
@@ -16,6 +20,7 @@ from processor.cli.main import app
 from processor.ports.clock import SYSTEM_CLOCK
 from processor.telemetry.metrics import Lag, Metrics
 
+_NOTHING = object()
 QUERIES = [*board_queries(), *alert_queries()]
 
 
@@ -72,6 +77,33 @@ def test_a_board_is_one_that_grafana_can_take(path: Path) -> None:
             assert panel["datasource"] == {"type": "prometheus", "uid": "${source}"}
             references = [target["refId"] for target in panel["targets"]]
             assert len(set(references)) == len(references)
+
+
+@each_board("path")
+def test_grafana_knows_each_field_of_a_board(path: Path) -> None:
+    register_default_plugins()
+    board = json.loads(path.read_text())
+    assert list(_unknown(board)) == []
+    for place in (board, board["panels"][1]["options"], board["panels"][1]["targets"][0]):
+        place["misspelt"] = 1
+    assert len(list(_unknown(board))) == 3
+
+
+def _unknown(board: Any) -> Iterator[str]:
+    """Yield what Grafana's own model of a board leaves out or changes."""
+    model = Dashboard.from_json(json.loads(json.dumps(board)))
+    yield from _lost(board, json.loads(JSONEncoder().encode(model)), "")
+
+
+def _lost(given: Any, kept: Any, place: str) -> Iterator[str]:
+    if isinstance(given, dict) and isinstance(kept, dict):
+        for name, value in given.items():
+            yield from _lost(value, kept.get(name, _NOTHING), f"{place}/{name}")
+    elif isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
+        for number, value in enumerate(given):
+            yield from _lost(value, kept[number], f"{place}/{number}")
+    elif given != kept:
+        yield place
 
 
 @each_board("path")

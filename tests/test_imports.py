@@ -43,6 +43,7 @@ HOMES = {
     "starlette": ("processor.console",),
     "jinja2": ("processor.console",),
     "uvicorn": ("processor.console",),
+    "opentelemetry": ("processor.telemetry.traces",),
 }
 CLOCKED = (
     *("runtime", "partitions", "stages", "state", "bootstrap"),

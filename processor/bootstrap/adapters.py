@@ -31,6 +31,7 @@ from processor.ports.commands import Commands
 from processor.ports.log import Coordination, Publication, Scan, Subscription, Topic
 from processor.ports.registry import Registry
 from processor.ports.sessions import Directory, SessionCache
+from processor.ports.tracing import NO_TRACING, Tracing
 from processor.registry.own import Own, framing_of, own, registry_of
 from processor.state.checkpoint import Stream
 
@@ -79,6 +80,7 @@ class Adapters(NamedTuple):
     commands: Commands
     sweep: Scan
     """A scan for steps of the loop: it waits for no record, and has few at hand."""
+    tracing: Tracing = NO_TRACING
 
 
 def cluster_of(settings: Settings, disconnected: Callable[[], object] = lambda: None) -> Cluster:

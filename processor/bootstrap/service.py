@@ -1,5 +1,6 @@
 """The service as a process: started, told to stop, ended."""
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event
@@ -22,6 +23,7 @@ from processor.dead_letters.limits import FloodLimits
 from processor.errors import ProcessorError
 from processor.partitions.takeover import Start
 from processor.ports.clock import SYSTEM_CLOCK
+from processor.ports.tracing import NO_TRACING, Tracing
 from processor.replay.plan import Plan
 from processor.replay.seed import LiveTopics
 from processor.runtime.garbage import allocate_from_one_arena, collect_rarely
@@ -33,6 +35,7 @@ from processor.telemetry.health import Health
 from processor.telemetry.http import open_endpoint
 from processor.telemetry.metrics import Metrics
 from processor.telemetry.observer import Observer
+from processor.telemetry.traces.setup import traces
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -54,7 +57,11 @@ class _Process:
         self.wait_for = WaitForServers(self.stopping, self.observer)
 
     def run(
-        self, run_of: Callable[[Adapters, Codecs], Run], subject_topic: str, closing: ExitStack
+        self,
+        run_of: Callable[[Adapters, Codecs], Run],
+        subject_topic: str,
+        closing: ExitStack,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         """Run to the end. Raises Stopped where it is told to stop before it has begun."""
         allocate_from_one_arena()
@@ -66,7 +73,7 @@ class _Process:
             stopped=self.stopping.is_set,
             wait_for=self.wait_for,
             metrics=self.metrics,
-        )
+        )._replace(tracing=tracing)
         codecs = running_codecs(
             self._schemas,
             self.codec.compiled,
@@ -118,8 +125,17 @@ def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: b
             http=f"http://{endpoint.host}:{endpoint.port}",
         )
         warn_of_cost(settings.codec, process.codec)
+        tracing = closing.enter_context(
+            traces(
+                os.environ,
+                process.metrics,
+                SYSTEM_CLOCK,
+                settings.updates_topic,
+                settings.group_id,
+            )
+        )
         try:
-            process.run(run_of, settings.sessions_topic, closing)
+            process.run(run_of, settings.sessions_topic, closing, tracing)
         except Stopped:
             pass
         except ProcessorError as error:

@@ -269,6 +269,7 @@ def _pipeline(
         tell_committed=observer.committed,
         part=limits.part,
         fold_limit=limits.fold,
+        tracing=adapters.tracing,
     )
 
 

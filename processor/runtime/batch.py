@@ -1,11 +1,12 @@
 """What a transaction of the pipeline has so far."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from processor.core.command import SessionCommand
 from processor.core.outcome import Ended
 from processor.ports.log import Record
+from processor.ports.tracing import Sampled, TracedUpdate
 from processor.stages.batch import CommandRecord, Decoded, Folded, RejectedRecord, Snapshot
 
 
@@ -23,6 +24,8 @@ class Batch:
         """Those of which a command has ended something."""
         self.claimed = self.ended_claims = False
         self.generation = ""
+        self.traced: list[TracedUpdate] = []
+        """What became of the sampled records."""
 
     @property
     def alone(self) -> bool:
@@ -39,8 +42,15 @@ class Batch:
                 return place or int(self.taken == 0)
         return len(updates)
 
-    def add(self, part: Folded) -> None:
-        """Take note of a part that was sent."""
+    @property
+    def trace_id(self) -> str | None:
+        """That of its first sampled record."""
+        return self.traced[0].context.trace_id if self.traced else None
+
+    def add(self, part: Folded, sampled: Sequence[Sampled] = ()) -> None:
+        """Take note of a part that was sent, and of its sampled records among those before it."""
+        if sampled:
+            self.traced += _outcomes(part, sampled)
         for snapshot in part.snapshots:
             record = snapshot.record
             self.changed[record.partition][record.key or b""] = snapshot
@@ -70,3 +80,17 @@ class Batch:
         commands = {id(each.record) for each in self.commands}
         commands |= {id(each.record) for each in self.letters if each.rejected.command}
         return [each for each in records if id(each) not in commands], letters
+
+
+def _outcomes(part: Folded, sampled: Sequence[Sampled]) -> Iterator[TracedUpdate]:
+    """Yield what became of those sampled records that were taken."""
+    reasons = {id(each.record): str(each.rejected.reason) for each in part.letters}
+    commands = {id(each.record): each.outcome.name for each in part.commands}
+    accepted = {id(each.record) for each in part.snapshots}
+    for place, record, context in sampled:
+        if place >= part.taken:
+            return
+        at, reason = id(record), reasons.get(id(record))
+        outcome = "rejected" if reason else "accepted" if at in accepted else "duplicate"
+        outcome = commands.get(at, outcome)
+        yield TracedUpdate(record.partition, record.offset, context, outcome, reason)

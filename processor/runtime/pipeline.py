@@ -11,6 +11,7 @@ from processor.ports.claims import Claims, ClaimsNotReady, ClaimsPending, Place
 from processor.ports.clock import Clock
 from processor.ports.log import Membership, Publication, Record
 from processor.ports.sessions import Stamp
+from processor.ports.tracing import NO_TRACING, Tracing
 from processor.runtime.batch import Batch
 from processor.stages.batch import (
     Changed,
@@ -53,6 +54,7 @@ class Pipeline:
         tell_committed: Callable[[Iterable[int], Sequence[RejectedRecord]], None],
         fold_limit: int,
         part: int = PART,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         """Take the stages; `count` is told each committed batch's records and dead letters.
 
@@ -76,6 +78,7 @@ class Pipeline:
         self._tell_committed = tell_committed
         self._part = part
         self._fold_limit = fold_limit
+        self._tracing = tracing
         self.owned: dict[int, Owned] = {}
 
     def own(self, partition: int, owned: Owned) -> None:
@@ -146,12 +149,15 @@ class Pipeline:
         # 2. Fold and send
         while batch.taken < len(records) and not batch.alone:
             part = records[batch.taken : batch.taken + self._part]
+            sampled = self._tracing.sampled(part)
+            self._metrics.traced(sampled[0].context.trace_id if sampled else None)
             folded = self._folded(part, batch)
             self._publish(folded)
-            batch.add(folded)
+            batch.add(folded, sampled)
             if folded.taken < len(part) or batch.size > self._fold_limit:
                 break
         records = records[: batch.taken]
+        self._metrics.traced(batch.trace_id)
         # 3. Flush
         before_commit = self._clock.monotonic()
         ends = self._publication.flush()
@@ -277,6 +283,8 @@ class Pipeline:
             commit_seconds=commit_seconds,
             end_to_end_seconds=None if waited_ms is None else max(0, waited_ms) / 1000,
         )
+        if batch.traced:
+            self._tracing.committed(batch.traced, batch.taken, seconds)
         self._metrics.cache(
             hits=batch.hits,
             misses=batch.misses,

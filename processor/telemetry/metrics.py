@@ -45,6 +45,7 @@ class Metrics:
         # Without this the text form carries a second series a counter: when it was made.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self._exemplar: dict[str, str] | None = None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._throughput()
@@ -90,7 +91,15 @@ class Metrics:
         self._commit_seconds.observe(commit_seconds)
         self._last_commit.set_to_current_time()
         if end_to_end_seconds is not None:
-            self._end_to_end_seconds.observe(end_to_end_seconds)
+            self._end_to_end_seconds.observe(end_to_end_seconds, self._exemplar)
+
+    def traced(self, trace_id: str | None) -> None:
+        """Give what is measured from now on this trace as an example, or none."""
+        self._exemplar = None if trace_id is None else {"trace_id": trace_id}
+
+    def spans(self, outcome: str, count: int) -> None:
+        """Count spans that are `exported`, `failed` or `dropped`; any thread calls it."""
+        self._spans.labels(outcome).inc(count)
 
     def timed(self, clock: Clock, stage: str, call: Callable[P, R]) -> Callable[P, R]:
         """Return the stage, each call of which is timed."""
@@ -101,7 +110,7 @@ class Metrics:
             try:
                 return call(*args, **named)
             finally:
-                observe(clock.monotonic() - since)
+                observe(clock.monotonic() - since, self._exemplar)
 
         return timing
 
@@ -251,6 +260,9 @@ class Metrics:
         self._disconnects = self._counter("disconnects", "Connections to brokers that were lost.")
         self.rebalances = self._counter("rebalances", "Changes of assignment.")
         self._halts = self._counter("halts", "Passed limits on dead letters.", "limit")
+        self._spans = self._counter("spans", "Spans by what became of them.", "outcome")
+        for outcome in ("exported", "failed", "dropped"):
+            self._spans.labels(outcome)
         for limit in ("ratio", "consecutive"):
             self._halts.labels(limit)
 

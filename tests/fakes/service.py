@@ -28,6 +28,7 @@ from processor.kafka.topics import TopicFacts
 from processor.partitions.takeover import Start
 from processor.ports.log import Membership, Outgoing, Record, Topic
 from processor.ports.registry import Registry
+from processor.ports.tracing import NO_TRACING, Tracing
 from processor.redis.keys import CHECKPOINT, Keys
 from processor.replay.plan import Plan
 from processor.replay.seed import LiveTopics
@@ -116,6 +117,7 @@ class World:
         replay: Replay | None = None,
         registry: Registry | None = None,
         compiled: bool = True,
+        tracing: Tracing = NO_TRACING,
     ) -> "Service":
         """Return one more process; with `compiled` that codec folds, where it is installed."""
 
@@ -129,7 +131,9 @@ class World:
         fast = FAST if compiled else None
         codecs = running_codecs(SCHEMAS, fast, registry, None, self.clock)
         claims = claims or FakeClaims(self.server, self.keys)
-        return Service(self, codecs, limits, run_of, claims=claims, registry=registry)
+        return Service(
+            self, codecs, limits, run_of, claims=claims, registry=registry, tracing=tracing
+        )
 
     def feed(self, stream: Iterable[DemoUpdate]) -> None:
         for key, value, headers, timestamp, partition in stream:
@@ -223,6 +227,7 @@ class Service:
         *,
         claims: FakeClaims,
         registry: Registry | None,
+        tracing: Tracing,
     ) -> None:
         broker = world.broker
         self.world = world
@@ -253,6 +258,7 @@ class Service:
             world.clock,
             self.commands,
             FakeScan(broker),
+            tracing,
         )
         self._stopping = Until(world.clock)
         self.observer = Observer(self.health, self.metrics, world.clock)

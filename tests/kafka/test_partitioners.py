@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, Message, Producer
 from servers import KafkaAddress, Names
 
-from processor.cli.topics import _told
+from processor.cli.topics import verdict_told
 from processor.kafka.partitioners import (
     PARTITIONERS,
     Partitioner,
@@ -126,7 +126,7 @@ LIBRDKAFKA = [(key, by_crc32(key, 12)) for key in KEYS]
 def test_keys_tell_their_partitioner(name: Partitioner) -> None:
     verdict = fit([(key, PARTITIONERS[name](key, 12)) for key in KEYS], 12)
     assert (verdict.fit, verdict.fitting, verdict.counts[name]) == (name, (name,), 200)
-    assert _told(verdict).startswith("200 recent keys fit ")
+    assert verdict_told(verdict).startswith("200 recent keys fit ")
 
 
 @pytest.mark.parametrize("pair", list(combinations(PARTITIONERS, 2)))
@@ -134,7 +134,7 @@ def test_two_producers_of_different_keys_are_mixed(pair: tuple[Partitioner, Part
     one, other = ([(key, PARTITIONERS[name](key, 12)) for key in KEYS] for name in pair)
     verdict = fit(one[:100] + other[100:], 12)
     assert (verdict.fit, verdict.fitting) == ("mixed", pair)
-    assert _told(verdict).startswith("WARNING: of 200 recent keys, ")
+    assert verdict_told(verdict).startswith("WARNING: of 200 recent keys, ")
 
 
 def test_keys_in_two_partitions_are_named() -> None:
@@ -149,7 +149,7 @@ def test_another_partitioner_is_neither() -> None:
     turns = [(key, turn % 12) for turn, key in enumerate(KEYS * 2)]
     verdict = fit(turns, 12)
     assert verdict.fit == "neither"
-    assert "without a Balancer" in _told(verdict)
+    assert "without a Balancer" in verdict_told(verdict)
 
 
 def test_what_tells_nothing_says_so() -> None:

@@ -11,15 +11,15 @@ from processor.demo.traffic import DemoUpdate
 
 KEY = b"7:visit"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-CONTEXT = [
+CONTEXT = (
     ("traceparent", f"00-{TRACE}-{SPAN}-01".encode()),
     ("tracestate", b"vendor=1"),
-]
+)
 
 
 def send(deployment: Deployment, event: str) -> None:
     value = UpdateCodec(load_schemas().updates).write(an_update(event_id=event))
-    deployment.produce([DemoUpdate(KEY, value, [("of", b"ours"), *CONTEXT], NOON, 0)])
+    deployment.produce([DemoUpdate(KEY, value, (("of", b"ours"), *CONTEXT), NOON, 0)])
 
 
 def outcomes(taken: Collector) -> list[object]:
@@ -50,7 +50,7 @@ def test_a_trace_goes_through_a_redrive_and_a_collector_that_hangs_holds_up_no_e
         (snapshot,) = deployment.read(deployment.names.sessions)[0]
         assert snapshot.headers == CONTEXT
         for letter in deployment.read(deployment.names.dead_letters)[0]:
-            assert letter.headers[: 1 + len(CONTEXT)] == [("of", b"ours"), *CONTEXT]
+            assert letter.headers[: 1 + len(CONTEXT)] == (("of", b"ours"), *CONTEXT)
         taken.hang()
         send(deployment, "e2")
         eventually("it waits for the collector", lambda: taken.hanging)

@@ -2,10 +2,10 @@
 
 import socket
 from contextlib import ExitStack, closing
+from hashlib import blake2b
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from processor.config import Settings
 from processor.config.checks import NOT_ANNOUNCED
@@ -27,7 +27,10 @@ def announce(settings: Settings, port: int, ending: ExitStack) -> None:
         return
     server = Server.from_url(settings.redis_url, timeout=_TIMEOUT_S)
     members = RedisMembers(server, Keys(settings.redis_prefix))
-    ending.callback(Announcing(members, Member(uuid4().hex, url, socket.gethostname())).close)
+    host = socket.gethostname()
+    # No two processes have one port of one machine at the same time.
+    name = blake2b(f"{host} {url}".encode(), digest_size=8).hexdigest()
+    ending.callback(Announcing(members, Member(name, url, host)).close)
 
 
 def announced(settings: Settings) -> tuple[list[Member], int | None]:

@@ -104,8 +104,9 @@ class Pages:
         except ProcessorError as error:
             return self._failed(_status(error), error.message, error.hint)
         own = twin if "{" not in twin else request.url.path + ".json"
+        own = own if request.method != "POST" else ""  # a link would not send the form
         query = f"?{request.url.query}" if request.url.query else ""
-        told = {"doc": shown.document, "commands": shown.commands, "twin": own + query}
+        told = {"doc": shown.document, "commands": shown.commands, "twin": own and own + query}
         return self._render(template, 200, **told, **shown.more)
 
     def _json(self, request: Request, page: Page) -> Response:

@@ -7,7 +7,7 @@ class Member(NamedTuple):
     """What a process announces of itself."""
 
     process: str
-    """Its own name: letters, digits and dashes, another at each start."""
+    """Its own name, of letters and digits: no other that is there has it."""
     url: str
     """Where its endpoint is: `{url}/status` answers."""
     host: str

@@ -61,7 +61,7 @@ def main() -> None:
         for scheme, look in LOOKS.items():
             page = browser.new_context(**look).new_page()
             page.goto(url)
-            page.get_by_text("It is well.").wait_for(timeout=60_000)
+            page.get_by_text("It is well.").wait_for(timeout=300_000)
             take(page, f"console-overview-{scheme}")
             page.goto(f"{url}/dead-letters?by=hour")
             take(page, f"console-dead-letters-{scheme}")

@@ -1,7 +1,6 @@
 """A point in time as a text: RFC 3339, and the forms near it that libraries write."""
 
 import re
-from datetime import datetime, timedelta
 from typing import Final
 
 NO_ZONE: Final = "has no zone; add Z for UTC, or an offset such as +02:00"
@@ -15,8 +14,6 @@ _WITHOUT_ZONE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.,]+")
 _LEAP_SECOND = re.compile(r".{10}[Tt ][0-9]{2}:[0-9]{2}:60")
 _DAYS_BEFORE_1970: Final = 719_468
 """Days from 0000-03-01 to 1970-01-01."""
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _MONTHS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAYS_OF_400_YEARS: Final = 146_097
 
@@ -59,17 +56,3 @@ def _wrong(text: str) -> str:
     if _LEAP_SECOND.match(text):
         return LEAP_SECOND
     return "is neither a time such as 2026-03-01T12:00:00Z nor milliseconds since 1970"
-
-
-def epoch_ms(value: int | datetime) -> int:
-    """Return the time in milliseconds since 1970."""
-    return (value - _EPOCH) // _MILLISECOND if isinstance(value, datetime) else value
-
-
-def iso_time(value: int | datetime) -> str:
-    """Return the time in ISO 8601, UTC, to the millisecond; as a number where no date has it."""
-    try:
-        moment = _EPOCH + timedelta(milliseconds=epoch_ms(value))
-    except OverflowError:
-        return f"{value} ms"
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

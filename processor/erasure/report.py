@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from processor.core.moment import epoch_ms, iso_time
 from processor.core.validate import MAX_EVENT_TIME
 from processor.erasure.ids import Ids
 from processor.errors import InputError
+from processor.ports.instants import epoch_ms, iso_time
 
 FORMAT: Final = 1
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from processor.core.moment import iso_time
+from processor.ports.instants import iso_time
 from processor.telemetry.health import Health
 from processor.telemetry.incidents import Incidents
 from processor.telemetry.metrics import Metrics

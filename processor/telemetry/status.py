@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
-from processor.core.moment import iso_time
 from processor.core.outcome import Reason
 from processor.ports.clock import Clock
+from processor.ports.instants import iso_time
 from processor.telemetry.health import Health
 from processor.telemetry.incidents import Incident, Incidents
 from processor.telemetry.metrics import Lag

@@ -52,7 +52,7 @@ def test_it_is_named_within_a_minute_and_once(world: World, topic: Topic) -> Non
         service.run_until(lambda: world.clock.now > until + SAY_AGAIN_S / 2, turns=10_000)
     (told,) = [each for each in log if each["event"].startswith("open transaction")]
     assert (told["log_level"], told["topic"], told["partition"]) == ("warning", topic.value, WHERE)
-    assert (told["offset"], told["since"]) == (offset, "2027-01-15T08:00:00+00:00")
+    assert (told["offset"], told["since"]) == (offset, "2027-01-15T08:00:00.500Z")
     wanted = (
         f"kafka-transactions --bootstrap-server broker:9092 abort --topic {topic.value} "
         f"--partition {WHERE} --start-offset {offset}"

@@ -11,8 +11,8 @@ from math import isfinite
 from typing import Any, Final
 
 from processor.core.json_text import is_json_text
-from processor.core.moment import epoch_ms, iso_time
 from processor.core.session import Session, in_schema
+from processor.ports.instants import epoch_ms, iso_time
 from processor.ports.log import NO_TIMESTAMP
 
 _OWN: Final = Session._fields.index("previous_state")

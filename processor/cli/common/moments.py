@@ -4,8 +4,9 @@ import re
 from datetime import datetime, timedelta
 from typing import Final
 
-from processor.core.moment import LEAP_SECOND, NO_ZONE, epoch_ms, iso_time
+from processor.core.moment import LEAP_SECOND, NO_ZONE
 from processor.core.validate import MAX_EVENT_TIME
+from processor.ports.instants import epoch_ms, iso_time
 
 _SECONDS: Final = range(100_000_000, 100_000_000_000)
 """As seconds, 1973 to 5138; as milliseconds, all before March 1973: nobody means those."""

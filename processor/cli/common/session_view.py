@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.cli.common.output import fields_table
-from processor.core.moment import iso_time
+from processor.ports.instants import iso_time
 from processor.telemetry.visible import printable
 
 _STYLES: Mapping[str, str] = {"open": "green", "closed": "blue", "cancelled": "red"}

@@ -6,9 +6,9 @@ from typing import Final
 
 from processor.cli.common.moments import NotIso, is_meant, iso_ms, refuse_other_unit
 from processor.config.durations import duration_ms, is_duration
-from processor.core.moment import iso_time
 from processor.errors import InputError
 from processor.partitions.takeover import Start
+from processor.ports.instants import iso_time
 
 FORMS: Final = "a time is ISO 8601 with a zone (2026-03-01T12:00:00Z), a duration ago (90m, 1d12h) \
 or milliseconds since 1970"

@@ -30,8 +30,8 @@ from processor.cli.dead_letters.reading import (
     place_of,
     session_members,
 )
-from processor.core.moment import iso_time
 from processor.dead_letters.letter import DeadLetter, in_short, text
+from processor.ports.instants import iso_time
 from processor.ports.log import Record
 from processor.telemetry.visible import printable
 

@@ -11,8 +11,8 @@ from processor.cli.common.output import Json, emit, progress_bar, settings_from
 from processor.cli.common.reach import answering
 from processor.cli.dead_letters.options import LetterOptions
 from processor.cli.dead_letters.reading import Letters
-from processor.core.moment import iso_time
 from processor.dead_letters.letter import DeadLetter
+from processor.ports.instants import iso_time
 from processor.telemetry.visible import printable
 
 Span = Literal["hour", "day"]

@@ -15,9 +15,9 @@ from processor.cli.common.output import Json, emit, emit_one, note, progress_bar
 from processor.cli.common.reach import answering
 from processor.cli.sessions import erase_options
 from processor.config import Settings
-from processor.core.moment import iso_time
 from processor.errors import InputError, KeptWithoutEnd
 from processor.ports.clock import SYSTEM_CLOCK
+from processor.ports.instants import iso_time
 from processor.telemetry.visible import printable
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from processor.cli.sessions.key import require_key
 from processor.cli.sessions.lives import Lives, Step
 from processor.cli.sessions.record_search import RecordSearch
 from processor.config import Settings
-from processor.core.moment import iso_time
 from processor.core.session import Session
 from processor.errors import FailClosed, InputError, NotFound
+from processor.ports.instants import iso_time
 from processor.ports.log import Record, Topic
 from processor.telemetry.visible import printable
 

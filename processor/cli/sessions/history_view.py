@@ -10,8 +10,8 @@ from rich.text import Text
 from processor.cli.common.documents import item_json, members, object_of, record_time, session_json
 from processor.cli.common.session_view import page, state
 from processor.cli.sessions.lives import OWN, Change, Step, fields_of
-from processor.core.moment import iso_time
 from processor.core.session import CartItem
+from processor.ports.instants import iso_time
 from processor.ports.log import Record
 from processor.telemetry.visible import printable
 

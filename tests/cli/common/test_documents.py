@@ -14,9 +14,9 @@ from processor.cli.common.documents import (
     session_json,
 )
 from processor.cli.sessions.lives import fields_of
-from processor.core.moment import iso_time
 from processor.core.session import Session
 from processor.demo.catalogue import UNUSUAL_JSON
+from processor.ports.instants import iso_time
 from processor.telemetry.visible import printable
 
 DOCUMENT = (

@@ -29,8 +29,8 @@ _SPAN_ID: Final = slice(36, 52)
 _NO_SPAN: Final = b"0" * 16
 _LAST_OF_SPAN: Final = 51
 _LAST_DIGIT: Final = len(_SHAPE) - 1
-_ODD: Final = b"13579bdf"
-"""The last digits of flags that say: sampled."""
+SAMPLED_DIGITS: Final = b"13579bdf"
+"""The last digits of flags, and so of a traceparent, that say: sampled."""
 _NO_STATE: Final = (TRACESTATE, b"")
 
 
@@ -75,20 +75,9 @@ def passed_on(headers: _Headers) -> _Context:
 
 
 def sampled(headers: _Headers) -> TraceContext | None:
-    """Return a record's context if its producer sampled it, and it is sound.
-
-    Asked of each record: for most the flag alone is looked at.
-    """
-    for name, value in headers:
-        if name == TRACEPARENT:
-            if value is None or len(value) != len(_SHAPE) or value[_LAST_DIGIT] not in _ODD:
-                return None
-            return _read(passed_on(headers))
-    return None
-
-
-def _read(context: _Context) -> TraceContext | None:
-    if not context:
+    """Return a record's context if its producer sampled it, and it is sound."""
+    context = passed_on(headers)
+    if not context or context[0][1][_LAST_DIGIT] not in SAMPLED_DIGITS:
         return None
     _, trace_id, span_id, flags = context[0][1].decode("ascii").split("-")
     state = context[1][1].decode("ascii") if len(context) > 1 else ""

@@ -86,11 +86,14 @@ def _outcomes(part: Folded, sampled: Sequence[Sampled]) -> Iterator[TracedUpdate
     """Yield what became of those sampled records that were taken."""
     reasons = {id(each.record): str(each.rejected.reason) for each in part.letters}
     commands = {id(each.record): each.outcome.name for each in part.commands}
-    accepted = {id(each.record) for each in part.snapshots}
+    others = part.taken - len(part.snapshots)
     for place, record, context in sampled:
         if place >= part.taken:
             return
-        at, reason = id(record), reasons.get(id(record))
-        outcome = "rejected" if reason else "accepted" if at in accepted else "duplicate"
-        outcome = commands.get(at, outcome)
+        # Snapshots stand in the order of their records, so one is not far from its record's place.
+        near = part.snapshots[max(0, place - others) : place + 1]
+        accepted = any(each.record is record for each in near)
+        reason = reasons.get(id(record))
+        outcome = "rejected" if reason else "accepted" if accepted else "duplicate"
+        outcome = commands.get(id(record), outcome)
         yield TracedUpdate(record.partition, record.offset, context, outcome, reason)

@@ -19,7 +19,12 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from processor.core.trace_context import TraceContext, sampled
+from processor.core.trace_context import (
+    SAMPLED_DIGITS,
+    TRACEPARENT,
+    TraceContext,
+    sampled,
+)
 from processor.ports.clock import Clock
 from processor.ports.log import Record
 from processor.ports.tracing import Sampled, TracedUpdate
@@ -52,10 +57,18 @@ class Spans:
 
     def sampled(self, records: Sequence[Record]) -> Sequence[Sampled]:
         """Return the records whose headers say that their producers sampled them."""
+        # Without a call for each record: of most the flag says no.
+        flagged = [
+            place
+            for place, record in enumerate(records)
+            for name, value in record.headers
+            if name == TRACEPARENT and value and value[-1] in SAMPLED_DIGITS
+        ]
+        found = ((place, records[place]) for place in dict.fromkeys(flagged))
         return [
             Sampled(place, record, context)
-            for place, record in enumerate(records)
-            if record.headers and (context := sampled(record.headers)) is not None
+            for place, record in found
+            if (context := sampled(record.headers)) is not None
         ]
 
     def committed(self, updates: Sequence[TracedUpdate], records: int, seconds: float) -> None:

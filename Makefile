@@ -78,7 +78,7 @@ contract: setup ## write the golden vectors of contract/ and the data dictionary
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
 
 lock: setup ## renew the image's lock files; make lock ARGS=--upgrade for newer versions
-	$(LOCK) $(ARGS) --extra console pyproject.toml --output-file deploy/image/runtime.lock
+	$(LOCK) $(ARGS) --extra console --extra otel pyproject.toml --output-file deploy/image/runtime.lock
 	$(LOCK) $(ARGS) deploy/image/build.in --output-file deploy/image/build.lock
 
 manifests: setup ## write deploy/kubernetes/ anew, of the chart; needs Go

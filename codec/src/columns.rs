@@ -158,7 +158,7 @@ fn has_offsets(shape: &Shape) -> bool {
 
 /// Puts the bit of a row behind those of the rows before it.
 fn put_bit(bits: &mut Vec<u8>, row: usize, bit: bool) {
-    if row.is_multiple_of(8) {
+    if row % 8 == 0 {
         bits.push(0);
     }
     bits[row / 8] |= u8::from(bit) << (row % 8);

@@ -21,6 +21,8 @@ LOOKS: Final[Mapping[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1100, "height": 700}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 390, "height": 700}},
 }
+FLAGS: Final = ["--no-sandbox", "--disable-dev-shm-usage"]
+"""It may run as root, and where /dev/shm is small, as in containers."""
 CHROMIUMS: Final = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -57,7 +59,7 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     chromium = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     with demo() as url, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         for scheme, look in LOOKS.items():
             page = browser.new_context(**look).new_page()
             page.goto(url)

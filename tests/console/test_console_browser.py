@@ -34,6 +34,8 @@ pytestmark = [
     # Playwright's loop and its pipes go when the process does.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
 ]
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
+"""It may run as root, and where /dev/shm is small, as in containers."""
 WITHIN_MS = 60_000
 PAGES = (
     "/",
@@ -90,7 +92,7 @@ def served(source: FakeSource, *, actions: bool = False) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with playwright.sync_playwright() as play:
-        made = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        made = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield made
         made.close()
 

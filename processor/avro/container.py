@@ -2,8 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from secrets import token_bytes
 from typing import Any, BinaryIO, Final
@@ -37,25 +36,30 @@ _RAW: Final = -15
 _MARK: Final = 16
 
 
+_Do = Callable[[Callable[[Sequence[bytes]], None], Sequence[bytes]], None]
+
+
 class Container:
-    """Writes records under one schema, as their bytes: each block while the next one fills."""
+    """Writes records under one schema, as their bytes, in blocks."""
 
     def __init__(
-        self, file: BinaryIO, schema: str, about: Mapping[str, str], *, deflate: bool
+        self, file: BinaryIO, schema: str, about: Mapping[str, str], do: _Do, *, deflate: bool
     ) -> None:
-        """Begin the file; `schema` is a snapshot's, `about` stands in the file's header."""
+        """Begin the file; `schema` is a snapshot's, `about` stands in the file's header.
+
+        `do` has blocks written, in their order, now or later.
+        """
         described: dict[str, Any] = json.loads(schema)
         described["fields"] += PLACE
         self._schema: Schema = parse_schema(described)
         self._file = file
+        self._do = do
         self._deflate = deflate
         self._mark = token_bytes(_MARK)
         codec = "deflate" if deflate else "null"
         Writer(file, self._schema, codec, metadata=dict(about), sync_marker=self._mark)
         self._waiting: list[bytes] = []
         self._bytes = 0
-        self._behind = ThreadPoolExecutor(1)
-        self._written: Future[None] | None = None
 
     def datum(self, record: Mapping[str, Any]) -> bytes:
         """Return a record of the file, with the fields of `PLACE`, as its bytes."""
@@ -69,23 +73,13 @@ class Container:
             self._waiting.append(datum)
             self._bytes += len(datum)
             if self._bytes >= _BLOCK:
-                self._end_block()
+                self.end_block()
 
-    def close(self) -> None:
-        """Write what is left; the file itself stays open."""
-        self._end_block()
-        self._await()
-        self._behind.shutdown()
-
-    def _end_block(self) -> None:
-        self._await()
+    def end_block(self) -> None:
+        """Have what is left written; the file itself stays open."""
         if self._waiting:
             block, self._waiting, self._bytes = self._waiting, [], 0
-            self._written = self._behind.submit(self._write, block)
-
-    def _await(self) -> None:
-        if self._written is not None:
-            self._written.result()
+            self._do(self._write, block)
 
     def _write(self, datums: Sequence[bytes]) -> None:
         block = b"".join(datums)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
 from processor.avro.container import Container
+from processor.export.behind import Behind
 from processor.export.rows import ENDED_BY, Rows
 from processor.ports.log import Record
 
@@ -26,7 +27,8 @@ class AvroFile:
     ) -> None:
         """Begin the file; `about` stands in its header."""
         self._rows = rows
-        self._container = Container(file, rows.schema, about, deflate=deflate)
+        self._behind = Behind()
+        self._container = Container(file, rows.schema, about, self._behind.do, deflate=deflate)
 
     def add(self, records: Sequence[Record]) -> None:
         """Add snapshots."""
@@ -41,7 +43,8 @@ class AvroFile:
 
     def close(self) -> None:
         """Write the last block."""
-        self._container.close()
+        self._container.end_block()
+        self._behind.close()
 
 
 class JsonLines:

@@ -1,13 +1,13 @@
 """An export in Parquet: typed columns, by pyarrow, which the extra `analytics` brings."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, BinaryIO, Final
 
 from processor.avro.compiled import Column
 from processor.avro.shape import Shape
 from processor.errors import InputError
+from processor.export.behind import Behind
 from processor.export.rows import ENDED_BY, Rows
 from processor.ports.log import Record
 
@@ -63,8 +63,7 @@ class ParquetFile:
         self._sink = _Sink(file)
         self._writer = writer(self._sink, self._schema, compression="snappy" if snappy else "none")
         self._batches: list[Any] = []
-        self._written: Future[None] | None = None
-        self._behind = ThreadPoolExecutor(1)
+        self._behind = Behind()
 
     def add(self, records: Sequence[Record]) -> None:
         """Add records."""
@@ -76,9 +75,7 @@ class ParquetFile:
     def close(self) -> None:
         """Write what is left, and the file's end; the file itself stays open."""
         self._write()
-        if self._written is not None:
-            self._written.result()
-        self._behind.shutdown()
+        self._behind.close()
         self._writer.close()
         self._sink.complete = True
 
@@ -91,12 +88,10 @@ class ParquetFile:
             self._sink.drops = not self._sink.complete
 
     def _write(self) -> None:
-        if self._written is not None:
-            self._written.result()
         if self._batches:
             group = self._arrow.Table.from_batches(self._batches, self._schema)
             self._batches = []
-            self._written = self._behind.submit(self._writer.write_table, group, len(group))
+            self._behind.do(self._writer.write_table, group, len(group))
 
     def _batch(self, records: Sequence[Record]) -> Any:
         """Return the records as a batch of columns, in their order."""

@@ -89,9 +89,14 @@ def advertised(value: str | None) -> str | None:
     """Refuse what is neither `none` nor the address of a web server, of its root alone."""
     if value is None or value == NOT_ANNOUNCED:
         return value
+    return web_server(value, f"it is neither http://HOST:PORT nor {NOT_ANNOUNCED}")
+
+
+def web_server(value: str, otherwise: str = "it is not http://HOST:PORT") -> str:
+    """Return the address of a web server, of its root alone; `otherwise` says what is none."""
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"it is neither http://HOST:PORT nor {NOT_ANNOUNCED}")
+        raise ValueError(otherwise)
     if parts.username or parts.password or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("it has more than http://HOST:PORT; who asks adds /status")
     return value.rstrip("/")

@@ -12,7 +12,6 @@ from processor.config import kafka as properties
 from processor.formats.names import AVRO_ALONE
 
 ENV_PREFIX: Final = "PROCESSOR_"
-
 _MIB: Final = 1024 * 1024
 
 

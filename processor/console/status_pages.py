@@ -35,16 +35,16 @@ class StatusPages:
     def overview(self, _request: Request) -> Shown:
         """Is it well; if not, what to run."""
         view = self._members.view()
-        found = troubles(view)
+        found, owned = troubles(view), rows(view)
         document = {
             "well": not found,
             "troubles": [_trouble(each) for each in islice(found, _TROUBLES)],
             "more": max(0, len(found) - _TROUBLES),
             "processes": [_process(told) for told in view.members],
             "partitions": view.partitions,
-            "owned": len(rows(view)),
-            "lagRecords": sum(row["lagRecords"] or 0 for row in rows(view)),
-            "lagSeconds": max((row["lagSeconds"] or 0 for row in rows(view)), default=None),
+            "owned": len(owned),
+            "lagRecords": sum(row["lagRecords"] or 0 for row in owned),
+            "lagSeconds": max((row["lagSeconds"] or 0 for row in owned), default=None),
         }
         return Shown(document, _curls(view))
 

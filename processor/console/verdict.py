@@ -96,10 +96,10 @@ def _of_member(told: Told) -> Iterator[Trouble]:
         text = "its log says where it hangs; then restart it"
         what = "its loop has not turned for a minute"
         yield Trouble("error", url, what, [Advice(text, curl(url, "livez"))])
-    rows = told.status["partitions"]
-    named = {f"partition {row['partition']}" for row in rows if of_partition(row)}
+    found = [*filter(None, map(of_partition, told.status["partitions"]))]
+    yield from found
+    named = {each.subject for each in found}
     named |= {f"dead letters of {name}" for name in named}
-    yield from filter(None, map(of_partition, rows))
     for kind, texts in (("warning", told.status["warnings"]), ("error", told.status["reasons"])):
         for subject, text in texts.items():
             # What holds a partition back stands above, with what to run.

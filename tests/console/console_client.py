@@ -10,6 +10,18 @@ from processor.console.values import Masking
 from processor.ports.clock import Clock
 
 HERE = "http://localhost:9465"
+DATA_PAGES = (
+    "/session?key=1:cart-1",
+    "/session/history?key=1:cart-1",
+    "/session/history?key=1:cart-1&as-of=2h",
+    "/dead-letters",
+    "/dead-letters/3:17",
+    "/replays",
+    "/replays/again",
+    "/replays/again/diff",
+    "/topics",
+)
+"""Those of what the servers tell."""
 
 
 def client(

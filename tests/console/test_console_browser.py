@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
+from console.console_client import DATA_PAGES
 from console.test_console_data import HOSTILE, documents
 from fakes.console import HALTED, FakeSource, incident, partition, status
 
@@ -43,14 +44,7 @@ PAGES = (
     "/partitions/1",
     "/incidents",
     "/session",
-    "/session?key=1:cart-1",
-    "/session/history?key=1:cart-1",
-    "/dead-letters",
-    "/dead-letters/3:17",
-    "/replays",
-    "/replays/again",
-    "/replays/again/diff",
-    "/topics",
+    *DATA_PAGES,
     "/nowhere",
 )
 

@@ -7,7 +7,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from console.console_client import HERE, client
+from console.console_client import DATA_PAGES, HERE, client
 from fakes.clock import FakeClock
 from fakes.console import FakeSource
 from starlette.testclient import TestClient
@@ -153,18 +153,7 @@ def documents(secret: str = SECRET, key: str = "1:cart-1") -> dict[str, Any]:
     }
 
 
-PAGES = (
-    "/session?key=1:cart-1",
-    "/session/history?key=1:cart-1",
-    "/session/history?key=1:cart-1&as-of=2h",
-    "/dead-letters",
-    "/dead-letters/3:17",
-    "/replays",
-    "/replays/again",
-    "/replays/again/diff",
-    "/topics",
-)
-TWINS = tuple(page.replace("?", ".json?") if "?" in page else f"{page}.json" for page in PAGES)
+TWINS = tuple(page.replace("?", ".json?") if "?" in page else f"{page}.json" for page in DATA_PAGES)
 
 
 def asking(told: dict[str, Any], **more: Any) -> TestClient:
@@ -173,7 +162,7 @@ def asking(told: dict[str, Any], **more: Any) -> TestClient:
     return client(source, **more)
 
 
-@pytest.mark.parametrize("page", [*PAGES, *TWINS])
+@pytest.mark.parametrize("page", [*DATA_PAGES, *TWINS])
 def test_what_customers_said_is_hidden_unless_it_is_asked_for(page: str) -> None:
     hidden = asking(documents()).get(page)
     assert hidden.status_code == 200, hidden.text
@@ -195,7 +184,7 @@ def test_a_mask_hides_a_field_wherever_it_stands() -> None:
     assert masking.of(given) == masked
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", DATA_PAGES)
 def test_whatever_somebody_wrote_is_text_and_fits_a_page(page: str) -> None:
     for value in (HOSTILE, HOSTILE * 99, "\x00" * 9_000):
         told = documents(value, key=value)
@@ -208,7 +197,7 @@ def test_whatever_somebody_wrote_is_text_and_fits_a_page(page: str) -> None:
         assert "<script>" not in twin.headers["content-type"]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", DATA_PAGES)
 def test_a_page_names_the_command_that_tells_the_same(page: str) -> None:
     text = unescape(asking(documents()).get(page).text)
     assert "<code>session-processor " in text

@@ -90,7 +90,7 @@ def opened(settings: Settings, options: ConsoleOptions, *, as_json: bool) -> Non
 
 def _url(text: str) -> str:
     try:
-        return checks.advertised(text) or ""
+        return checks.web_server(text)
     except ValueError as error:
         hint = "as in --member http://127.0.0.1:9464"
         raise InputError(f"--member {text}: {error}", hint=hint) from None

@@ -57,9 +57,9 @@ class RedriveRequest(NamedTuple):
     digest: str
     max_attempts: int
     commands: bool
-    max_rate: float | None
-    send: bool
-    quiet: bool
+    max_rate: float | None = None
+    send: bool = False
+    quiet: bool = True
 
 
 class RedriveOutcome(NamedTuple):
@@ -126,7 +126,7 @@ def requested(
     """Return what would be sent, of that name or of one made of the options. Raises InputError."""
     short = digest(*chosen, max_attempts, commands=commands)
     name = short if name is None else _valid(name)
-    return RedriveRequest(chosen, name, short, max_attempts, commands, None, False, True)
+    return RedriveRequest(chosen, name, short, max_attempts, commands)
 
 
 def _valid(name: str) -> str:

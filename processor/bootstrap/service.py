@@ -115,7 +115,6 @@ def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: b
             settings.http_host, settings.http_port, registry, health, process.observer.status
         )
         closing.callback(endpoint.close)
-        announce(settings, endpoint.port, closing)
         _log.info(
             "starting",
             version=__version__,
@@ -125,6 +124,7 @@ def serve(settings: Settings, *, until_end: bool, start: Start, mixed_framing: b
             http=f"http://{endpoint.host}:{endpoint.port}",
         )
         warn_of_cost(settings.codec, process.codec)
+        announce(settings, endpoint.port, closing)
         tracing = closing.enter_context(
             traces(
                 os.environ,

@@ -38,6 +38,10 @@ def test_the_choice_is_the_users_and_says_why(monkeypatch: pytest.MonkeyPatch) -
 
 _START = """
 import sys
+from threading import Thread
+# Every thread has its first words before whoever started it goes on.
+start = Thread.start
+Thread.start = lambda thread: (start(thread), thread.join(0.2))
 sys.modules["session_processor_codec"] = None
 from processor.cli.main import main
 sys.exit(main(["run"]))

@@ -42,6 +42,8 @@ class Told(NamedTuple):
 class View(NamedTuple):
     """The deployment at one moment."""
 
+    at: int
+    """Milliseconds since 1970."""
     members: Sequence[Told]
     partitions: int | None
     fault: str
@@ -106,7 +108,7 @@ class Members:
             self._sampled = now
             self._sample(members)
         lags = {partition: [*lags] for partition, lags in self._lags.items()}
-        return View(members, found.partitions, found.fault, lags)
+        return View(self._clock.now_ms(), members, found.partitions, found.fault, lags)
 
     def _sample(self, members: Sequence[Told]) -> None:
         owned = set()

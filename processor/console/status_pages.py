@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from processor.console.app import Pages, Shown, link
+from processor.console.app import Pages, Shown
 from processor.console.members import Members, Told, View
 from processor.console.verdict import Trouble, curl, of_partition, rows, troubles
 from processor.errors import NotFound
+from processor.ports.instants import iso_time
 
 _A_PAGE: Final = 40
 """Rows: a page of these with their lines is far below 100 KB."""
@@ -32,11 +33,12 @@ class StatusPages:
         pages.add("/partitions/{number:int}", "partition.html", self.partition)
         pages.add("/incidents", "incidents.html", self.incidents)
 
-    def overview(self, _request: Request) -> Shown:
+    def overview(self, request: Request) -> Shown:
         """Is it well; if not, what to run."""
         view = self._members.view()
         found, owned = troubles(view), rows(view)
         document = {
+            "at": iso_time(view.at),
             "well": not found,
             "troubles": [_trouble(each) for each in islice(found, _TROUBLES)],
             "more": max(0, len(found) - _TROUBLES),
@@ -46,7 +48,7 @@ class StatusPages:
             "lagRecords": sum(row["lagRecords"] or 0 for row in owned),
             "lagSeconds": max((row["lagSeconds"] or 0 for row in owned), default=None),
         }
-        return Shown(document, _curls(view))
+        return Shown(document, _curls(view), {"live": _is_live(request)})
 
     def partitions(self, request: Request) -> Shown:
         """Every partition, a page at a time."""
@@ -57,6 +59,7 @@ class StatusPages:
         page = min(int(asked), last) if _PAGE.fullmatch(asked) else 1
         some = found[(page - 1) * _A_PAGE : page * _A_PAGE]
         document = {
+            "at": iso_time(view.at),
             "partitions": [
                 {**row, "lags": view.lags.get(row["partition"], []), "well": not of_partition(row)}
                 for row in some
@@ -66,9 +69,7 @@ class StatusPages:
             "page": page,
             "pages": last,
         }
-        live = request.query_params.get("live") != "no"
-        here = link("/partitions", page=page, live=None if live else "no")
-        more = {"live": live, "here": here, "last": last}
+        more = {"live": _is_live(request), "last": last}
         return Shown(document, ["session-processor offsets show", *_curls(view)[:1]], more)
 
     def partition(self, request: Request) -> Shown:
@@ -105,6 +106,11 @@ class StatusPages:
         found.sort(key=lambda each: str(each["at"]), reverse=True)
         document = {"incidents": found[:_INCIDENTS], "total": len(found)}
         return Shown(document, _curls(view), {"level": wanted})
+
+
+def _is_live(request: Request) -> bool:
+    """Whether the page renews itself."""
+    return request.query_params.get("live") != "no"
 
 
 def _trouble(each: Trouble) -> dict[str, Any]:

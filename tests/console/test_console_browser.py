@@ -147,9 +147,13 @@ def test_the_pages_are_used_by_keyboard_alone(browser: Browser) -> None:
         page.get_by_role("heading", name="Now, in partition 3").wait_for()
 
 
-def test_the_partitions_are_renewed_until_they_are_held(browser: Browser) -> None:
+def test_what_becomes_of_the_deployment_is_seen_until_a_page_is_held(browser: Browser) -> None:
     source = deployment("x")
     with served(source) as url, page_of(browser) as page:
+        page.goto(url)
+        page.get_by_text("It is not well").wait_for()
+        source.statuses["http://node-0:9464"] = status(partition(0), partition(1))
+        page.get_by_text("It is well.").wait_for()
         page.goto(f"{url}/partitions")
         source.statuses["http://node-0:9464"] = status(partition(7, lagRecords=4711))
         page.get_by_text("4,711").wait_for()

@@ -16,6 +16,7 @@ from bench.formats import formats
 from bench.generations import retention
 from bench.growth import size
 from bench.latency import latency
+from bench.observed import observed
 from bench.restore import cold_start, restore
 from bench.servers import servers
 from bench.service import Place
@@ -40,6 +41,7 @@ class Scenario(StrEnum):
     RESTORE = "restore"
     COLD_START = "cold-start"
     TAKEOVER = "takeover"
+    OBSERVED = "observed"
     SIZE = "size"
     RETENTION = "retention"
     EXPIRE = "expire"
@@ -56,6 +58,7 @@ SCENARIOS: dict[Scenario, Callable[[Place, Size, Advance], Figures]] = {
     Scenario.RESTORE: restore,
     Scenario.COLD_START: cold_start,
     Scenario.TAKEOVER: takeover,
+    Scenario.OBSERVED: observed,
     Scenario.SIZE: size,
     Scenario.RETENTION: retention,
     Scenario.EXPIRE: expire,

@@ -12,7 +12,7 @@ from values import accepted, an_item, an_update
 
 from processor.avro.choice import chosen
 from processor.avro.codec import CommandCodec, SnapshotCodec, UpdateCodec
-from processor.avro.compiled import Compiled
+from processor.avro.compiled import Bounds, Compiled
 from processor.avro.framing import SchemaIds, single_object
 from processor.avro.schemas import Known, Schema, load_schemas, read_schema
 from processor.core.command import SessionCommand
@@ -35,6 +35,7 @@ KEY = b"7:visit"
 FAST = chosen("auto", SCHEMAS).compiled
 """The compiled codec, None where it is not installed: then tests of it are skipped."""
 needs_compiled = pytest.mark.skipif(FAST is None, reason="the compiled codec is not installed")
+BOUNDS = Bounds(SNAPSHOTS.header, 900_000, FOLD_LIMIT)
 CODECS = [
     pytest.param(None, id="fastavro"),
     pytest.param(FAST, id="compiled", marks=needs_compiled),
@@ -52,14 +53,15 @@ def decode_and_fold(
 ) -> tuple[Decode, Fold]:
     """Return the two stages as the service has them."""
     decode = Decode(Updates(UpdateCodec(SCHEMAS.updates, ids), split(formats)), COMMANDS, compiled)
-    return decode, fold_with(decode, max_snapshot, limit=limit, session_of=session_of)
+    bounds = Bounds(SNAPSHOTS.header, max_snapshot, limit)
+    return decode, fold_with(decode, bounds, compiled, session_of=session_of)
 
 
 def fold_with(
     decode: Decode,
-    max_snapshot: int = 900_000,
+    bounds: Bounds = BOUNDS,
+    compiled: Compiled | None = None,
     *,
-    limit: int = FOLD_LIMIT,
     session_of: Callable[[bytes], Session] = SNAPSHOTS.read,
 ) -> Fold:
     """Return the stage behind decode."""
@@ -67,9 +69,8 @@ def fold_with(
         update_of=decode.update,
         session_of=session_of,
         encode=Encode(SNAPSHOTS),
-        header=SNAPSHOTS.header,
-        max_snapshot=max_snapshot,
-        limit=limit,
+        bounds=bounds,
+        compiled=compiled,
     )
 
 

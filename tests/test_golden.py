@@ -40,19 +40,18 @@ def stages_on(case: dict[str, Any], compiled: Compiled | None) -> list[Told]:
             claims.pop(profile)
             if holder is not None:
                 claims[profile] = holder
-        published = done.snapshots[0] if done.snapshots else None
-        if published is not None:
-            sessions[key] = published.value
+        for published in done.snapshots:
+            sessions[key] = published
         tombstone = None
-        if published is not None and published.value is None:
-            tombstone = {name: (held or b"").decode() for name, held in published.headers}
+        if done.ends:
+            tombstone = {name: (held or b"").decode() for name, held in done.ends[0]}
         if done.letters:
             outcome = str(done.letters[0].rejected.reason)
         elif done.commands:
             outcome = done.commands[0].outcome.name
         else:
-            outcome = "accepted" if published is not None else "duplicate"
-        snapshot = None if published is None or published.value is None else published.value.hex()
+            outcome = "accepted" if done.snapshots else "duplicate"
+        snapshot = done.snapshots[0].hex() if done.snapshots and done.snapshots[0] else None
         told.append((outcome, snapshot, tombstone))
     return told
 

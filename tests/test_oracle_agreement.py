@@ -80,7 +80,7 @@ def processed(
         done = fold(now, decode(now), sessions, claims)
         rest = rest[done.taken :]
         claims |= done.claims
-        for record, value, _, _ in done.snapshots:
+        for record, value in zip(done.accepted, done.snapshots, strict=True):
             key = record.key or b""
             sessions[record.partition][key] = value
             results[record.partition].snapshots.append(Snapshot(key, value, record.timestamp))

@@ -17,6 +17,7 @@ mod formats;
 mod json;
 mod layout;
 mod media;
+mod part;
 mod scan;
 mod shape;
 mod snapshot;
@@ -27,14 +28,15 @@ mod values;
 use export::Export;
 use formats::{Formats, Named, transcoded};
 use layout::{PROFILE_ID, SNAPSHOT, UPDATE};
+use part::{Bounds, Part};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
-use scan::{Refused, Scan};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple};
+use scan::{Refused, Scan, Taken};
 use snapshot::{Folded, Snapshot, is_key};
 use update::Update;
 
 /// `RULES` of `processor/avro/compiled.py`.
-const RULES: u32 = 3;
+const RULES: u32 = 4;
 
 /// Where a Record of `processor/ports/log.py` has its fields.
 const PARTITION: usize = 0;
@@ -62,7 +64,7 @@ impl From<PyErr> for Stop {
     }
 }
 
-/// Reads updates, and a snapshot's input offset.
+/// Reads and folds updates, and reads a snapshot's input offset.
 #[pyclass(frozen)]
 struct Codec;
 
@@ -100,6 +102,21 @@ impl Codec {
             });
         }
         Ok(found)
+    }
+
+    /// Fold records with what was decoded of each, up to the first that is left to Python.
+    ///
+    /// What `Compiled.fold` in `processor/avro/compiled.py` says.
+    #[pyo3(signature = (pairs, sessions, holders, done, bounds, /))]
+    fn fold<'py>(
+        &self,
+        pairs: &Bound<'py, PyIterator>,
+        sessions: Bound<'py, PyDict>,
+        holders: Bound<'py, PyDict>,
+        done: &Bound<'py, PyAny>,
+        bounds: Bounds<'py>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Part::fold(pairs, sessions, holders, done, bounds)
     }
 
     /// Return a snapshot's input offset, None where it is fastavro's to read.
@@ -179,16 +196,31 @@ impl EncodedUpdate {
         holder: Option<&str>,
         header: &[u8],
     ) -> Option<(Bound<'py, PyBytes>, bool)> {
+        let mut out = Vec::new();
+        match self.onto(py, before, holder, header, &mut out).ok()? {
+            Folded::Duplicate => Some((PyBytes::new(py, b""), false)),
+            Folded::Accepted(claims) => Some((PyBytes::new(py, &out), claims)),
+        }
+    }
+}
+
+impl EncodedUpdate {
+    /// Puts the next snapshot, after the header; what `fold` says otherwise.
+    fn onto(
+        &self,
+        py: Python,
+        before: Option<&[u8]>,
+        holder: Option<&str>,
+        header: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Taken<Folded> {
         let theirs = self.value.as_bytes(py);
         let session = match before {
             None => Snapshot::unborn(&self.update, theirs),
-            Some(bytes) => Snapshot::under(header, bytes).ok()?,
+            Some(bytes) => Snapshot::under(header, bytes)?,
         };
-        let folded = session.fold(&self.update, theirs, self.offset, holder, header);
-        match folded.ok()? {
-            Folded::Duplicate => Some((PyBytes::new(py, b""), false)),
-            Folded::Accepted(snapshot, claims) => Some((PyBytes::new(py, &snapshot), claims)),
-        }
+        out.extend_from_slice(header);
+        session.fold(&self.update, theirs, self.offset, holder, out)
     }
 }
 

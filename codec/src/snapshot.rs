@@ -15,8 +15,8 @@ const HASH: usize = 8;
 pub enum Folded {
     /// The session remembers the update.
     Duplicate,
-    /// The snapshot, and whether the session claims the profile that the update names.
-    Accepted(Vec<u8>, bool),
+    /// Whether the session claims the profile that the update names.
+    Accepted(bool),
 }
 
 /// What the fold decided.
@@ -119,7 +119,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Folds an update in, as `core/fold.py` does; what that rejects is refused, for it to say why.
+    /// Folds an update in, as `core/fold.py` does, and puts the session after it; what that rejects is refused, for it to say why.
     ///
     /// `theirs` are the update's bytes, `holder` the key of the session that holds its profile.
     pub fn fold(
@@ -128,7 +128,7 @@ impl<'a> Snapshot<'a> {
         theirs: &[u8],
         offset: i64,
         holder: Option<&str>,
-        header: &[u8],
+        out: &mut Vec<u8>,
     ) -> Taken<Folded> {
         let event = event_hash(&theirs[update.event_id.clone()])?;
         if self.memory.chunks_exact(HASH).any(|known| known == event) {
@@ -146,9 +146,8 @@ impl<'a> Snapshot<'a> {
             first_session,
             event,
         };
-        let mut out = header.to_vec();
-        self.put(&next, update, theirs, offset, &mut out)?;
-        Ok(Folded::Accepted(out, claims))
+        self.put(&next, update, theirs, offset, out)?;
+        Ok(Folded::Accepted(claims))
     }
 
     /// Puts the session after the update.

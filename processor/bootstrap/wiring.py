@@ -10,6 +10,7 @@ from threading import Event
 from types import MappingProxyType
 from typing import NamedTuple
 
+from processor.avro.compiled import Bounds
 from processor.bootstrap.adapters import Adapters, takeover_of
 from processor.bootstrap.codecs import Codecs
 from processor.bootstrap.retaining import retention_of
@@ -240,9 +241,8 @@ def _pipeline(
         update_of=decode.update,
         session_of=codecs.snapshots.read,
         encode=Encode(codecs.snapshots),
-        header=codecs.snapshots.header,
-        max_snapshot=limits.max_snapshot,
-        limit=limits.fold,
+        bounds=Bounds(codecs.snapshots.header, limits.max_snapshot, limits.fold),
+        compiled=codecs.compiled,
     )
     return Pipeline(
         decode=timed("decode", decode),

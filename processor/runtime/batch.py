@@ -7,14 +7,14 @@ from processor.core.command import SessionCommand
 from processor.core.outcome import Ended
 from processor.ports.log import Record
 from processor.ports.tracing import Sampled, TracedUpdate
-from processor.stages.batch import CommandRecord, Decoded, Folded, RejectedRecord, Snapshot
+from processor.stages.batch import CommandRecord, Decoded, Folded, RejectedRecord
 
 
 class Batch:
     """The parts of a transaction, folded and sent."""
 
     def __init__(self) -> None:
-        self.changed = defaultdict[int, dict[bytes, Snapshot]](dict)
+        self.changed = defaultdict[int, dict[bytes, bytes | None]](dict)
         self.letters: list[RejectedRecord] = []
         self.accepted = self.duplicates = self.taken = self.size = self.hits = self.misses = 0
         self.commands: list[CommandRecord] = []
@@ -51,9 +51,8 @@ class Batch:
         """Take note of a part that was sent, and of its sampled records among those before it."""
         if sampled:
             self.traced += _outcomes(part, sampled)
-        for snapshot in part.snapshots:
-            record = snapshot.record
-            self.changed[record.partition][record.key or b""] = snapshot
+        for partition, snapshots in part.changed.items():
+            self.changed[partition].update(snapshots)
         self.letters += part.letters
         for each in part.letters:
             if each.rejected.command:
@@ -91,8 +90,8 @@ def _outcomes(part: Folded, sampled: Sequence[Sampled]) -> Iterator[TracedUpdate
         if place >= part.taken:
             return
         # Snapshots stand in the order of their records, so one is not far from its record's place.
-        near = part.snapshots[max(0, place - others) : place + 1]
-        accepted = any(each.record is record for each in near)
+        near = part.accepted[max(0, place - others) : place + 1]
+        accepted = any(each is record for each in near)
         reason = reasons.get(id(record))
         outcome = "rejected" if reason else "accepted" if accepted else "duplicate"
         outcome = commands.get(id(record), outcome)

@@ -210,8 +210,7 @@ class Pipeline:
                 continue
             if not folded.claims:
                 return folded
-            claiming = {each.record.partition for each in folded.snapshots if each.claims}
-            owners = {partition: self.owned[partition].token for partition in claiming}
+            owners = {partition: self.owned[partition].token for partition in folded.claiming}
             held = self._claims.take(generation, folded.claims, owners)
             if all(held[profile] == session for profile, session in folded.claims.items()):
                 return folded

@@ -1,9 +1,10 @@
 """What travels between the stages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from processor.avro.compiled import EncodedUpdate
+from processor.avro.compiled import EncodedUpdate, FoldedUpdates
 from processor.core.command import SessionCommand
 from processor.core.outcome import Ended, PassedOver, Rejected
 from processor.core.update import SessionUpdate
@@ -14,17 +15,6 @@ Decoded = EncodedUpdate | SessionUpdate | SessionCommand | Rejected
 
 Sessions = Mapping[int, Mapping[bytes, bytes | None]]
 """Sessions' snapshots by partition and record key; None says that there is no such session."""
-
-
-class Snapshot(NamedTuple):
-    """What is published for a record: the session's bytes after it, or its end."""
-
-    record: Record
-    value: bytes | None
-    """None is a tombstone: a command ended the session."""
-    claims: bool
-    """Whether it takes the profile that its update names."""
-    headers: Headers = ()
 
 
 class RejectedRecord(NamedTuple):
@@ -47,22 +37,24 @@ class CommandRecord(NamedTuple):
         return isinstance(self.outcome, Ended) and self.outcome.version is not None
 
 
-Changed = Mapping[int, Mapping[bytes, Snapshot]]
-"""By partition and record key, the last snapshots that a transaction has so far."""
+Changed = Mapping[int, Mapping[bytes, bytes | None]]
+"""By partition and record key, the last snapshots that a transaction has so far; None is an end."""
 
 
-class Folded(NamedTuple):
+@dataclass(slots=True)
+class Folded(FoldedUpdates):
     """What became of a part of a batch. The sessions that it was folded upon are as they were."""
 
-    snapshots: Sequence[Snapshot]
-    letters: Sequence[RejectedRecord]
-    duplicates: int
-    commands: Sequence[CommandRecord]
-    claims: Mapping[str, str]
-    """The claims that the snapshots rest on and that no earlier commit holds, by profile."""
-    ended_claims: Mapping[str, str | None]
+    letters: list[RejectedRecord] = field(default_factory=list)
+    commands: list[CommandRecord] = field(default_factory=list)
+    ends: dict[int, Headers] = field(default_factory=dict)
+    """The headers of the ends, by their places among the snapshots."""
+    ended_claims: dict[str, str | None] = field(default_factory=dict)
     """The claims that a command ends, by profile: None removes one, "" leaves it ownerless."""
-    taken: int
-    """How many of the part's records, from the first on, were folded."""
-    size: int
-    """The bytes of all snapshots, and of those that were read for updates that are not accepted."""
+
+    def add(self, record: Record, snapshot: bytes | None) -> None:
+        """Take what is published for a record."""
+        self.accepted.append(record)
+        self.snapshots.append(snapshot)
+        self.changed[record.partition][record.key or b""] = snapshot
+        self.size += len(snapshot or b"")

@@ -1,11 +1,11 @@
 """Fold: updates into their sessions, in the order of each partition."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
-from processor.avro.compiled import EncodedUpdate
+from processor.avro.compiled import Bounds, Compiled, EncodedUpdate
 from processor.core.command import SessionCommand, fold_command
 from processor.core.fold import fold
 from processor.core.outcome import Accepted, Duplicate, Ended, Reason, Rejected
@@ -18,7 +18,6 @@ from processor.stages.batch import (
     Folded,
     RejectedRecord,
     Sessions,
-    Snapshot,
 )
 from processor.state.ends import end_by
 
@@ -44,11 +43,9 @@ class Fold:
     update_of: Callable[[Record], SessionUpdate | Rejected]
     session_of: Callable[[bytes], Session]
     encode: Callable[[Session], bytes]
-    header: bytes
-    """What stands before each snapshot."""
-    max_snapshot: int
-    """How many bytes one may have."""
-    limit: int = FOLD_LIMIT
+    bounds: Bounds
+    compiled: Compiled | None = None
+    """Takes what it can before each record that it leaves, if there is one."""
 
     def __post_init__(self) -> None:
         """Remember a session or two: updates that one rejects come one after another."""
@@ -64,50 +61,68 @@ class Fold:
         """Return what becomes of each record, given the sessions and the profiles' holders."""
         current = {partition: dict(known) for partition, known in sessions.items()}
         held = dict(holders)
-        snapshots: list[Snapshot] = []
-        letters: list[RejectedRecord] = []
-        commands: list[CommandRecord] = []
-        claims: dict[str, str] = {}
-        ended_claims: dict[str, str | None] = {}
-        duplicates = size = taken = 0
-        for record, update in zip(records, updates, strict=True):
-            taken += 1
+        part = Folded()
+        pairs: Iterator[tuple[Record, Decoded]] = zip(records, updates, strict=True)
+        if self.compiled is not None:
+            given = pairs, current, held, part, self.bounds
+            pairs = iter(partial(self.compiled.fold, *given), None)
+        for record, update in pairs:
+            part.taken += 1
             if isinstance(update, Rejected):
-                letters.append(RejectedRecord(record, update))
-                continue
-            known = current[record.partition]
-            key = record.key or b""
-            before = known[key]
-            if isinstance(update, SessionCommand):
-                session = None if before is None else self.session_of(before)
-                done = fold_command(session, update, held)
-                commands.append(CommandRecord(record, update, done))
-                if isinstance(done, Ended):
-                    ended_claims |= done.claims
-                    known[key] = None
-                    if done.version is not None:
-                        end = end_by(update, done.version)
-                        snapshots.append(Snapshot(record, None, False, end.headers()))
-                size += len(before or b"")
+                part.letters.append(RejectedRecord(record, update))
+            elif isinstance(update, SessionCommand):
+                self._command(record, update, current[record.partition], held, part)
             else:
-                profile = profile_of(update)
-                holder = None if profile is None else held.get(profile)
-                outcome = self._outcome(record, update, before, holder)
-                if isinstance(outcome, Snapshot):
-                    known[key] = outcome.value
-                    if outcome.claims and profile is not None:
-                        held[profile] = claims[profile] = key.decode()
-                    snapshots.append(outcome)
-                    size += len(outcome.value or b"")
-                else:
-                    size += len(before or b"")
-                    if isinstance(outcome, Duplicate):
-                        duplicates += 1
-                    else:
-                        letters.append(RejectedRecord(record, outcome))
-            if size > self.limit:
+                self._update(record, update, current[record.partition], held, part)
+            if part.size > self.bounds.limit:
                 break
-        return Folded(snapshots, letters, duplicates, commands, claims, ended_claims, taken, size)
+        return part
+
+    def _command(
+        self,
+        record: Record,
+        command: SessionCommand,
+        known: dict[bytes, bytes | None],
+        held: Mapping[str, str],
+        part: Folded,
+    ) -> None:
+        key = record.key or b""
+        before = known[key]
+        session = None if before is None else self.session_of(before)
+        done = fold_command(session, command, held)
+        part.commands.append(CommandRecord(record, command, done))
+        if isinstance(done, Ended):
+            part.ended_claims |= done.claims
+            known[key] = None
+            if done.version is not None:
+                part.ends[len(part.snapshots)] = end_by(command, done.version).headers()
+                part.add(record, None)
+        part.size += len(before or b"")
+
+    def _update(
+        self,
+        record: Record,
+        update: SessionUpdate | EncodedUpdate,
+        known: dict[bytes, bytes | None],
+        held: dict[str, str],
+        part: Folded,
+    ) -> None:
+        key = record.key or b""
+        before, profile = known[key], profile_of(update)
+        holder = None if profile is None else held.get(profile)
+        outcome = self._outcome(record, update, before, holder)
+        if isinstance(outcome, (Duplicate, Rejected)):
+            part.size += len(before or b"")
+            if isinstance(outcome, Duplicate):
+                part.duplicates += 1
+            else:
+                part.letters.append(RejectedRecord(record, outcome))
+        else:
+            known[key], claims = outcome
+            if claims and profile is not None:
+                held[profile] = part.claims[profile] = key.decode()
+                part.claiming.add(record.partition)
+            part.add(record, outcome[0])
 
     def _outcome(
         self,
@@ -115,24 +130,27 @@ class Fold:
         update: SessionUpdate | EncodedUpdate,
         before: bytes | None,
         holder: str | None,
-    ) -> Snapshot | Duplicate | Rejected:
-        """Return what becomes of an update: the compiled codec's answer, or else the core's."""
+    ) -> tuple[bytes, bool] | Duplicate | Rejected:
+        """Return what becomes of an update, by the compiled codec or else the core.
+
+        Of one that is accepted it is the snapshot, and whether that claims the profile.
+        """
         folded = None
         if not isinstance(update, SessionUpdate):
-            folded = update.fold(before, holder, self.header)
+            folded = update.fold(before, holder, self.bounds.header)
         if folded is None:
             outcome = self._by_core(record, update, before, holder)
             if not isinstance(outcome, Accepted):
                 return outcome
             folded = self.encode(outcome.session), outcome.claim is not None
-        value, claims = folded
+        value, _ = folded
         if not value:
             return Duplicate()
-        if len(value) > self.max_snapshot:
-            wrong = f"the snapshot has {len(value):,} bytes, more than {self.max_snapshot:,}"
+        if len(value) > self.bounds.max_snapshot:
+            wrong = f"the snapshot has {len(value):,} bytes, more than {self.bounds.max_snapshot:,}"
             read = self._read(record, update)
             return Rejected(Reason.TOO_LARGE, wrong, event_id=read.event_id)
-        return Snapshot(record, value, claims)
+        return folded
 
     def _by_core(
         self,

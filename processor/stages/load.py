@@ -13,6 +13,8 @@ from processor.state.record_cache import RecordCache
 LOAD_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of snapshots that may be loaded at once; each partition has an equal share."""
 
+_NONE: Final[Mapping[bytes, bytes | None]] = {}
+
 
 class Loaded(NamedTuple):
     """Sessions by partition and key (None: there is no such session)."""
@@ -55,10 +57,10 @@ class Load:
                 known = sessions[partition] = {}
             if key in known:
                 continue
-            before = changed[partition].get(key) if partition in changed else None
+            before = changed.get(partition, _NONE)
             # A session that ended in this transaction still stands in Redis.
-            state = self.records.get(partition, key) if before is None else before.value
-            if state is not None or before is not None:
+            state = before[key] if key in before else self.records.get(partition, key)
+            if state is not None or key in before:
                 known[key] = state
                 hits += 1
             else:

@@ -1,6 +1,7 @@
 """Publish: what a folded part says, into the open transaction."""
 
 from collections.abc import Iterable
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -30,6 +31,7 @@ _OVERHEAD: Final = 1_024
 FORMAT_HEADER: Final = "format"
 _CLAIM: Final = ((FORMAT_HEADER, b"1"),)
 """A claim's headers."""
+_outgoing: Final = partial(tuple.__new__, Outgoing)
 _HEADER_LIMIT: Final = 4_096
 AHEAD_MS: Final = 3_600_000
 """How far a snapshot's timestamp may be ahead. Kafka neither compacts nor expires a segment before
@@ -56,16 +58,22 @@ class Publish:
         now = self._clock.now_ms()
         latest = now + AHEAD_MS
         records = [
-            Outgoing(
-                Topic.SESSIONS,
-                record.partition,
-                record.timestamp if record.timestamp <= latest else now,
-                record.key,
-                value,
-                headers or (record.headers and passed_on(record.headers)),
+            _outgoing(
+                (
+                    Topic.SESSIONS,
+                    partition,
+                    timestamp if timestamp <= latest else now,
+                    key,
+                    snapshot,
+                    headers and passed_on(headers),
+                )
             )
-            for record, value, _, headers in part.snapshots
+            for (partition, _, timestamp, key, _, headers), snapshot in zip(
+                part.accepted, part.snapshots, strict=True
+            )
         ]
+        for place, headers in part.ends.items():
+            records[place] = records[place]._replace(headers=headers)
         records.extend(self._dead_letter(letter) for letter in part.letters)
         for key, holder in chain(part.claims.items(), part.ended_claims.items()):
             value = None if holder is None else holder.encode()

@@ -24,17 +24,13 @@ class Store:
         `checkpoints` holds, by partition, the stamp that stands and the checkpoint to write.
         Raises CacheLost and CacheUnavailable: then what stands in Redis is for a restore to find.
         """
-        values = {
-            partition: {key: each.value for key, each in snapshots.items()}
-            for partition, snapshots in changed.items()
-        }
         self._cache.write(
             {
-                partition: Write(stamp, checkpoint, values.get(partition, {}))
+                partition: Write(stamp, checkpoint, changed.get(partition, {}))
                 for partition, (stamp, checkpoint) in checkpoints.items()
             }
         )
-        for partition, snapshots in values.items():
+        for partition, snapshots in changed.items():
             self._records.put(partition, snapshots)
         return {
             partition: Stamp(stamp.generation, checkpoint)

@@ -52,7 +52,7 @@ def _letter(key: bytes, value: bytes, header: bytes) -> Outgoing:
     sink = _Sink()
     record = Record(3, 17, 99, key, value, (("origin", header),))
     letter = RejectedRecord(record, Rejected(Reason.UNDECODABLE, "it is nothing"))
-    folded = Folded((), (letter,), 0, (), {}, {}, 1, 0)
+    folded = Folded(letters=[letter], taken=1)
     Publish(sink, "updates", LIMIT, FakeClock())(folded)
     (sent,) = sink.sent
     assert [name for name, _ in sent.headers if name in ERROR_HEADERS] == list(ERROR_HEADERS)

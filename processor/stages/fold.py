@@ -28,12 +28,11 @@ next transaction. To read one again for every update that it rejects may take 0.
 
 def profile_of(update: Decoded) -> str | None:
     """Return the key of the profile that an update names, None where it names none."""
-    if isinstance(update, (Rejected, SessionCommand)):
-        return None
-    if not isinstance(update, SessionUpdate):
+    if not isinstance(update, tuple):  # it is asked of each: most are the compiled codec's
         return update.profile
-    profile = update.profile_id
-    return profile_key(update.application_id, profile) if profile else None
+    if not isinstance(update, SessionUpdate) or not update.profile_id:
+        return None
+    return profile_key(update.application_id, update.profile_id)
 
 
 @dataclass(slots=True, kw_only=True)

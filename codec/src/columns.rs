@@ -98,8 +98,28 @@ impl Column {
         Ok(())
     }
 
+    /// Adds a row of a column of texts.
+    pub fn add_text(&mut self, text: &str) -> Taken<()> {
+        self.data.extend(text.as_bytes());
+        self.end(self.data.len())?;
+        self.row(true);
+        Ok(())
+    }
+
+    /// Adds a row of a column of numbers, as its bytes.
+    pub fn add(&mut self, number: &[u8]) {
+        self.data.extend(number);
+        self.row(true);
+    }
+
+    /// Puts columns behind those of a record's fields.
+    pub fn with(mut self, more: impl IntoIterator<Item = Column>) -> Self {
+        self.children.extend(more);
+        self
+    }
+
     /// Adds a row that is null, with what must stand in its place.
-    fn null(&mut self, shape: &Shape) {
+    pub fn null(&mut self, shape: &Shape) {
         match shape {
             Shape::Optional(one) => return self.null(one),
             Shape::Int => self.data.extend([0; 4]),

@@ -109,13 +109,17 @@ class Compiled(Protocol):
 class Export(Protocol):
     """Writes output records that are snapshots, of one shape and under one of the headers.
 
-    What else there is, and what is not as this version writes it, is left to Python.
+    What else there is, and what is not as this version writes it, is left to Python. Other threads
+    run meanwhile.
     """
 
     def columns(
         self, records: Sequence[Record], headers: Sequence[bytes], /
     ) -> tuple[Column, list[int]]:
-        """Return the snapshots by columns in Arrow's buffers, and the places of what is left."""
+        """Return the snapshots by columns in Arrow's buffers, and the places of what is left.
+
+        Behind the fields come the record's key, partition, offset and timestamp.
+        """
 
     def lines(self, records: Sequence[Record], headers: Sequence[bytes], /) -> list[bytes | None]:
         """Return each snapshot as a line of JSON, with where it stood; None where it is left."""

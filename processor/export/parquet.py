@@ -1,7 +1,9 @@
 """An export in Parquet: typed columns, by pyarrow, which the extra `analytics` brings."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from itertools import accumulate
 from typing import Any, BinaryIO, Final
 
 from processor.avro.compiled import Column
@@ -98,14 +100,11 @@ class ParquetFile:
         if self._rows.compiled is None:
             return self._plain(records)
         column, left = self._rows.compiled.columns(records, self._rows.headers)
-        apart = set(left)
-        taken = [each for place, each in enumerate(records) if place not in apart]
-        batch = self._compiled(column, taken)
+        batch = self._compiled(column)
         if not left:
             return batch
         plain = self._plain([records[place] for place in left])
-        if not taken:
-            return plain
+        apart = set(left)
         places = [place for place in range(len(records)) if place not in apart] + left
         order = sorted(range(len(places)), key=places.__getitem__)
         both = self._arrow.Table.from_batches([batch, plain], self._schema).combine_chunks()
@@ -128,18 +127,10 @@ class ParquetFile:
             return self._arrow.DictionaryArray.from_arrays(indices, list(more))
         return self._arrow.array(values, _type(self._arrow, shape))
 
-    def _compiled(self, column: Column, records: Sequence[Record]) -> Any:
-        pairs = zip(self._fields, column[5], strict=True)
-        columns = [self._array(shape, each) for (_, shape), each in pairs]
-        stood: tuple[list[Any], ...] = (
-            [None if each.key is None else each.key.decode() for each in records],
-            [each.partition for each in records],
-            [each.offset for each in records],
-            [each.timestamp if each.timestamp >= 0 else None for each in records],
-            [None] * len(records),
-        )
-        types = self._schema.types[len(columns) :]
-        columns += [self._arrow.array(*each) for each in zip(stood, types, strict=True)]
+    def _compiled(self, column: Column) -> Any:
+        shapes = [shape for _, shape in (*self._fields, *_PLACE.items())]
+        columns = [self._array(*each) for each in zip(shapes, column[5], strict=False)]
+        columns.append(self._arrow.nulls(column[0], self._schema.types[-1]))
         return self._arrow.record_batch(columns, schema=self._schema)
 
     def _array(self, shape: Shape, column: Column) -> Any:
@@ -157,7 +148,7 @@ class ParquetFile:
                 buffers = [held, arrow.py_buffer(offsets), arrow.py_buffer(data)]
             case "symbol":
                 places = arrow.Array.from_buffers(arrow.int8(), rows, buffers, nulls)
-                return arrow.DictionaryArray.from_arrays(places, list(more))
+                return arrow.DictionaryArray.from_arrays(places, _symbols(arrow, more))
             case "many":
                 buffers, inner = [held, arrow.py_buffer(offsets)], [self._array(more, children[0])]
             case "map":
@@ -175,6 +166,16 @@ class ParquetFile:
         return arrow.Array.from_buffers(
             _type(self._arrow, shape), rows, buffers, nulls, children=inner or None
         )
+
+
+def _symbols(arrow: Any, names: Sequence[str]) -> Any:
+    """Return symbols, which are ASCII, as an array.
+
+    `arrow.array` would first import pandas, where it is installed, which takes a second.
+    """
+    offsets = array("i", accumulate(map(len, names), initial=0))
+    buffers = [None, arrow.py_buffer(offsets), arrow.py_buffer("".join(names).encode())]
+    return arrow.Array.from_buffers(arrow.string(), len(names), buffers)
 
 
 def _type(arrow: Any, shape: Shape) -> Any:

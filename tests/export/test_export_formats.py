@@ -146,6 +146,17 @@ def test_what_is_as_this_version_writes_it_never_comes_to_fastavro(form: str) ->
     writing.close()
 
 
+@needs_compiled
+def test_what_the_compiled_codec_reads_is_no_value_of_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To make one array of values, pyarrow imports pandas where it is installed."""
+    monkeypatch.delattr(pa, "array")
+    value = SNAPSHOTS.write(a_session())
+    content = exported("parquet", [Record(0, 1, NOON, b"7:visit", value, ())] * 2, COMPILED)
+    assert pq.read_metadata(BytesIO(content)).num_rows == 2
+
+
 @pytest.mark.parametrize("compiled", [None, COMPILED], ids=["fastavro", "compiled"])
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("damage", [lambda v: v[:-1], lambda v: v + b"\x00", lambda _: b"\x07"])

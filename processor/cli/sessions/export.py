@@ -32,6 +32,7 @@ from processor.cli.sessions.export_options import (
     since,
 )
 from processor.config import Settings
+from processor.export.ahead import ahead
 from processor.export.files import AvroFile, ExportFile, JsonLines
 from processor.export.latest import Places, Split, latest
 from processor.export.parquet import ParquetFile, require_pyarrow
@@ -152,7 +153,7 @@ def _chunks(
     with progress_bar(as_json=as_json) as bar:
         task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
         for partition, (start, end) in extents.items():
-            found = reader.chunks(partition, start, end)
+            found = ahead(reader.chunks(partition, start, end))
             chunks = chunks_in(found, start, end, partial(bar.advance, task))
             for chunk in chunks if every else latest(chunks):
                 yield partition, chunk

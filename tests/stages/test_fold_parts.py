@@ -40,7 +40,8 @@ plain = st.fixed_dictionaries(
 ).map(lambda fields: (f"7:{fields['integration_id']}", UPDATES.write(an_update(**fields))))
 keys = st.sampled_from(SESSIONS).map(lambda session: f"7:{session}")
 commands = st.one_of(
-    st.builds(lambda key: (key, erase(key.encode(), release=("7:p",))), keys),
+    st.builds(lambda key: (key, erase(key.encode(), release=("p",))), keys),
+    st.builds(lambda key: (key, erase(key.encode(), forget=("p",))), keys),
     st.builds(lambda key, offset: (key, expire(key.encode(), offset)), keys, st.integers(0, 9)),
 )
 others = st.tuples(
@@ -69,8 +70,8 @@ def in_parts(fold: Fold, decode: Any, records: Sequence[Record], part: int) -> l
         folded = fold(now, decode(now), sessions, claims)
         for partition, changed in folded.changed.items():
             sessions[partition] |= changed
-        claims |= folded.claims
-        claims = {each: held for each, held in claims.items() if each not in folded.ended_claims}
+        left = claims | folded.claims | folded.ended_claims
+        claims = {profile: holder for profile, holder in left.items() if holder is not None}
         done.append(folded)
         records = records[folded.taken :]
     return done

@@ -109,5 +109,5 @@ docs: setup ## the documents as a site, in dist/docs; warnings and broken links 
 clean: ## end the local stack; remove the environment, the caches and the local data
 	@if [ -x $(BIN)/session-processor ]; then $(BIN)/session-processor local down; fi
 	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist codec/target \
-		bench/peers/.venv bench/peers/floor/target bench/peers/streams/target
+		examples/rust/target bench/peers/.venv bench/peers/floor/target bench/peers/streams/target
 	find processor tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +

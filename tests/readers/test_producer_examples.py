@@ -1,13 +1,16 @@
 """The producers of `examples/`: what they send is taken, and each reads its own dead letters."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import confluent_kafka
 import pytest
 from confluent_kafka import Producer
+from idempotent_producers import idempotent_producers
 from oracle import SCHEMAS, decode_session
 from readers.test_examples import copied, needs, run
 from servers import KafkaAddress, Names, RedisAddress
@@ -17,6 +20,8 @@ from system.process import eventually
 EXAMPLES = SCHEMAS.parent / "examples"
 SCHEMA = str(SCHEMAS / "SessionUpdate.avsc")
 PREFIXES = str(SCHEMAS.parent / "contract" / "schemas.json")
+LIBRARIES = Path(confluent_kafka.__file__).parent.with_name("confluent_kafka.libs")
+LIBRDKAFKA = [str(path) for path in LIBRARIES.glob("librdkafka-*.so*")]
 STRANGERS = 3
 
 
@@ -29,6 +34,10 @@ class Example(NamedTuple):
     build: Sequence[Sequence[str]] = ()
     files: Sequence[str] = ()
     """What it sends by, besides."""
+    fetch: Sequence[str] = ()
+    """What its libraries are fetched by, where they may be out of reach: it is skipped then."""
+    idempotent: bool = True
+    """Whether batches that are sent again keep their order; of one batch no two can be mixed up."""
 
 
 PYTHON = Example("python", [sys.executable, "producer.py"], files=[SCHEMA])
@@ -36,6 +45,7 @@ NODE = Example(
     "node",
     ["node", "producer.mjs"],
     [["npm", "install", "--silent", "--no-package-lock"]],
+    idempotent=False,
 )
 PHP = Example("php", ["php", "producer.php"])
 GO = Example(
@@ -49,6 +59,13 @@ JAVA = Example(
     ["java", "-cp", "classpath", "Producer.java"],
     [["mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath"]],
     [SCHEMA],
+)
+RUST = Example(
+    "rust",
+    ["./producer"],
+    [[str(SCHEMAS.parent / "ci" / "producer.sh"), *LIBRDKAFKA]],
+    [SCHEMA, PREFIXES],
+    ["cargo", "fetch", "--quiet", "--locked"],
 )
 
 
@@ -85,6 +102,23 @@ def letters_of(deployment: Deployment) -> list[tuple[str, bytes | None]]:
     ]
 
 
+def fetched(command: Sequence[str], where: Path) -> None:
+    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"its libraries cannot be had: {done.stderr[-300:]}")
+
+
+def idempotent(deployment: Deployment) -> frozenset[int]:
+    return idempotent_producers(
+        deployment.bootstrap, deployment.names.updates, deployment.partitions
+    )
+
+
+needs_librdkafka = pytest.mark.skipif(
+    not LIBRDKAFKA, reason="needs the librdkafka that confluent-kafka's wheel brings"
+)
+
+
 @pytest.mark.parametrize(
     "example",
     [
@@ -93,19 +127,24 @@ def letters_of(deployment: Deployment) -> list[tuple[str, bytes | None]]:
         pytest.param(PHP, id="php", marks=needs("php")),
         pytest.param(GO, id="go", marks=needs("go")),
         pytest.param(JAVA, id="java", marks=needs("mvn", "javac")),
+        pytest.param(RUST, id="rust", marks=[needs("cargo", "cc"), needs_librdkafka]),
     ],
 )
 def test_a_producer_is_taken_and_reads_its_own_letters(
     running: Deployment, example: Example, tmp_path: Path
 ) -> None:
     where = copied(EXAMPLES / example.folder, tmp_path)
+    if example.fetch:
+        fetched(example.fetch, where)
     for command in example.build:
         run(command, where)
     program = list(example.program)
     if "classpath" in program:
         program[program.index("classpath")] = (where / "classpath").read_text()
     cart, name = f"cart-{example.folder}", f"checkout-{example.folder}".encode()
+    known = idempotent(running)
     run([*program, "send", running.bootstrap, running.names.updates, cart, *example.files], where)
+    assert len(idempotent(running) - known) == example.idempotent
     eventually("its letter", lambda: name in dict(letters_of(running)).values())
     said = run([*program, "letters", running.bootstrap, running.names.dead_letters], where)
     (letter,) = map(json.loads, said.splitlines())

@@ -149,6 +149,7 @@ fn send(brokers: &str, topic: &str, cart: &str, schema: &str, prefixes: &str) ->
             integration_id: cart.to_owned(),
             ..change
         };
+        // `to_avro_datum` holds it against the schema; `write_avro_datum_ref` would not.
         let value = [&prefix[..], &to_avro_datum(&schema, to_value(update)?)?].concat();
         let key = format!("1:{cart}");
         let own = Header {
@@ -195,22 +196,20 @@ fn letters(brokers: &str, topic: &str) -> Outcome {
     // To the end; who wants the next ones too goes on here.
     while !left.is_empty() {
         match consumer.poll(Duration::from_secs(1)) {
-            None => {}
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 left.remove(&partition);
             }
             Some(Err(error)) => return Err(error.into()),
-            Some(Ok(letter)) => {
-                if header(&letter, "producer").as_deref() == Some(NAME) {
-                    let told = json!({
-                        "letter": format!("{}:{}", letter.partition(), letter.offset()),
-                        "key": letter.key().map(String::from_utf8_lossy),
-                        "reason": header(&letter, "__streams.errors.exception"),
-                        "message": header(&letter, "__streams.errors.message"),
-                    });
-                    println!("{told}");
-                }
+            Some(Ok(letter)) if header(&letter, "producer").as_deref() == Some(NAME) => {
+                let told = json!({
+                    "letter": format!("{}:{}", letter.partition(), letter.offset()),
+                    "key": letter.key().map(String::from_utf8_lossy),
+                    "reason": header(&letter, "__streams.errors.exception"),
+                    "message": header(&letter, "__streams.errors.message"),
+                });
+                println!("{told}");
             }
+            Some(Ok(_)) | None => {}
         }
     }
     Ok(())

@@ -104,6 +104,7 @@ def letters_of(deployment: Deployment) -> list[tuple[str, bytes | None]]:
 
 def fetched(command: Sequence[str], where: Path) -> None:
     done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+    assert "--locked was passed" not in done.stderr, done.stderr
     if done.returncode:
         pytest.skip(f"its libraries cannot be had: {done.stderr[-300:]}")
 

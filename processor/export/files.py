@@ -57,18 +57,20 @@ class JsonLines:
         self._file = file
         self._rows = rows
         self._document = document
+        self._behind = Behind()
 
     def add(self, records: Sequence[Record]) -> None:
         """Add records."""
         compiled, headers = self._rows.compiled, self._rows.headers
         found = compiled.lines(records, headers) if compiled else [None] * len(records)
-        self._file.write(b"".join(_whole(found, records, self._line)))
+        self._behind.do(self._file.write, b"".join(_whole(found, records, self._line)))
 
     def _line(self, record: Record) -> bytes:
         return f"{self._document(self._rows.row(record))}\n".encode("utf-8", "backslashreplace")
 
     def close(self) -> None:
-        """Do nothing: all is written."""
+        """Return once all is written."""
+        self._behind.close()
 
 
 def _whole(

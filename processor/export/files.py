@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
 from processor.avro.container import Container
-from processor.export.behind import Behind
+from processor.export.background import Background
 from processor.export.rows import ENDED_BY, Rows
 from processor.ports.log import Record
 
@@ -27,8 +27,8 @@ class AvroFile:
     ) -> None:
         """Begin the file; `about` stands in its header."""
         self._rows = rows
-        self._behind = Behind()
-        self._container = Container(file, rows.schema, about, self._behind.do, deflate=deflate)
+        self._background = Background(file)
+        self._container = Container(file, rows.schema, about, self._background.run, deflate=deflate)
 
     def add(self, records: Sequence[Record]) -> None:
         """Add snapshots."""
@@ -44,7 +44,7 @@ class AvroFile:
     def close(self) -> None:
         """Write the last block."""
         self._container.end_block()
-        self._behind.close()
+        self._background.close()
 
 
 class JsonLines:
@@ -57,20 +57,20 @@ class JsonLines:
         self._file = file
         self._rows = rows
         self._document = document
-        self._behind = Behind()
+        self._background = Background(file)
 
     def add(self, records: Sequence[Record]) -> None:
         """Add records."""
         compiled, headers = self._rows.compiled, self._rows.headers
         found = compiled.lines(records, headers) if compiled else [None] * len(records)
-        self._behind.do(self._file.write, b"".join(_whole(found, records, self._line)))
+        self._background.run(self._file.write, b"".join(_whole(found, records, self._line)))
 
     def _line(self, record: Record) -> bytes:
         return f"{self._document(self._rows.row(record))}\n".encode("utf-8", "backslashreplace")
 
     def close(self) -> None:
         """Return once all is written."""
-        self._behind.close()
+        self._background.close()
 
 
 def _whole(

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 from processor.avro.compiled import Column
 from processor.avro.shape import Shape
 from processor.errors import InputError
-from processor.export.behind import Behind
+from processor.export.background import Background
 from processor.export.rows import ENDED_BY, Rows
 from processor.ports.log import Record
 
@@ -65,7 +65,7 @@ class ParquetFile:
         self._sink = _Sink(file)
         self._writer = writer(self._sink, self._schema, compression="snappy" if snappy else "none")
         self._batches: list[Any] = []
-        self._behind = Behind()
+        self._background = Background(file)
 
     def add(self, records: Sequence[Record]) -> None:
         """Add records."""
@@ -77,7 +77,7 @@ class ParquetFile:
     def close(self) -> None:
         """Write what is left, and the file's end; the file itself stays open."""
         self._write()
-        self._behind.close()
+        self._background.close()
         self._writer.close()
         self._sink.complete = True
 
@@ -93,7 +93,7 @@ class ParquetFile:
         if self._batches:
             group = self._arrow.Table.from_batches(self._batches, self._schema)
             self._batches = []
-            self._behind.do(self._writer.write_table, group, len(group))
+            self._background.run(self._writer.write_table, group, len(group))
 
     def _batch(self, records: Sequence[Record]) -> Any:
         """Return the records as a batch of columns, in their order."""
@@ -128,8 +128,8 @@ class ParquetFile:
         return self._arrow.array(values, _type(self._arrow, shape))
 
     def _compiled(self, column: Column) -> Any:
-        shapes = [shape for _, shape in (*self._fields, *_PLACE.items())]
-        columns = [self._array(*each) for each in zip(shapes, column[5], strict=False)]
+        shapes = [shape for _, shape in (*self._fields, *_PLACE.items())][:-1]
+        columns = [self._array(*each) for each in zip(shapes, column[5], strict=True)]
         columns.append(self._arrow.nulls(column[0], self._schema.types[-1]))
         return self._arrow.record_batch(columns, schema=self._schema)
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Annotated, Any, BinaryIO, Final
@@ -32,10 +32,10 @@ from processor.cli.sessions.export_options import (
     since,
 )
 from processor.config import Settings
-from processor.export.ahead import ahead
 from processor.export.files import AvroFile, ExportFile, JsonLines
 from processor.export.latest import Places, Split, latest
 from processor.export.parquet import ParquetFile, require_pyarrow
+from processor.export.read_ahead import read_ahead
 from processor.export.rows import Rows
 from processor.ports.chunks import chunks_in
 from processor.ports.log import Record, Topic
@@ -95,8 +95,8 @@ def command(
             "session-processor.next": following,
         }
         written = _file(form, writing, settings, about, pressed)
-        chunks = _chunks(reader, extents, every=asked.every, as_json=as_json)
-        counts = _write(written, chunks, places, ends=asked.ends)
+        with closing(_chunks(reader, extents, every=asked.every, as_json=as_json)) as chunks:
+            counts = _write(written, chunks, places, ends=asked.ends)
         split = places.split(_SHOWN)
     _tell_split(split, as_json=as_json)
     told: dict[str, Any] = {
@@ -148,12 +148,12 @@ def _file(
 
 def _chunks(
     reader: TopicReader, extents: Extents, *, every: bool, as_json: bool
-) -> Iterator[tuple[int, Sequence[Record]]]:
+) -> Generator[tuple[int, Sequence[Record]]]:
     """Yield what is to be written, and the tombstones, each with its partition."""
     with progress_bar(as_json=as_json) as bar:
         task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
         for partition, (start, end) in extents.items():
-            found = ahead(reader.chunks(partition, start, end))
+            found = read_ahead(reader.chunks(partition, start, end))
             chunks = chunks_in(found, start, end, partial(bar.advance, task))
             for chunk in chunks if every else latest(chunks):
                 yield partition, chunk

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from processor.ports.log import Record
 
 
-def ahead(chunks: Iterator[Sequence[Record]]) -> Iterator[Sequence[Record]]:
+def read_ahead(chunks: Iterator[Sequence[Record]]) -> Iterator[Sequence[Record]]:
     """Yield the chunks; on a thread of its own, one is fetched before it is asked for.
 
     What fetching raises is raised here. To close this awaits the chunk that is being fetched.

@@ -58,7 +58,10 @@ def observed(place: Place, size: Size, advance: Advance) -> Figures:
                 own = replace(own, settings_given=way.place.settings_given)
                 with way.during(own):
                     found = steady(folded(own, size.updates, advance), size.updates * WARM_UP)
-                costs.setdefault(name, []).append(found["cpu_us_per_event"] or 0.0)
+                cost = found["cpu_us_per_event"]
+                if cost is None:
+                    raise RuntimeError("it is folded before it can be measured: more --updates")
+                costs.setdefault(name, []).append(cost)
     return _figures(costs, ways)
 
 
@@ -97,20 +100,23 @@ def _with_contexts(size: Size) -> Iterator[DemoUpdate]:
 def _page(place: Place) -> Iterator[None]:
     """Have the page of the partitions loaded again and again while inside.
 
-    Raises RuntimeError where it never showed one.
+    Raises RuntimeError where it never showed one, or could not be loaded.
     """
     port = free_port()
     words = [sys.executable, "-m", "processor", "console", "--port", str(port)]
     log = place.directory / f"{place.name}-console.log"
-    stopping, seen = Event(), [0]
+    stopping, seen, failed = Event(), [0], list[OSError]()
 
     def load() -> int:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/partitions", timeout=10) as page:
             return len(_ROW.findall(page.read()))
 
     def loading() -> None:
-        while not stopping.wait(PAGE_EVERY_S):
-            seen[0] += load()
+        while not failed and not stopping.wait(PAGE_EVERY_S):
+            try:
+                seen[0] += load()
+            except OSError as error:
+                failed.append(error)
 
     with Program("the console", words, place.environment, log) as running:
         _await(load, running)
@@ -121,8 +127,8 @@ def _page(place: Place) -> Iterator[None]:
         finally:
             stopping.set()
             thread.join()
-    if not seen[0]:
-        raise RuntimeError("the console showed no partition")
+    if failed or not seen[0]:
+        raise RuntimeError(f"the console showed no partition: {failed}")
 
 
 def _await(load: Callable[[], int], running: Program) -> None:

@@ -2,7 +2,7 @@
 # Programs that some tests run, into a folder of this user's whose path this prints: promtool out of Debian's package of
 # Prometheus, whose installation would start a server; render-chart, built of ci/chart/ with Go; and the definitions of
 # the objects that operators add to Kubernetes, out of their Go modules. Where one cannot be had, its tests are skipped.
-# Beside them, what the example producer in Rust is made of (ci/producer.sh), or its test would take that long.
+# Beside them, the crates of the example producer in Rust (ci/rust-producer.sh), which take minutes to build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -49,7 +49,7 @@ elif ! { (renderer) && definitions github.com/prometheus-operator/prometheus-ope
 fi
 if ! command -v cargo >/dev/null; then
     echo "there is no cargo, so the producer in Rust is not built" >&2
-elif ! (cd ../examples/rust && ../../ci/producer.sh) >"$place/log" 2>&1; then
+elif ! (cd ../examples/rust && ../../ci/rust-producer.sh) >"$place/log" 2>&1; then
     echo "the crates of the producer in Rust cannot be built:" >&2
     tail -n 3 "$place/log" >&2
 fi

@@ -13,7 +13,7 @@ pub struct Bounds<'py> {
     limit: usize,
 }
 
-/// `FoldedUpdates` of `processor/avro/compiled.py`, and what the updates are folded upon.
+/// `FoldedUpdates` of `processor/avro/compiled.py`.
 #[derive(FromPyObject)]
 struct Done<'py> {
     accepted: Bound<'py, PyList>,
@@ -26,6 +26,7 @@ struct Done<'py> {
     size: usize,
 }
 
+/// What updates are folded upon, and what became of them.
 pub struct Part<'py> {
     sessions: Bound<'py, PyDict>,
     holders: Bound<'py, PyDict>,

@@ -63,7 +63,7 @@ JAVA = Example(
 RUST = Example(
     "rust",
     ["./producer"],
-    [[str(SCHEMAS.parent / "ci" / "producer.sh"), *LIBRDKAFKA]],
+    [[str(SCHEMAS.parent / "ci" / "rust-producer.sh"), *LIBRDKAFKA]],
     [SCHEMA, PREFIXES],
     ["cargo", "fetch", "--quiet", "--locked"],
 )

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -12,7 +13,7 @@ from values import accepted, an_item, an_update
 
 from processor.avro.choice import chosen
 from processor.avro.codec import CommandCodec, SnapshotCodec, UpdateCodec
-from processor.avro.compiled import Bounds, Compiled
+from processor.avro.compiled import Bounds, Compiled, EncodedUpdate, FoldedUpdates
 from processor.avro.framing import SchemaIds, single_object
 from processor.avro.schemas import Known, Schema, load_schemas, read_schema
 from processor.core.command import SessionCommand
@@ -22,6 +23,7 @@ from processor.core.session import Session
 from processor.core.update import SessionUpdate
 from processor.formats.names import AVRO_ALONE, split
 from processor.formats.updates import Updates
+from processor.ports.log import Record
 from processor.stages.batch import Decoded
 from processor.stages.decode import Decode
 from processor.stages.encode import Encode
@@ -79,9 +81,29 @@ def first_snapshot(update: Decoded) -> bytes:
     assert not isinstance(update, Rejected | SessionCommand), update
     if isinstance(update, SessionUpdate):
         return SNAPSHOTS.write(accepted(fold(None, update, None)))
-    folded = update.fold(None, None, SNAPSHOTS.header)
-    assert folded is not None
-    return folded[0]
+    made = folded(update, None)
+    assert made is not None
+    return made[0]
+
+
+def folded(
+    update: EncodedUpdate,
+    before: bytes | None,
+    holder: str | None = None,
+    header: bytes = SNAPSHOTS.header,
+) -> tuple[bytes, bool] | None:
+    """Return the snapshot that the compiled codec makes, and whether that claims the profile.
+
+    Of a duplicate it is empty; None where the update is left to the core.
+    """
+    assert FAST is not None
+    done = FoldedUpdates()
+    holders = {update.profile: holder} if holder is not None and update.profile else {}
+    pairs = iter([(Record(0, 0, 0, KEY, None, ()), update)])
+    bounds = Bounds(header, sys.maxsize, sys.maxsize)
+    if FAST.fold(pairs, {0: {KEY: before}}, holders, done, bounds) is not None:
+        return None
+    return (done.snapshots[0] or b"", bool(done.claims)) if done.snapshots else (b"", False)
 
 
 def varint(number: int) -> bytes:

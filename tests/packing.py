@@ -1,6 +1,6 @@
 """What the compiled codec makes of records in any format, held to what Python makes of them."""
 
-from avro_bytes import COMMANDS, FAST, HEADER, SCHEMAS, SNAPSHOTS
+from avro_bytes import COMMANDS, FAST, HEADER, SCHEMAS, SNAPSHOTS, folded
 
 from processor.avro.codec import UpdateCodec
 from processor.avro.compiled import EncodedUpdate
@@ -41,6 +41,6 @@ def packed_alike(
         wanted = (b"", False) if isinstance(outcome, Duplicate) else None
     snapshot = None if before is None else SNAPSHOTS.write(before)
     for each in (packed, same):
-        assert each.fold(snapshot, holder, SNAPSHOTS.header) == wanted, record
+        assert folded(each, snapshot, holder) == wanted, record
     assert packed.profile == same.profile
     return packed

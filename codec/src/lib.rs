@@ -182,30 +182,13 @@ impl EncodedUpdate {
         let application = self.update.application_id;
         (!profile.is_empty()).then(|| format!("{application}:{profile}"))
     }
-
-    /// Return the next snapshot, after the header, and whether it rests on a claim of the profile.
-    ///
-    /// `before` is the session's snapshot under the same header, None when there is no session;
-    /// `holder` is the key of the session that holds the profile. An empty snapshot says that the
-    /// session remembers the update. None: it is not accepted, or another's to decide.
-    #[pyo3(signature = (before, holder, header, /))]
-    fn fold<'py>(
-        &self,
-        py: Python<'py>,
-        before: Option<&[u8]>,
-        holder: Option<&str>,
-        header: &[u8],
-    ) -> Option<(Bound<'py, PyBytes>, bool)> {
-        let mut out = Vec::new();
-        match self.onto(py, before, holder, header, &mut out).ok()? {
-            Folded::Duplicate => Some((PyBytes::new(py, b""), false)),
-            Folded::Accepted(claims) => Some((PyBytes::new(py, &out), claims)),
-        }
-    }
 }
 
 impl EncodedUpdate {
-    /// Puts the next snapshot, after the header; what `fold` says otherwise.
+    /// Puts the next snapshot, after the header; what is refused is for the core to decide.
+    ///
+    /// `before` is the session's snapshot under the same header, None where there is no session;
+    /// `holder` is the key of the session that holds the profile.
     fn onto(
         &self,
         py: Python,

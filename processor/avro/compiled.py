@@ -57,16 +57,6 @@ class EncodedUpdate(Protocol):
     def profile(self) -> str | None:
         """The key of the profile that it names, None where it names none."""
 
-    def fold(
-        self, before: bytes | None, holder: str | None, header: bytes, /
-    ) -> tuple[bytes, bool] | None:
-        """Return what `core.fold` makes of the session, written, and whether that is a claim.
-
-        `before` is the session's snapshot, None where there is no session; `header` stands before
-        the next one. An empty snapshot says that the session remembers the update; None, that
-        `core.fold` is to be asked: it rejects the update, or the snapshot before is another's.
-        """
-
 
 class Compiled(Protocol):
     """Reads updates, and folds them."""
@@ -98,8 +88,9 @@ class Compiled(Protocol):
         """Fold records with what was decoded of each, and add to `done` what became of them.
 
         `sessions` and `holders` are changed as the updates change them. Returns the first pair that
-        is left to Python, which goes on behind it: of no `EncodedUpdate`, or one whose `fold` says
-        None or a snapshot that is too large. None: all are folded, or the limit is passed.
+        is left to Python, which goes on behind it: of no `EncodedUpdate`, of one that `core.fold`
+        rejects or whose snapshot is too large, or upon a snapshot that is another's to read. None:
+        all are folded, or the limit is passed.
         """
 
     def input_offset(self, snapshot: bytes, header: bytes, /) -> int | None:

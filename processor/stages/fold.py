@@ -130,38 +130,21 @@ class Fold:
         before: bytes | None,
         holder: str | None,
     ) -> tuple[bytes, bool] | Duplicate | Rejected:
-        """Return what becomes of an update, by the compiled codec or else the core.
+        """Return what the core makes of an update.
 
         Of one that is accepted it is the snapshot, and whether that claims the profile.
         """
-        folded = None
-        if not isinstance(update, SessionUpdate):
-            folded = update.fold(before, holder, self.bounds.header)
-        if folded is None:
-            outcome = self._by_core(record, update, before, holder)
-            if not isinstance(outcome, Accepted):
-                return outcome
-            folded = self.encode(outcome.session), outcome.claim is not None
-        value, _ = folded
-        if not value:
-            return Duplicate()
-        if len(value) > self.bounds.max_snapshot:
-            wrong = f"the snapshot has {len(value):,} bytes, more than {self.bounds.max_snapshot:,}"
-            read = self._read(record, update)
-            return Rejected(Reason.TOO_LARGE, wrong, event_id=read.event_id)
-        return folded
-
-    def _by_core(
-        self,
-        record: Record,
-        update: SessionUpdate | EncodedUpdate,
-        before: bytes | None,
-        holder: str | None,
-    ) -> Accepted | Duplicate | Rejected:
         read = self._read(record, update)
         if isinstance(read, Rejected):
             return read
-        return fold(None if before is None else self.session_of(before), read, holder)
+        outcome = fold(None if before is None else self.session_of(before), read, holder)
+        if not isinstance(outcome, Accepted):
+            return outcome
+        value = self.encode(outcome.session)
+        if len(value) > self.bounds.max_snapshot:
+            wrong = f"the snapshot has {len(value):,} bytes, more than {self.bounds.max_snapshot:,}"
+            return Rejected(Reason.TOO_LARGE, wrong, event_id=read.event_id)
+        return value, outcome.claim is not None
 
     def _read(
         self, record: Record, update: SessionUpdate | EncodedUpdate

@@ -17,6 +17,7 @@ from avro_bytes import (
     SCHEMAS,
     SNAPSHOTS,
     STATE,
+    folded,
     mutated,
     needs_compiled,
     nulls_before,
@@ -71,11 +72,11 @@ def same(
     update = packed(value)
     if update is not None:
         wanted = slowly(before, value, holder)
-        folded = update.fold(before and SNAPSHOTS.write(before), holder, SNAPSHOTS.header)
+        made = folded(update, before and SNAPSHOTS.write(before), holder)
         if isinstance(wanted, Duplicate):
-            assert folded == (b"", False)
+            assert made == (b"", False)
         else:
-            assert folded == (None if isinstance(wanted, Rejected) else wanted), value.hex()
+            assert made == (None if isinstance(wanted, Rejected) else wanted), value.hex()
     return update
 
 
@@ -155,14 +156,14 @@ def test_damaged_snapshots_have_one_verdict(seed: int) -> None:
     read = cast("EncodedUpdate", packed(value))
     for _ in range(10_000):
         before = mutated(whole, chance)
-        folded = read.fold(before, None, SNAPSHOTS.header)
+        made = folded(read, before)
         try:
             wanted = slowly(SNAPSHOTS.read(before), value, None)
         except (FailClosed, UnicodeEncodeError):
             wanted = None
-        if folded is not None:
+        if made is not None:
             taken += 1
-            assert folded == wanted, before.hex()
+            assert made == wanted, before.hex()
     assert taken, "the compiled codec took none of them"
 
 
@@ -294,9 +295,9 @@ def test_a_snapshot_under_another_header_is_for_the_core() -> None:
     update = packed(UPDATES.write(an_update()))
     assert update is not None
     before = SNAPSHOTS.write(a_session())
-    assert update.fold(before, None, SNAPSHOTS.header) is not None
-    assert update.fold(before, None, b"\0\0\0\0\1") is None
-    assert update.fold(b"", None, SNAPSHOTS.header) is None
+    assert folded(update, before) is not None
+    assert folded(update, before, header=b"\0\0\0\0\1") is None
+    assert folded(update, b"") is None
 
 
 def test_an_input_offset_is_read_without_the_rest() -> None:
@@ -311,7 +312,7 @@ def test_a_version_that_has_no_next_one_is_for_the_core(version: int) -> None:
     update = packed(UPDATES.write(an_update()))
     assert update is not None
     before = SNAPSHOTS.write(a_session(version=version))
-    assert update.fold(before, None, SNAPSHOTS.header) is None
+    assert folded(update, before) is None
 
 
 def test_many_attributes_are_merged_in_less_than_quadratic_time() -> None:

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from typing import Any
 
 import pytest
-from avro_bytes import CODECS, KEY, SCHEMAS, decode_and_fold
+from avro_bytes import CODECS, KEY, SCHEMAS, decode_and_fold, folded
 from fastavro.schema import parse_schema, to_parsing_canonical_form
 from values import NOON, an_update
 
@@ -94,9 +94,9 @@ def test_under_an_alias_the_compiled_codec_reads_too(compiled: Compiled | None) 
             assert each == TOLD
         else:
             assert not isinstance(each, SessionUpdate | SessionCommand | Rejected)
-            folded = each.fold(None, None, SnapshotCodec(SCHEMAS.snapshots).header)
-            assert folded is not None
-            assert SnapshotCodec(SCHEMAS.snapshots).read(folded[0]).coupon == "A"
+            made = folded(each, None)
+            assert made is not None
+            assert SnapshotCodec(SCHEMAS.snapshots).read(made[0]).coupon == "A"
 
 
 @pytest.mark.parametrize("schema", KNOWN, ids=lambda each: f"{each.name} {each.canonical[-20:-10]}")

@@ -112,13 +112,16 @@ def stable(coordination: Coordination, partition: int) -> Committed | None:
 
 
 def ends_of(coordination: Coordination, asked: Collection[Place]) -> Mapping[Place, Ends]:
-    """Return the ends as all leaders told them."""
-    answer = coordination.ends(asked)
+    """Return the ends once all leaders told them; who is slow may be left out of an answer."""
+    answers = [coordination.ends(asked)]
     found: list[Mapping[Place, Ends]] = []
 
     def answered() -> bool:
-        if (told := answer()) is not None:
+        told = answers[-1]()
+        if told is not None and told.keys() >= {*asked}:
             found.append(told)
+        elif told is not None:
+            answers.append(coordination.ends(asked))
         return bool(found)
 
     eventually("the ends", answered)

@@ -53,6 +53,13 @@ class Pacing:
         self.backoff = min(self.backoff * 2, _LONGEST_BACKOFF_S)
         self._rested = True
 
+    def wait_for_others(self) -> None:
+        """Take nothing for a bit: what was taken waits for another partition.
+
+        Steps go on: that one may be among those that are yet to be taken over.
+        """
+        self._take_from = max(self._take_from, self._clock.monotonic() + IDLE_WAIT_S)
+
     def take_rested(self) -> bool:
         """Whether a rest was begun since this was asked last."""
         rested, self._rested = self._rested, False

@@ -187,7 +187,10 @@ class Runner:
                 self._failed(records, since)
             self._observer.aborted(str(fault))
             self._drop_batch(fault.partitions if isinstance(fault, ClaimsFenced) else ())
-            self._rest()
+            if isinstance(fault, ClaimsPending):
+                self._pacing.wait_for_others()
+            else:
+                self._rest()
         except ProducerLost as fault:
             self._failed(records, since)
             self._lose_producer(fault)

@@ -250,3 +250,26 @@ def test_a_replay_ends_no_claim_that_stands_in_live(
     for place in places:
         told = [each[3:5] for each in again.records(Topic.SESSIONS, place)]
         assert told == [each[3:5] for each in world.records(Topic.SESSIONS, place)]
+
+
+def test_an_erase_that_waits_for_another_lets_that_be_taken_over(world: World) -> None:
+    """The other is of a dead process: its partition is fenced first, which takes its time."""
+    feed(world, encoded(update(1, profileId="ada")))
+    dead = world.service()
+    dead.run_until_processed()
+    feed(world, erase(KEY, forget=("ada",)))
+
+    class Killed(BaseException):
+        pass
+
+    def kill() -> None:
+        raise Killed
+
+    world.broker.at("commit", kill)
+    with pytest.raises(Killed):
+        dead.run_until_processed()
+    world.broker.group.leave(dead.subscription.member)
+    feed(world, erase(OTHER, forget=("ada",)), key=OTHER)
+    successor = world.service()
+    successor.run_until_processed()
+    world.assert_exact()

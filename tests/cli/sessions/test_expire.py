@@ -117,7 +117,7 @@ def test_what_is_no_state_or_duration_is_refused(
 def test_sessions_are_expired_by_hand(deployment: Deployment) -> None:
     expire = "sessions", "expire", "--state", "open", "--state", "closed", "--older-than", "1ms"
     refused = deployment.command(*expire, "--yes")
-    assert refused.returncode == 5
+    assert refused.returncode == 5, refused.stderr
     assert "nothing was sent" in refused.stderr
     deployment.produce(updates(300, seed=7))
     run = deployment.run("--until-end")

@@ -6,7 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ from bench.folding import filled, folded, put
 from bench.lean import lean_updates
 from bench.program import Program
 from bench.service import Place
+from bench.waiting import wait
 from processor.demo.traffic import DemoUpdate
 from processor.local.ports import free_port
 
@@ -55,7 +56,6 @@ def observed(place: Place, size: Size, advance: Advance) -> Figures:
             for name in sorted(ways, reverse=bool(turn % 2)):
                 way = ways[name]
                 own = way.place.again(f"{name}-{turn}")
-                own = replace(own, settings_given=way.place.settings_given)
                 with way.during(own):
                     found = steady(folded(own, size.updates, advance), size.updates * WARM_UP)
                 cost = found["cpu_us_per_event"]
@@ -111,6 +111,12 @@ def _page(place: Place) -> Iterator[None]:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/partitions", timeout=10) as page:
             return len(_ROW.findall(page.read()))
 
+    def answers() -> bool:
+        with suppress(urllib.error.URLError):
+            load()
+            return True
+        return False
+
     def loading() -> None:
         while not failed and not stopping.wait(PAGE_EVERY_S):
             try:
@@ -119,7 +125,8 @@ def _page(place: Place) -> Iterator[None]:
                 failed.append(error)
 
     with Program("the console", words, place.environment, log) as running:
-        _await(load, running)
+        if not wait(answers, _START_S, running.check, every=0.1):
+            raise running.failed("does not answer")
         thread = Thread(target=loading)
         thread.start()
         try:
@@ -129,20 +136,6 @@ def _page(place: Place) -> Iterator[None]:
             thread.join()
     if failed or not seen[0]:
         raise RuntimeError(f"the console showed no partition: {failed}")
-
-
-def _await(load: Callable[[], int], running: Program) -> None:
-    deadline = time.monotonic() + _START_S
-    while True:
-        running.check()
-        try:
-            load()
-        except urllib.error.URLError:
-            if time.monotonic() > deadline:
-                raise running.failed("does not answer") from None
-            time.sleep(0.1)
-        else:
-            return
 
 
 @contextmanager

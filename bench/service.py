@@ -52,13 +52,13 @@ class Place:
     """Further settings of the service, by their names in the environment."""
 
     def again(self, name: str, **settings: object) -> "Place":
-        """Return a place that reads the same input under names of its own, with these settings."""
+        """Return a place that reads the same input under names of its own, with more settings."""
         given = {f"PROCESSOR_{each.upper()}": str(value) for each, value in settings.items()}
         return replace(
             self,
             name=f"{self.name}-{name}",
             updates=self.settings.updates_topic,
-            settings_given=given,
+            settings_given={**self.settings_given, **given},
         )
 
     @property

@@ -65,28 +65,28 @@ impl Export {
         let mut columns = Column::of(&self.shape);
         let mut stood = [Shape::Text, Shape::Int, Shape::Long, Shape::Time].map(|s| Column::of(&s));
         let mut others = Vec::new();
-        let mut take = |at, each| -> Taken<()> {
-            let Ok(row) = self.row(each, &headers) else {
-                others.push(at);
-                return Ok(());
-            };
-            columns.take(&self.shape, &mut Scan::new(row.body, 0))?;
-            let [key, partition, offset, timestamp] = &mut stood;
-            match row.key {
-                Some(text) => key.add_text(text)?,
-                None => key.null(&Shape::Text),
-            }
-            partition.add(&row.place.partition.to_ne_bytes());
-            offset.add(&row.place.offset.to_ne_bytes());
-            match row.place.timestamp {
-                ..0 => timestamp.null(&Shape::Time),
-                time => timestamp.add(&time.to_ne_bytes()),
+        py.detach(|| -> Taken<()> {
+            for (at, each) in held.iter().enumerate() {
+                let Ok(row) = self.row(each, &headers) else {
+                    others.push(at);
+                    continue;
+                };
+                columns.take(&self.shape, &mut Scan::new(row.body, 0))?;
+                let [key, partition, offset, timestamp] = &mut stood;
+                match row.key {
+                    Some(text) => key.add_text(text)?,
+                    None => key.null(&Shape::Text),
+                }
+                partition.add(&row.place.partition.to_ne_bytes());
+                offset.add(&row.place.offset.to_ne_bytes());
+                match row.place.timestamp {
+                    ..0 => timestamp.null(&Shape::Time),
+                    time => timestamp.add(&time.to_ne_bytes()),
+                }
             }
             Ok(())
-        };
-        let mut every = held.iter().enumerate();
-        py.detach(|| every.try_for_each(|(at, each)| take(at, each)))
-            .map_err(|_| PyValueError::new_err("too much at once"))?;
+        })
+        .map_err(|_| PyValueError::new_err("too much at once"))?;
         Ok((columns.with(stood).buffers(py)?, others))
     }
 

@@ -110,7 +110,7 @@ impl Codec {
     #[pyo3(signature = (pairs, sessions, holders, done, bounds, /))]
     fn fold<'py>(
         &self,
-        pairs: &Bound<'py, PyIterator>,
+        pairs: Bound<'py, PyIterator>,
         sessions: Bound<'py, PyDict>,
         holders: Bound<'py, PyDict>,
         done: &Bound<'py, PyAny>,

@@ -39,7 +39,7 @@ pub struct Part<'py> {
 impl<'py> Part<'py> {
     /// Folds, and returns the first pair that is left, None at the end or behind the limit.
     pub fn fold(
-        pairs: &Bound<'py, PyIterator>,
+        mut pairs: Bound<'py, PyIterator>,
         sessions: Bound<'py, PyDict>,
         holders: Bound<'py, PyDict>,
         told: &Bound<'py, PyAny>,
@@ -54,7 +54,7 @@ impl<'py> Part<'py> {
         };
         let mut left = None;
         while part.done.size <= part.bounds.limit {
-            let Some(pair) = pairs.clone().next().transpose()? else {
+            let Some(pair) = pairs.next().transpose()? else {
                 break;
             };
             if !part.take(pair.downcast()?)? {

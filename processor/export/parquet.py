@@ -174,8 +174,8 @@ def _symbols(arrow: Any, names: Sequence[str]) -> Any:
     `arrow.array` would first import pandas, where it is installed, which takes a second.
     """
     offsets = array("i", accumulate(map(len, names), initial=0))
-    buffers = [None, arrow.py_buffer(offsets), arrow.py_buffer("".join(names).encode())]
-    return arrow.Array.from_buffers(arrow.string(), len(names), buffers)
+    buffers = map(arrow.py_buffer, (offsets, "".join(names).encode()))
+    return arrow.StringArray.from_buffers(len(names), *buffers)
 
 
 def _type(arrow: Any, shape: Shape) -> Any:

@@ -134,7 +134,7 @@ class Fold:
 
         Of one that is accepted it is the snapshot, and whether that claims the profile.
         """
-        read = self._read(record, update)
+        read = update if isinstance(update, SessionUpdate) else self.update_of(record)
         if isinstance(read, Rejected):
             return read
         outcome = fold(None if before is None else self.session_of(before), read, holder)
@@ -145,8 +145,3 @@ class Fold:
             wrong = f"the snapshot has {len(value):,} bytes, more than {self.bounds.max_snapshot:,}"
             return Rejected(Reason.TOO_LARGE, wrong, event_id=read.event_id)
         return value, outcome.claim is not None
-
-    def _read(
-        self, record: Record, update: SessionUpdate | EncodedUpdate
-    ) -> SessionUpdate | Rejected:
-        return update if isinstance(update, SessionUpdate) else self.update_of(record)

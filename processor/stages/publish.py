@@ -32,6 +32,7 @@ FORMAT_HEADER: Final = "format"
 _CLAIM: Final = ((FORMAT_HEADER, b"1"),)
 """A claim's headers."""
 _outgoing: Final = partial(tuple.__new__, Outgoing)
+"""Makes one of a tuple without a call in Python, which each snapshot would pay for."""
 _HEADER_LIMIT: Final = 4_096
 AHEAD_MS: Final = 3_600_000
 """How far a snapshot's timestamp may be ahead. Kafka neither compacts nor expires a segment before

@@ -30,7 +30,7 @@ use formats::{Formats, Named, transcoded};
 use layout::{PROFILE_ID, SNAPSHOT, UPDATE};
 use part::{Bounds, Part};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyString, PyTuple};
 use scan::{Refused, Scan, Taken};
 use snapshot::{Folded, Snapshot, is_key};
 use update::Update;
@@ -155,12 +155,21 @@ fn update(
         return Err(Stop::Refused);
     }
     let offset = record.get_borrowed_item(OFFSET)?.extract()?;
+    let profile = profile(scan, &update).map(|key| PyString::new(record.py(), &key).unbind());
     let value = value.unbind();
     Ok(EncodedUpdate {
         value,
         offset,
         update,
+        profile,
     })
+}
+
+/// Returns the key of the profile's claim, None where the update names no profile.
+fn profile(scan: &Scan, update: &Update) -> Option<String> {
+    let named = scan.part(update.plain[PROFILE_ID].as_ref()?);
+    let profile = Scan::new(named, 0).text().ok()?;
+    (!profile.is_empty()).then(|| format!("{}:{profile}", update.application_id))
 }
 
 /// An update that was found sound, as its bytes.
@@ -170,17 +179,15 @@ struct EncodedUpdate {
     /// The input offset at which it stood.
     offset: i64,
     update: Update,
+    /// The key of the profile's claim, None where it names no profile.
+    profile: Option<Py<PyString>>,
 }
 
 #[pymethods]
 impl EncodedUpdate {
-    /// The key of the profile's claim, None where the update names no profile.
     #[getter]
-    fn profile(&self, py: Python<'_>) -> Option<String> {
-        let span = self.update.plain[PROFILE_ID].clone()?;
-        let profile = Scan::new(&self.value.as_bytes(py)[span], 0).text().ok()?;
-        let application = self.update.application_id;
-        (!profile.is_empty()).then(|| format!("{application}:{profile}"))
+    fn profile(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        self.profile.as_ref().map(|profile| profile.clone_ref(py))
     }
 }
 

@@ -88,9 +88,7 @@ impl<'py> Part<'py> {
             .as_any()
             .get_item(&key)?
             .extract::<Option<Bound<PyBytes>>>()?;
-        let profile = update
-            .profile(py)
-            .map(|profile| PyString::new(py, &profile));
+        let profile = update.profile.as_ref().map(|profile| profile.bind(py));
         let holder = match &profile {
             Some(profile) => self.holders.get_item(profile)?,
             None => None,
@@ -116,8 +114,8 @@ impl<'py> Part<'py> {
                 if let (true, Some(profile)) = (claims, profile) {
                     let session = key.downcast::<PyBytes>()?.as_bytes();
                     let session = PyString::new(py, std::str::from_utf8(session)?);
-                    self.holders.set_item(&profile, &session)?;
-                    self.done.claims.set_item(&profile, &session)?;
+                    self.holders.set_item(profile, &session)?;
+                    self.done.claims.set_item(profile, &session)?;
                     self.done.claiming.add(&partition)?;
                 }
                 self.done.accepted.append(record)?;

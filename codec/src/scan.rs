@@ -45,7 +45,9 @@ impl<'a> Scan<'a> {
     }
 
     pub fn byte(&mut self) -> Taken<u8> {
-        Ok(self.bytes(1)?[0])
+        let byte = *self.whole.get(self.at).ok_or(Refused)?;
+        self.at += 1;
+        Ok(byte)
     }
 
     /// Takes a varint in its shortest form.

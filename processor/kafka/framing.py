@@ -13,15 +13,20 @@ from processor.avro.framing import (
 )
 from processor.kafka.publication import KafkaPublication
 from processor.kafka.records import to_record
-from processor.ports.log import Outgoing, Record, Topic
+from processor.ports.log import Headers, Outgoing, Record, Snapshots, Topic
 
 
 class HeadersPublication(KafkaPublication):
     """Publishes snapshots with their registry's framing in a header, all else as it is."""
 
-    def send(self, records: Sequence[Outgoing]) -> None:
-        """Hand records over."""
-        super().send([_parted(record) for record in records])
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+        """Hand snapshots over, then records."""
+        parted = [_parted(value) for value in snapshots[1]]
+        sources = [
+            record._replace(headers=[*record.headers, *header])
+            for record, (_, header) in zip(snapshots[0], parted, strict=True)
+        ]
+        super().send(list(map(_framed, records)), (sources, [value for value, _ in parted]))
 
 
 def reads(topic: Topic) -> Callable[[Message], Record]:
@@ -45,9 +50,15 @@ def to_snapshot(message: Message) -> Record:
     return record._replace(value=value, headers=headers)
 
 
-def _parted(record: Outgoing) -> Outgoing:
-    value = record.value
-    if record.topic is not Topic.SESSIONS or value is None or not is_confluent(value):
+def _framed(record: Outgoing) -> Outgoing:
+    if record.topic is not Topic.SESSIONS:
         return record
-    header = (SCHEMA_ID_HEADER, value[:CONFLUENT_LENGTH])
-    return record._replace(value=value[CONFLUENT_LENGTH:], headers=[*record.headers, header])
+    value, header = _parted(record.value)
+    return record._replace(value=value, headers=[*record.headers, *header])
+
+
+def _parted(value: bytes | None) -> tuple[bytes | None, Headers]:
+    """Return a snapshot's value without a registry's framing, and the header for that."""
+    if value is None or not is_confluent(value):
+        return value, ()
+    return value[CONFLUENT_LENGTH:], [(SCHEMA_ID_HEADER, value[:CONFLUENT_LENGTH])]

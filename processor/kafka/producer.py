@@ -4,11 +4,14 @@
 has a position.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import starmap
+from operator import length_hint
 from threading import Thread
 from time import monotonic
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -18,27 +21,30 @@ from processor.kafka.clients import Cluster
 from processor.kafka.disconnects import LOGGED, Disconnects
 from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
 from processor.kafka.permissions import Permission
+from processor.kafka.produce_calls import (
+    KEY,
+    TOPIC,
+    Call,
+    last_of,
+    of_records,
+    of_snapshots,
+    report,
+)
 from processor.ports.log import (
-    NO_TIMESTAMP,
     BatchAborted,
     Committed,
     LogUnavailable,
     Membership,
     Outgoing,
     ProducerLost,
+    Snapshots,
     Topic,
 )
 
 PATIENCE: Final = 30.0
 """Seconds that the brokers may take over one step of a transaction."""
-_PRESENT: Final = 0
-"""The timestamp that the client takes for the time of the sending."""
-_EARLIEST: Final = 1
-"""What stands for a timestamp of 0."""
 _HANGS_S: Final = 3.0
 """Seconds past its timeout after which a call is not awaited any longer."""
-_ANY: Final = -1
-"""The partition that leaves the choice to the partitioner."""
 
 
 class Role(NamedTuple):
@@ -89,32 +95,20 @@ class TransactionalProducer:
         self._persist(lambda _: self._producer.begin_transaction(), "beginning")
         self._transaction = _Transaction(self._sessions, name_each=name_each)
 
-    def send(self, records: Sequence[Outgoing]) -> None:
-        """Hand records over, waiting while the queue is full.
-
-        The last snapshot of each partition reports where it was written. A report of each record
-        costs more than the record.
-        """
-        transaction, producer = self._open(), self._producer
-        last = {record.partition: record for record in records if record.topic is Topic.SESSIONS}
-        transaction.awaited.update(last)
-        for record in records:
-            part, partition, timestamp, key, value, headers = record
-            topic = self._sessions if part is Topic.SESSIONS else self._cluster.topics[part]
-            place = _ANY if partition is None else partition
-            told = transaction.name_each or last.get(partition) is record
-            report = transaction.delivered if told else None
-            at = _PRESENT if timestamp == NO_TIMESTAMP else timestamp or _EARLIEST
-            # By their places: to find them by names takes a third of the call.
-            given: tuple[Any, ...] = (topic, value, key, place, report, None, at)
-            if headers:
-                given = (*given, list(headers))
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+        """Hand snapshots over, then records, waiting while the queue is full."""
+        transaction, output = self._open(), self._sessions
+        calls = of_snapshots(snapshots, output) + of_records(records, self._cluster.topics)
+        each = transaction.name_each
+        transaction.awaited |= report(calls, output, transaction.delivered, each=each)
+        rest = iter(calls)
+        while length_hint(rest):
             try:
-                producer.produce(*given)
+                deque(starmap(self._producer.produce, rest), maxlen=0)
             except BufferError:
-                self._send_when_there_is_room(record, given)
+                self._send_when_there_is_room(last_of(calls, rest))
             except KafkaException as exception:
-                self._raise_unsent(exception.args[0], record)
+                self._raise_unsent(exception.args[0], last_of(calls, rest))
 
     def flush(self) -> dict[int, int]:
         """Wait until the brokers have each record; return the next offset of each output partition.
@@ -158,18 +152,18 @@ class TransactionalProducer:
             raise ProducerLost("publishing: no transaction is open")
         return self._transaction
 
-    def _send_when_there_is_room(self, record: Outgoing, given: tuple[Any, ...]) -> None:
+    def _send_when_there_is_room(self, call: Call) -> None:
         start = monotonic()
         while True:
             with self._sorting("waiting for room"):
                 self._producer.poll(0.05)
             try:
-                self._producer.produce(*given)
+                self._producer.produce(*call)
             except BufferError:
                 if monotonic() - start > self._patience():
                     raise BatchAborted("the producer's queue stayed full") from None
             except KafkaException as exception:
-                self._raise_unsent(exception.args[0], record)
+                self._raise_unsent(exception.args[0], call)
             else:
                 return
 
@@ -178,7 +172,7 @@ class TransactionalProducer:
         with self._sorting("flushing"):
             return self._producer.flush(1.0)
 
-    def _raise_unsent(self, error: KafkaError, record: Outgoing) -> NoReturn:
+    def _raise_unsent(self, error: KafkaError, call: Call) -> NoReturn:
         """Raise why a record was not taken.
 
         `_STATE` says only that the transaction takes no more records: one that was sent before met
@@ -192,9 +186,12 @@ class TransactionalProducer:
             with self._sorting("publishing"):
                 self._producer.begin_transaction()
             raise ProducerLost("publishing: the transaction was not open")
-        topic = self._cluster.topics[record.topic]
-        doing = f"publishing to {topic} the record of key {record.key!r}"
-        raise sort_producer(error, doing, [self._cluster.on_topic(record.topic, "WRITE")])
+        name = call[TOPIC]
+        doing = f"publishing to {name} the record of key {call[KEY]!r}"
+        topics = [part for part in self._role.writes if self._cluster.topics[part] == name]
+        raise sort_producer(
+            error, doing, [self._cluster.on_topic(each, "WRITE") for each in topics]
+        )
 
     def _persist(self, call: Callable[[float], object], doing: str) -> None:
         with self._sorting(doing):
@@ -234,7 +231,7 @@ class _Transaction:
     def __init__(self, output: str, *, name_each: bool) -> None:
         """Take the topic whose offsets are to be known."""
         self.name_each = name_each
-        self.awaited: set[int | None] = set()
+        self.awaited: set[int] = set()
         """The output's partitions of which a report has to come."""
         self.refused: UnpublishableError | None = None
         self._output = output

@@ -7,7 +7,14 @@ from uuid import uuid4
 
 from processor.kafka.clients import NO_LIMITS, Cluster, RecordLimits, transactional
 from processor.kafka.producer import PATIENCE, Role, TransactionalProducer
-from processor.ports.log import Committed, Membership, Outgoing, ProducerLost, Topic
+from processor.ports.log import (
+    Committed,
+    Membership,
+    Outgoing,
+    ProducerLost,
+    Snapshots,
+    Topic,
+)
 
 LAST_PATIENCE: Final = 4.0
 """Seconds that all steps together may take once the process is to stop: it exits within 10."""
@@ -41,9 +48,9 @@ class KafkaPublication:
         self._live().begin(name_each=self._uncommitted)
         self._uncommitted = True
 
-    def send(self, records: Sequence[Outgoing]) -> None:
-        """Hand records over."""
-        self._live().send(records)
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+        """Hand snapshots over, then records."""
+        self._live().send(records, snapshots)
 
     def flush(self) -> dict[int, int]:
         """Wait until every record is with the brokers, or the transaction cannot be saved."""

@@ -118,6 +118,8 @@ class Ends(NamedTuple):
     end: int
 
 
+Snapshots = tuple[Sequence[Record], Sequence[bytes | None]]
+"""Records, and what is published in the partition of each, under its key, time and headers."""
 Place = tuple[Topic, int]
 """A partition of a topic."""
 EndsAnswer = Callable[[], Mapping[Place, Ends] | None]
@@ -193,10 +195,7 @@ class Subscription(Protocol):
         """Return the partitions before a batch that cannot be read, as yet or at all."""
 
     def renew(self) -> Rebalance:
-        """Leave the group and join it again with a client that knows nothing of the former one.
-
-        Returns what is revoked: all. The group assigns partitions anew.
-        """
+        """Leave the group and join it again with another client; return what is revoked: all."""
 
     def connection_error(self) -> str | None:
         """Return why no broker can be reached at present, None where one can, as far as known."""
@@ -217,8 +216,8 @@ class Publication(Protocol):
         Raises ProducerLost where something that was sent to end the one before may arrive late.
         """
 
-    def send(self, records: Sequence[Outgoing]) -> None:
-        """Hand records over; they are not delivered until `flush` says so."""
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+        """Hand snapshots over, then records; they are not delivered until `flush` says so."""
 
     def flush(self) -> dict[int, int]:
         """Wait for the brokers; return, by output partition, the offset after the last snapshot.

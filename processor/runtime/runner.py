@@ -135,9 +135,7 @@ class Runner:
         elif records:
             if self._until_end is not None:
                 records = self._until_end.cut(records)
-            # What is paused delivers nothing, but for what the client had at hand; it comes again.
-            running = self._assignment.flowing()
-            records = [each for each in records if each.partition in running]
+            records = self._assignment.of_flowing(records)
             self._process(self._admitted(records), taken.membership)
         if self._halts.any_unpaused():
             self._subscription.pause(self._halts.take_unpaused())

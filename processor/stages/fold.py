@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Final
 
 from processor.avro.compiled import Bounds, Compiled, EncodedUpdate
@@ -25,10 +26,22 @@ FOLD_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of snapshots, written or read in vain, after which a batch is cut: its rest goes into the
 next transaction. To read one again for every update that it rejects may take 0.15 s a megabyte."""
 
+_READ: Final = frozenset({SessionUpdate, SessionCommand, Rejected})
+"""What is not as the compiled codec has it."""
+
+
+def profiles_of(updates: Sequence[Decoded]) -> set[str]:
+    """Return the keys of the profiles that updates name."""
+    if _READ.isdisjoint(map(type, updates)):
+        named = set(map(attrgetter("profile"), updates))
+    else:
+        named = set(map(profile_of, updates))
+    return named - {None}
+
 
 def profile_of(update: Decoded) -> str | None:
     """Return the key of the profile that an update names, None where it names none."""
-    if not isinstance(update, tuple):  # it is asked of each: most are the compiled codec's
+    if not isinstance(update, tuple):
         return update.profile
     if not isinstance(update, SessionUpdate) or not update.profile_id:
         return None

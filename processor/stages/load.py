@@ -1,7 +1,9 @@
 """Load: the sessions that updates name, from the record cache or else from Redis."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from processor.core.outcome import Rejected
@@ -14,6 +16,7 @@ LOAD_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of snapshots that may be loaded at once; each partition has an equal share."""
 
 _NONE: Final[Mapping[bytes, bytes | None]] = {}
+_PLACE: Final = attrgetter("partition", "key")
 
 
 class Loaded(NamedTuple):
@@ -46,49 +49,53 @@ class Load:
         Raises CacheLost and CacheUnavailable.
         """
         sessions: dict[int, dict[bytes, bytes | None]] = {}
-        missing: dict[int, dict[bytes, None]] = {}
-        hits = 0
-        for record, update in zip(records, updates, strict=True):
-            if isinstance(update, Rejected):
-                continue
-            partition, key = record.partition, record.key or b""
-            known = sessions.get(partition)
-            if known is None:
-                known = sessions[partition] = {}
-            if key in known:
-                continue
-            before = changed.get(partition, _NONE)
+        missing: dict[int, list[bytes]] = {}
+        for partition, keys in _keys(records, updates).items():
+            cached, before = self.records.of(partition), changed.get(partition, _NONE)
+            known = dict(zip(keys, map(cached.get, keys), strict=True))
+            known.update((key, before[key]) for key in before.keys() & keys.keys())
+            sessions[partition] = known
             # A session that ended in this transaction still stands in Redis.
-            state = before[key] if key in before else self.records.get(partition, key)
-            if state is not None or key in before:
-                known[key] = state
-                hits += 1
-            else:
-                missing.setdefault(partition, {})[key] = None
+            absent = [key for key, state in known.items() if state is None and key not in before]
+            if absent:
+                missing[partition] = absent
+        misses = sum(map(len, missing.values()))
+        hits = sum(map(len, sessions.values())) - misses
         reach = len(records)
         if missing:
             complete = self._fetch(sessions, missing, stamps)
             if not complete:
                 reach = _reach(records, updates, sessions)
-        return Loaded(sessions, reach, hits, sum(map(len, missing.values())))
+        return Loaded(sessions, reach, hits, misses)
 
     def _fetch(
         self,
         sessions: Mapping[int, dict[bytes, bytes | None]],
-        missing: Mapping[int, Mapping[bytes, None]],
+        missing: Mapping[int, Sequence[bytes]],
         stamps: Mapping[int, Stamp],
     ) -> bool:
-        """Add what Redis has; return whether it was all."""
-        wants = {
-            partition: Want(stamps[partition], list(keys)) for partition, keys in missing.items()
-        }
+        """Set what Redis has, and take out what it left out; return whether that was nothing."""
+        wants = {partition: Want(stamps[partition], keys) for partition, keys in missing.items()}
         complete = True
         share = max(1, self.limit // len(wants))
         for partition, values in self.cache.load(wants, share).items():
             keys = wants[partition].keys
             sessions[partition].update(zip(keys, values, strict=False))
-            complete = complete and len(values) == len(keys)
+            for key in keys[len(values) :]:
+                del sessions[partition][key]
+                complete = False
         return complete
+
+
+def _keys(records: Sequence[Record], updates: Sequence[Decoded]) -> dict[int, dict[bytes, None]]:
+    """Return the keys of what is not rejected by partition, in the order in which they come."""
+    if Rejected in set(map(type, updates)):
+        pairs = zip(records, updates, strict=True)
+        records = [record for record, update in pairs if not isinstance(update, Rejected)]
+    keys = defaultdict[int, dict[bytes, None]](dict)
+    for partition, key in map(_PLACE, records):
+        keys[partition][key] = None
+    return keys
 
 
 def _reach(

@@ -1,13 +1,21 @@
 """Publish: what a folded part says, into the open transaction."""
 
 from collections.abc import Iterable
-from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import Final
 
 from processor.core.trace_context import passed_on
 from processor.ports.clock import Clock
-from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
+from processor.ports.log import (
+    NO_TIMESTAMP,
+    Headers,
+    Outgoing,
+    Publication,
+    Snapshots,
+    Topic,
+    Unreadable,
+)
 from processor.stages.batch import Folded, RejectedRecord
 
 ERROR_HEADERS: Final = tuple(
@@ -31,8 +39,8 @@ _OVERHEAD: Final = 1_024
 FORMAT_HEADER: Final = "format"
 _CLAIM: Final = ((FORMAT_HEADER, b"1"),)
 """A claim's headers."""
-_outgoing: Final = partial(tuple.__new__, Outgoing)
-"""Makes one of a tuple without a call in Python, which each snapshot would pay for."""
+_TIMESTAMP: Final = attrgetter("timestamp")
+_HEADERS: Final = attrgetter("headers")
 _HEADER_LIMIT: Final = 4_096
 AHEAD_MS: Final = 3_600_000
 """How far a snapshot's timestamp may be ahead. Kafka neither compacts nor expires a segment before
@@ -53,33 +61,27 @@ class Publish:
 
     def __call__(self, part: Folded) -> None:
         """Send snapshots, dead letters and claims; the brokers take them meanwhile."""
-        self._publication.send(self._outgoing(part))
-
-    def _outgoing(self, part: Folded) -> list[Outgoing]:
-        now = self._clock.now_ms()
-        latest = now + AHEAD_MS
-        records = [
-            _outgoing(
-                (
-                    Topic.SESSIONS,
-                    partition,
-                    timestamp if timestamp <= latest else now,
-                    key,
-                    snapshot,
-                    headers and passed_on(headers),
-                )
-            )
-            for (partition, _, timestamp, key, _, headers), snapshot in zip(
-                part.accepted, part.snapshots, strict=True
-            )
-        ]
-        for place, headers in part.ends.items():
-            records[place] = records[place]._replace(headers=headers)
-        records.extend(self._dead_letter(letter) for letter in part.letters)
+        records = [self._dead_letter(letter) for letter in part.letters]
         for key, holder in chain(part.claims.items(), part.ended_claims.items()):
             value = None if holder is None else holder.encode()
             records.append(Outgoing(Topic.CLAIMS, None, NO_TIMESTAMP, key.encode(), value, _CLAIM))
-        return records
+        self._publication.send(records, self._snapshots(part))
+
+    def _snapshots(self, part: Folded) -> Snapshots:
+        records, now = part.accepted, self._clock.now_ms()
+        latest = now + AHEAD_MS
+        if any(map(_HEADERS, records)):
+            records = [each._replace(headers=passed_on(each.headers)) for each in records]
+        if max(map(_TIMESTAMP, records), default=0) > latest:
+            times = (each.timestamp if each.timestamp <= latest else now for each in records)
+            records = [
+                each._replace(timestamp=time) for each, time in zip(records, times, strict=True)
+            ]
+        if part.ends:
+            records = list(records)
+            for place, headers in part.ends.items():
+                records[place] = records[place]._replace(headers=headers)
+        return records, part.snapshots
 
     def _dead_letter(self, letter: RejectedRecord) -> Outgoing:
         record = letter.record

@@ -42,9 +42,9 @@ class RecordCache:
         self._partitions.pop(partition, None)
         self._bytes.pop(partition, None)
 
-    def get(self, partition: int, key: bytes) -> bytes | None:
-        """Return the session's snapshot, None where it is not cached."""
-        return self._partitions[partition].get(key)
+    def of(self, partition: int) -> Mapping[bytes, bytes]:
+        """Return the snapshots of a partition's cached sessions, as they stand whenever asked."""
+        return self._partitions[partition]
 
     def put(self, partition: int, snapshots: Mapping[bytes, bytes | None]) -> None:
         """Keep sessions' snapshots, without those that ended (None), then evict to the limit.

@@ -1,14 +1,18 @@
 """Snapshots whose schema id stands in a header are, inside, as those whose does not."""
 
-from typing import cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Message
 
 from processor.avro.framing import SCHEMA_ID_HEADER, confluent
-from processor.kafka.framing import _parted, to_snapshot
-from processor.ports.log import Headers, Outgoing, Topic
+from processor.kafka.clients import Cluster
+from processor.kafka.framing import HeadersPublication, to_snapshot
+from processor.kafka.publication import KafkaPublication
+from processor.ports.log import Headers, Outgoing, Record, Topic
 
+SENT: list[tuple[Any, ...]] = []
 SINGLE_OBJECT = b"\xc3\x01" + bytes(8)
 OTHER = ("trace", b"1")
 
@@ -39,24 +43,34 @@ class Read:
         return list(self._headers)
 
 
-def sent(value: bytes | None, topic: Topic = Topic.SESSIONS) -> Outgoing:
-    return _parted(Outgoing(topic, 0, 5, b"k", value, (OTHER,)))
+@pytest.fixture
+def publication(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeadersPublication]:
+    """One that keeps in `SENT` what it sends, and sends nothing."""
+    monkeypatch.setattr(KafkaPublication, "send", lambda _, *given: SENT.append(given))
+    yield HeadersPublication(Cluster({}, "group", {}), lambda: False)
+    SENT.clear()
 
 
 @pytest.mark.parametrize("value", [confluent(258) + b"datum", SINGLE_OBJECT + b"datum", None])
-def test_what_was_sent_is_read_again(value: bytes | None) -> None:
-    out = sent(value)
-    record = to_snapshot(cast("Message", Read(out.value, out.headers)))
-    assert (record.value, tuple(record.headers)) == (value, (OTHER,))
+def test_what_was_sent_is_read_again(value: bytes | None, publication: HeadersPublication) -> None:
+    publication.send([Outgoing(Topic.SESSIONS, 0, 5, b"k", value, (OTHER,))])
+    publication.send([], ([Record(0, 9, 5, b"k", b"an update", (OTHER,))], [value]))
+    ((one,), _), (_, ((source,), (copied,))) = SENT
+    for sent, headers in ((one.value, one.headers), (copied, source.headers)):
+        record = to_snapshot(cast("Message", Read(sent, headers)))
+        assert (record.value, tuple(record.headers)) == (value, (OTHER,))
 
 
-def test_only_a_registrys_framing_moves_and_only_that_of_snapshots() -> None:
-    moved = sent(confluent(258) + b"datum")
+def test_only_a_registrys_framing_moves_and_only_that_of_snapshots(
+    publication: HeadersPublication,
+) -> None:
+    value = confluent(258) + b"datum"
+    snapshot = Outgoing(Topic.SESSIONS, 0, 5, b"k", value, (OTHER,))
+    publication.send([snapshot, snapshot._replace(topic=Topic.DEAD_LETTERS)])
+    (((moved, letter), _),) = SENT
     assert moved.value == b"datum"
     assert list(moved.headers) == [OTHER, (SCHEMA_ID_HEADER, confluent(258))]
-    assert sent(SINGLE_OBJECT).value == SINGLE_OBJECT
-    letter = confluent(258) + b"datum"
-    assert sent(letter, Topic.DEAD_LETTERS).value == letter
+    assert (letter.value, tuple(letter.headers)) == (value, (OTHER,))
 
 
 def test_a_header_that_is_none_of_ours_is_left() -> None:

@@ -1,8 +1,7 @@
 """What sending to the input says of a record that the brokers refuse for good, on a real broker."""
 
 import random
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -10,6 +9,7 @@ from servers import KafkaAddress, Names
 from system.process import eventually
 
 from processor.errors import UnpublishableError
+from processor.kafka.producer import TransactionalProducer
 from processor.kafka.senders import RedriveSender
 from processor.kafka.topics import states
 from processor.ports.log import NO_TIMESTAMP, Committed, Outgoing, Topic
@@ -17,7 +17,7 @@ from processor.ports.log import NO_TIMESTAMP, Committed, Outgoing, Topic
 from . import cluster_of
 
 LIMIT = 2_000
-PATIENCE_S = 20
+hand_over = TransactionalProducer.send
 
 
 def update(key: bytes, size: int) -> Outgoing:
@@ -25,14 +25,15 @@ def update(key: bytes, size: int) -> Outgoing:
     return Outgoing(Topic.UPDATES, 0, NO_TIMESTAMP, key, value, ())
 
 
-class Slow(list[Outgoing]):
-    """A batch that is still handed over when the broker refuses its first record."""
+def until_refused(producer: TransactionalProducer, records: Sequence[Outgoing]) -> None:
+    """Hand records over, then small ones until the fate of the first is known."""
+    hand_over(producer, records)
 
-    def __iter__(self) -> Iterator[Outgoing]:
-        yield update(b"large", 3 * LIMIT)
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
-            yield update(b"small", 10)
+    def refused() -> bool:
+        hand_over(producer, [update(b"small", 10)])
+        return False
+
+    eventually("a record is refused", refused)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def sender(kafka: KafkaAddress, names: Names) -> Iterator[RedriveSender]:
 
 
 def test_a_record_that_is_refused_while_others_are_handed_over_is_named(
-    sender: RedriveSender,
+    sender: RedriveSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those after it meet a transaction that takes no more; that tells nothing by itself.
 
@@ -62,8 +63,10 @@ def test_a_record_that_is_refused_while_others_are_handed_over_is_named(
     """
     first, second = Committed(0, "sent 0"), Committed(1, "sent 1")
     sender.send((), {}, {0: first})
+    monkeypatch.setattr(TransactionalProducer, "send", until_refused)
     with pytest.raises(UnpublishableError, match="b'large'"):
-        sender.send(Slow(), {0: first}, {0: second})
+        sender.send([update(b"large", 3 * LIMIT)], {0: first}, {0: second})
+    monkeypatch.undo()
     assert sender.positions([0]) == {0: first}
     sender.send([update(b"small", 10)], {0: first}, {0: second})
     assert sender.positions([0]) == {0: second}

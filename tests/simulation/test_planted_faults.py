@@ -238,7 +238,7 @@ def test_a_claim_deleted_before_its_tombstone_is_committed(monkeypatch: Patch) -
 
 
 def test_an_ended_session_asked_of_redis_again_within_the_transaction(monkeypatch: Patch) -> None:
-    edits = {"if state is not None or key in before:": "if state is not None:"}
+    edits = {"if state is None and key not in before": "if state is None"}
     plant(monkeypatch, Load, "__call__", edits)
     found("published")
 

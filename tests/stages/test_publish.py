@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from avro_bytes import CODECS, SCHEMAS, decode_and_fold
 from fakes.clock import FakeClock
+from fakes.log import one_by_one
 from oracle import HOUR_MS, Entry, Snapshot, expected, timed
 from session_commands import erase
 from values import NOON, an_update
@@ -12,7 +13,14 @@ from values import NOON, an_update
 from processor.avro.codec import UpdateCodec
 from processor.avro.compiled import Compiled
 from processor.core.outcome import Reason, Rejected
-from processor.ports.log import Committed, Membership, Outgoing, Record, Topic
+from processor.ports.log import (
+    Committed,
+    Membership,
+    Outgoing,
+    Record,
+    Snapshots,
+    Topic,
+)
 from processor.stages.batch import Folded, RejectedRecord
 from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
 
@@ -29,8 +37,8 @@ class _Sink:
     def begin(self) -> None:
         pass
 
-    def send(self, records: Sequence[Outgoing]) -> None:
-        self.sent.extend(records)
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+        self.sent += [*one_by_one(snapshots), *records]
 
     def flush(self) -> dict[int, int]:
         return {}

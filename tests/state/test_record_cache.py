@@ -24,15 +24,15 @@ def test_what_was_put_is_there_until_the_partition_is_dropped() -> None:
     cache.own(1)
     session = bytes(SMALL)
     cache.put(0, {b"1:a": session})
-    assert cache.get(0, b"1:a") is session
-    assert cache.get(1, b"1:a") is None
-    assert cache.get(0, b"1:b") is None
+    assert cache.of(0).get(b"1:a") is session
+    assert cache.of(1).get(b"1:a") is None
+    assert cache.of(0).get(b"1:b") is None
     assert (cache.sessions, cache.size) == (1, cost(b"1:a"))
     cache.drop(0)
     cache.drop(0)
     assert (cache.sessions, cache.size) == (0, 0)
     with pytest.raises(KeyError):
-        cache.get(0, b"1:a")
+        cache.of(0).get(b"1:a")
 
 
 def test_what_is_owned_anew_is_empty() -> None:
@@ -40,7 +40,7 @@ def test_what_is_owned_anew_is_empty() -> None:
     cache.own(0)
     cache.put(0, {b"1:a": bytes(SMALL)})
     cache.own(0)
-    assert cache.get(0, b"1:a") is None
+    assert cache.of(0).get(b"1:a") is None
     assert cache.size == 0
 
 
@@ -49,12 +49,12 @@ def test_the_longest_unwritten_go_first_by_bytes() -> None:
     cache.own(0)
     for key in (b"a", b"b", b"c", b"a", b"d"):
         cache.put(0, {key: bytes(SMALL)})
-    assert [key for key in (b"a", b"b", b"c", b"d") if cache.get(0, key)] == [b"a", b"c", b"d"]
+    assert [key for key in (b"a", b"b", b"c", b"d") if cache.of(0).get(key)] == [b"a", b"c", b"d"]
     assert cache.size == 3 * cost()
     cache.put(0, {b"e": bytes(SMALL * 3)})
     assert cache.size <= 3 * cost()
-    assert cache.get(0, b"e")
-    assert cache.get(0, b"c") is None
+    assert cache.of(0).get(b"e")
+    assert cache.of(0).get(b"c") is None
 
 
 def test_a_session_that_shrinks_gives_its_bytes_back() -> None:

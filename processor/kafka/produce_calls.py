@@ -1,0 +1,81 @@
+"""What the client's `produce` is called with: arguments by their places; names cost a third more.
+
+Columns, and no loop of Python: a record costs a third of a microsecond less so.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from operator import length_hint
+from typing import Any, Final
+
+from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Snapshots, Topic
+
+Call = tuple[Any, ...]
+"""Topic, value, key, partition, callback, its other name, timestamp, and headers if it has any."""
+TOPIC: Final = 0
+KEY: Final = 2
+_PARTITION: Final = 3
+_CALLBACK: Final = 4
+_PRESENT: Final = 0
+"""The timestamp that the client takes for the time of the sending."""
+_EARLIEST: Final = 1
+"""What stands for a timestamp of 0."""
+_ANY: Final = -1
+"""The partition that leaves the choice to the partitioner."""
+
+
+def of_snapshots(snapshots: Snapshots, topic: str) -> list[Call]:
+    """Return the call for each snapshot."""
+    records, values = snapshots
+    if not records:
+        return []
+    partitions, _, timestamps, keys, _, headers = zip(*records, strict=True)
+    return _calls(repeat(topic), values, keys, (partitions, timestamps, headers))
+
+
+def of_records(records: Sequence[Outgoing], topics: Mapping[Topic, str]) -> list[Call]:
+    """Return the call for each record."""
+    if not records:
+        return []
+    parts, partitions, timestamps, keys, values, headers = zip(*records, strict=True)
+    places = [_ANY if each is None else each for each in partitions]
+    return _calls(map(topics.__getitem__, parts), values, keys, (places, timestamps, headers))
+
+
+def report(calls: list[Call], output: str, delivered: Any, *, each: bool) -> set[int]:
+    """Have the last call of each of the output's partitions reported; return those partitions.
+
+    Unless it is to be `each` call: a report costs more than its record.
+    """
+    last = {call[_PARTITION]: at for at, call in enumerate(calls) if call[TOPIC] == output}
+    for at in range(len(calls)) if each else last.values():
+        calls[at] = *calls[at][:_CALLBACK], delivered, *calls[at][_CALLBACK + 1 :]
+    return set(last)
+
+
+def last_of(calls: Sequence[Call], rest: Iterator[Call]) -> Call:
+    """Return the call that an iterator over all of them gave last."""
+    return calls[len(calls) - length_hint(rest) - 1]
+
+
+def _calls(
+    topics: Iterable[str],
+    values: Sequence[bytes | None],
+    keys: Sequence[bytes | None],
+    rest: tuple[Sequence[int], Sequence[int], Sequence[Headers]],
+) -> list[Call]:
+    partitions, times, headers = rest
+    if min(times) <= 0:
+        times = [_PRESENT if each == NO_TIMESTAMP else each or _EARLIEST for each in times]
+    columns: list[Iterable[Any]] = [
+        topics,
+        values,
+        keys,
+        partitions,
+        repeat(None),
+        repeat(None),
+        times,
+    ]
+    if any(headers):
+        columns.append([list(each) for each in headers])
+    return list(zip(*columns, strict=False))

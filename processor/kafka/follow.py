@@ -34,15 +34,15 @@ def follow(cluster: Cluster, topic: Topic, starts: Mapping[int, int]) -> Iterato
                 messages = consumer.consume(1, _MOMENT)
                 if messages:
                     messages += consumer.consume(_CHUNK, 0)
-            records = []
+            good = []
             for message in messages:
                 error = message.error()
                 if error is None:
-                    records.append(made(message))
+                    good.append(message)
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's form
                     fault = sort(error, doing, needs)
                     if is_lasting(error) or not isinstance(fault, LogUnavailable):
                         raise fault
-            yield records
+            yield made(good)
     finally:
         consumer.close()

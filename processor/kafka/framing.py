@@ -12,35 +12,38 @@ from processor.avro.framing import (
     is_confluent,
 )
 from processor.kafka.publication import KafkaPublication
-from processor.kafka.records import to_record
-from processor.ports.log import Headers, Outgoing, Record, Snapshots, Topic
+from processor.kafka.records import to_records
+from processor.ports.log import Headers, Outgoing, Record, Topic
+from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 
 
 class HeadersPublication(KafkaPublication):
     """Publishes snapshots with their registry's framing in a header, all else as it is."""
 
-    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = NO_SNAPSHOTS) -> None:
         """Hand snapshots over, then records."""
-        parted = [_parted(value) for value in snapshots[1]]
-        sources = [
-            record._replace(headers=[*record.headers, *header])
-            for record, (_, header) in zip(snapshots[0], parted, strict=True)
-        ]
-        super().send(list(map(_framed, records)), (sources, [value for value, _ in parted]))
+        parted = [_parted(value) for value in snapshots.values]
+        headers = [(*own, *more) for own, (_, more) in zip(snapshots.headers, parted, strict=True)]
+        values = [value for value, _ in parted]
+        parted_snapshots = snapshots._replace(values=values, headers=headers)
+        super().send(list(map(_framed, records)), parted_snapshots)
 
 
-def reads(topic: Topic) -> Callable[[Message], Record]:
-    """Return what makes a record of the topic's messages."""
-    return to_snapshot if topic is Topic.SESSIONS else to_record
+def reads(topic: Topic) -> Callable[[Sequence[Message]], list[Record]]:
+    """Return what makes records of the topic's messages, of which none is an error."""
+    return to_snapshots if topic is Topic.SESSIONS else to_records
 
 
-def to_snapshot(message: Message) -> Record:
-    """Return an output record with its value framed, wherever its schema id stood.
+def to_snapshots(messages: Sequence[Message]) -> list[Record]:
+    """Return output records with their values framed, wherever their schema ids stood.
 
     So values are compared, copied and cached in one form, and tell by themselves how to read them.
     """
-    record = to_record(message)
-    if not record.headers or record.value is None:
+    return [_whole(record) if record.headers else record for record in to_records(messages)]
+
+
+def _whole(record: Record) -> Record:
+    if record.value is None:
         return record
     try:
         value = framed(record.value, record.headers)

@@ -8,7 +8,8 @@ from itertools import repeat
 from operator import length_hint
 from typing import Any, Final
 
-from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Snapshots, Topic
+from processor.ports.log import NO_TIMESTAMP, Outgoing, Topic
+from processor.ports.snapshots import Snapshots
 
 Call = tuple[Any, ...]
 """Topic, value, key, partition, callback, its other name, timestamp, and headers if it has any."""
@@ -26,20 +27,16 @@ _ANY: Final = -1
 
 def of_snapshots(snapshots: Snapshots, topic: str) -> list[Call]:
     """Return the call for each snapshot."""
-    records, values = snapshots
-    if not records:
-        return []
-    partitions, _, timestamps, keys, _, headers = zip(*records, strict=True)
-    return _calls(repeat(topic), values, keys, (partitions, timestamps, headers))
+    return _calls(repeat(topic), snapshots) if snapshots.keys else []
 
 
 def of_records(records: Sequence[Outgoing], topics: Mapping[Topic, str]) -> list[Call]:
     """Return the call for each record."""
     if not records:
         return []
-    parts, partitions, timestamps, keys, values, headers = zip(*records, strict=True)
+    parts, partitions, *columns = zip(*records, strict=True)
     places = [_ANY if each is None else each for each in partitions]
-    return _calls(map(topics.__getitem__, parts), values, keys, (places, timestamps, headers))
+    return _calls(map(topics.__getitem__, parts), Snapshots(places, *columns))
 
 
 def report(calls: list[Call], output: str, delivered: Any, *, each: bool) -> set[int]:
@@ -58,24 +55,12 @@ def last_of(calls: Sequence[Call], rest: Iterator[Call]) -> Call:
     return calls[len(calls) - length_hint(rest) - 1]
 
 
-def _calls(
-    topics: Iterable[str],
-    values: Sequence[bytes | None],
-    keys: Sequence[bytes | None],
-    rest: tuple[Sequence[int], Sequence[int], Sequence[Headers]],
-) -> list[Call]:
-    partitions, times, headers = rest
+def _calls(topics: Iterable[str], columns: Snapshots) -> list[Call]:
+    partitions, times, keys, values, headers = columns
     if min(times) <= 0:
         times = [_PRESENT if each == NO_TIMESTAMP else each or _EARLIEST for each in times]
-    columns: list[Iterable[Any]] = [
-        topics,
-        values,
-        keys,
-        partitions,
-        repeat(None),
-        repeat(None),
-        times,
-    ]
+    given: list[Iterable[Any]] = [topics, values, keys, partitions, repeat(None), repeat(None)]
+    given.append(times)
     if any(headers):
-        columns.append([list(each) for each in headers])
-    return list(zip(*columns, strict=False))
+        given.append([list(each) for each in headers])
+    return list(zip(*given, strict=False))

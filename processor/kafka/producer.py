@@ -37,9 +37,9 @@ from processor.ports.log import (
     Membership,
     Outgoing,
     ProducerLost,
-    Snapshots,
     Topic,
 )
+from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 
 PATIENCE: Final = 30.0
 """Seconds that the brokers may take over one step of a transaction."""
@@ -95,7 +95,7 @@ class TransactionalProducer:
         self._persist(lambda _: self._producer.begin_transaction(), "beginning")
         self._transaction = _Transaction(self._sessions, name_each=name_each)
 
-    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = NO_SNAPSHOTS) -> None:
         """Hand snapshots over, then records, waiting while the queue is full."""
         transaction, output = self._open(), self._sessions
         calls = of_snapshots(snapshots, output) + of_records(records, self._cluster.topics)

@@ -12,9 +12,9 @@ from processor.ports.log import (
     Membership,
     Outgoing,
     ProducerLost,
-    Snapshots,
     Topic,
 )
+from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 
 LAST_PATIENCE: Final = 4.0
 """Seconds that all steps together may take once the process is to stop: it exits within 10."""
@@ -48,7 +48,7 @@ class KafkaPublication:
         self._live().begin(name_each=self._uncommitted)
         self._uncommitted = True
 
-    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = NO_SNAPSHOTS) -> None:
         """Hand snapshots over, then records."""
         self._live().send(records, snapshots)
 

@@ -1,7 +1,9 @@
 """Reading a topic's partition from end to end: `Scan` on confluent-kafka."""
 
+from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
@@ -11,9 +13,10 @@ from processor.kafka.framing import reads
 from processor.kafka.permissions import Permission
 from processor.kafka.unreadable import find, is_lasting, is_unpackable
 from processor.ports.log import LogUnavailable, Record, Topic
-from processor.ports.segments import ROLLED, is_rolling
+from processor.ports.segments import NOBODY, ROLLED, is_rolling
 
 _ANSWER_S: Final = 5.0
+_KEY: Final = attrgetter("key")
 
 
 class ScanPace(NamedTuple):
@@ -74,14 +77,11 @@ class KafkaScan:
                     if messages:
                         messages += consumer.consume(self._pace.records - 1, 0)
                 unreadable = _cut(messages, doing, needs)
-                chunk = []
-                for message in messages:
-                    offset = message.offset() or 0
-                    if message.error() is None and following <= offset < end:
-                        record = made(message)
-                        following = offset + 1
-                        if not (rolled and is_rolling(record)):
-                            chunk.append(record)
+                chunk = made(_between(messages, following, end))
+                if chunk:
+                    following = chunk[-1].offset + 1
+                if rolled and NOBODY in map(_KEY, chunk):
+                    chunk = [record for record in chunk if not is_rolling(record)]
                 yield chunk
                 with sorting(doing, *needs):
                     if unreadable is None:
@@ -118,16 +118,29 @@ class KafkaScan:
         return found.end
 
 
+def _between(messages: list[Message], start: int, end: int) -> list[Message]:
+    """Return the messages that are records, from offset `start` on and in order, below `end`."""
+    offsets: list[Any] = list(map(Message.offset, messages))
+    if not any(map(Message.error, messages)) and offsets == sorted(offsets):
+        return messages[bisect_left(offsets, start) : bisect_left(offsets, end)]
+    found = []
+    for message, offset in zip(messages, offsets, strict=True):
+        if message.error() is None and start <= offset < end:
+            found.append(message)
+            start = offset + 1
+    return found
+
+
 def _cut(messages: list[Message], doing: str, needs: Iterable[Permission]) -> Message | None:
     """Leave out the first message that says that a batch cannot be read, and all behind it.
 
     Returns it. Raises what another error means, unless it is an event or passes by itself.
     """
-    for at, message in enumerate(messages):
-        error = message.error()
+    for at, error in enumerate(map(Message.error, messages)):
         if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
             continue
         if is_lasting(error):
+            message = messages[at]
             del messages[at:]
             return message
         fault = sort(error, doing, needs)

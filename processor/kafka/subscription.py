@@ -10,7 +10,7 @@ from processor.errors import TopicError
 from processor.kafka.clients import Cluster
 from processor.kafka.faults import is_outside_log, sort, sorting
 from processor.kafka.member import GroupMember, is_refused, refused
-from processor.kafka.records import to_record
+from processor.kafka.records import to_records
 from processor.kafka.unreadable import BlockedPartitions, is_damaged, is_unpackable
 from processor.ports.log import (
     LogUnavailable,
@@ -69,29 +69,36 @@ class KafkaSubscription:
             if messages:
                 messages += self._consumer.consume(limit - 1, 0) if limit > 1 else []
         self._member.raise_kept()
-        records = []
-        ahead: set[int] = set()
-        blocked = self._blocked.positions
-        for message in messages:
-            if self._unproven and self._is_ahead(message, ahead):
-                continue
-            if blocked and message.partition() in blocked:
-                continue  # what comes behind a damaged batch may be anything
-            if message.error() is None:
-                records.append(to_record(message))
-            else:
-                self._meet(message)
+        records = to_records(self._good(messages))
         if self._outside_log:
             # Another may have gone on from there. Who takes the partition over looks at what is
             # committed, and fails closed where that is outside the log.
             self._renewed = self.renew()
             return []
         self._blocked.note_read(messages)
-        if blocked:
+        if self._blocked.positions:
             found, read_on = self._blocked.step(limit - len(records))
             records += found
             self._read_on(read_on)
         return records
+
+    def _good(self, messages: list[Message]) -> list[Message]:
+        """Return the messages that are records to process; meet the errors among them."""
+        blocked = self._blocked.positions
+        if not self._unproven and not blocked and not any(map(Message.error, messages)):
+            return messages
+        good = []
+        ahead: set[int] = set()
+        for message in messages:
+            if self._unproven and self._is_ahead(message, ahead):
+                continue
+            if blocked and message.partition() in blocked:
+                continue  # what comes behind a damaged batch may be anything
+            if message.error() is None:
+                good.append(message)
+            else:
+                self._meet(message)
+        return good
 
     def rebalance(self) -> Rebalance | None:
         """Return what changed, once."""

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Final, NamedTuple, Protocol, Self
 
 from processor.ports.servers import ServerUnavailable
+from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 
 Headers = Sequence[tuple[str, bytes | None]]
 HEADERS_UNREADABLE: Final = "session-processor.headers-unreadable"
@@ -118,8 +119,6 @@ class Ends(NamedTuple):
     end: int
 
 
-Snapshots = tuple[Sequence[Record], Sequence[bytes | None]]
-"""Records, and what is published in the partition of each, under its key, time and headers."""
 Place = tuple[Topic, int]
 """A partition of a topic."""
 EndsAnswer = Callable[[], Mapping[Place, Ends] | None]
@@ -216,7 +215,7 @@ class Publication(Protocol):
         Raises ProducerLost where something that was sent to end the one before may arrive late.
         """
 
-    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = NO_SNAPSHOTS) -> None:
         """Hand snapshots over, then records; they are not delivered until `flush` says so."""
 
     def flush(self) -> dict[int, int]:

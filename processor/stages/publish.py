@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from itertools import chain
-from operator import attrgetter
 from typing import Final
 
 from processor.core.trace_context import passed_on
@@ -12,10 +11,10 @@ from processor.ports.log import (
     Headers,
     Outgoing,
     Publication,
-    Snapshots,
     Topic,
     Unreadable,
 )
+from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 from processor.stages.batch import Folded, RejectedRecord
 
 ERROR_HEADERS: Final = tuple(
@@ -39,8 +38,6 @@ _OVERHEAD: Final = 1_024
 FORMAT_HEADER: Final = "format"
 _CLAIM: Final = ((FORMAT_HEADER, b"1"),)
 """A claim's headers."""
-_TIMESTAMP: Final = attrgetter("timestamp")
-_HEADERS: Final = attrgetter("headers")
 _HEADER_LIMIT: Final = 4_096
 AHEAD_MS: Final = 3_600_000
 """How far a snapshot's timestamp may be ahead. Kafka neither compacts nor expires a segment before
@@ -68,20 +65,19 @@ class Publish:
         self._publication.send(records, self._snapshots(part))
 
     def _snapshots(self, part: Folded) -> Snapshots:
-        records, now = part.accepted, self._clock.now_ms()
+        if not part.accepted:
+            return NO_SNAPSHOTS
+        partitions, _, timestamps, keys, _, headers = zip(*part.accepted, strict=True)
+        now = self._clock.now_ms()
         latest = now + AHEAD_MS
-        if any(map(_HEADERS, records)):
-            records = [each._replace(headers=passed_on(each.headers)) for each in records]
-        if max(map(_TIMESTAMP, records), default=0) > latest:
-            times = (each.timestamp if each.timestamp <= latest else now for each in records)
-            records = [
-                each._replace(timestamp=time) for each, time in zip(records, times, strict=True)
-            ]
-        if part.ends:
-            records = list(records)
-            for place, headers in part.ends.items():
-                records[place] = records[place]._replace(headers=headers)
-        return records, part.snapshots
+        if max(timestamps) > latest:
+            timestamps = tuple(each if each <= latest else now for each in timestamps)
+        if any(headers) or part.ends:
+            headers = tuple(
+                part.ends[at] if at in part.ends else passed_on(each)
+                for at, each in enumerate(headers)
+            )
+        return Snapshots(partitions, timestamps, keys, part.snapshots, headers)
 
     def _dead_letter(self, letter: RejectedRecord) -> Outgoing:
         record = letter.record

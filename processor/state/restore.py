@@ -3,8 +3,9 @@
 Generators, as in `processor.partitions.takeover`: True is progress, False is waiting.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
 from processor.ports.clock import Clock
@@ -18,6 +19,9 @@ _CLOCKS_DIFFER_MS: Final = 60_000
 """By how much the clocks of two machines may differ."""
 _WRITE_BYTES: Final = 2 * 1024 * 1024
 """Snapshots that are written at once: the server does nothing else for a few milliseconds."""
+
+
+_SESSION: Final = attrgetter("key", "value")
 
 
 class _Part(NamedTuple):
@@ -154,12 +158,12 @@ class Restore:
         last: dict[bytes, bytes | None] = {}
         size, done = 0, start
         for records in self.scan.read(Topic.SESSIONS, partition, start, end):
-            for record in records:
-                if record.key:
-                    size += len(record.key) + len(record.value or b"")
-                    size -= len(last.get(record.key) or b"")
-                    last[record.key] = record.value
             if records:
+                found = dict(map(_SESSION, records))
+                for nobody in (None, b""):
+                    found.pop(nobody, None)
+                size += _size(found) - _size({key: last[key] for key in last.keys() & found.keys()})
+                last |= found
                 done = records[-1].offset + 1
                 self.progress.restoring(partition, done - start, end - start)
             if size > _WRITE_BYTES or not records:
@@ -181,3 +185,7 @@ class Restore:
         write = Write(stamp, checkpoint.encode(), snapshots)
         self.cache.write({partition: write})
         return Stamp(stamp.generation, write.checkpoint)
+
+
+def _size(snapshots: Mapping[bytes, bytes | None]) -> int:
+    return sum(map(len, snapshots)) + sum(map(len, filter(None, snapshots.values())))

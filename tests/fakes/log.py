@@ -18,16 +18,16 @@ from processor.ports.log import (
     ProducerLost,
     Rebalance,
     Record,
-    Snapshots,
     Topic,
 )
 from processor.ports.segments import ROLLED, is_rolling
+from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 
 
 def one_by_one(snapshots: Snapshots) -> Iterator[Outgoing]:
     """Yield the record that is published for each snapshot."""
-    for (partition, _, timestamp, key, _, headers), value in zip(*snapshots, strict=True):
-        yield Outgoing(Topic.SESSIONS, partition, timestamp, key, value, headers)
+    for fields in zip(*snapshots, strict=True):
+        yield Outgoing(Topic.SESSIONS, *fields)
 
 
 class FakeSubscription:
@@ -200,7 +200,7 @@ class FakePublication:
         self._transaction = self._broker.open[self._identity] = Transaction()
         self._ends, self._refused = {}, False
 
-    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = NO_SNAPSHOTS) -> None:
         for record in (*one_by_one(snapshots), *records):
             # A fenced producer's records get nowhere; it hears of it when it flushes.
             if self._broker.open.get(self._identity) is not self._transaction:

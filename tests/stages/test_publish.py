@@ -18,9 +18,9 @@ from processor.ports.log import (
     Membership,
     Outgoing,
     Record,
-    Snapshots,
     Topic,
 )
+from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 from processor.stages.batch import Folded, RejectedRecord
 from processor.stages.publish import CUT_HEADER, ERROR_HEADERS, Publish
 
@@ -37,7 +37,7 @@ class _Sink:
     def begin(self) -> None:
         pass
 
-    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())) -> None:
+    def send(self, records: Sequence[Outgoing], snapshots: Snapshots = NO_SNAPSHOTS) -> None:
         self.sent += [*one_by_one(snapshots), *records]
 
     def flush(self) -> dict[int, int]:

@@ -30,7 +30,8 @@ from typing import Any
 
 from processor.cli.main import main
 from processor.kafka import producer
-from processor.ports.log import Outgoing, Record, Snapshots
+from processor.ports.log import Headers, Outgoing
+from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 from processor.redis.claims import RedisClaims
 from processor.redis.sessions import RedisSessionCache
 from processor.stages.publish import OFFSET_TO_HEADER
@@ -90,17 +91,17 @@ class Transactions:
     A takeover's sends nothing, so it never counts.
     """
 
-    def __init__(self, countdown: Countdown, counts: Callable[[Outgoing | Record], bool]) -> None:
+    def __init__(self, countdown: Countdown, counts: Callable[[Headers], bool]) -> None:
         self._countdown = countdown
         self._counts = counts
         self._counted = False
         self._committing = False
 
     def note_sent(
-        self, _producer: object, records: Sequence[Outgoing], snapshots: Snapshots = ((), ())
+        self, _producer: object, records: Sequence[Outgoing], snapshots: Snapshots = NO_SNAPSHOTS
     ) -> None:
-        sent: list[Outgoing | Record] = [*snapshots[0], *records]
-        self._counted = self._counted or any(map(self._counts, sent))
+        headers = [*snapshots.headers, *(each.headers for each in records)]
+        self._counted = self._counted or any(map(self._counts, headers))
 
     def before(self, step: str) -> Callable[..., None]:
         """Return what passes the point by before a step of a transaction that counts."""
@@ -119,8 +120,8 @@ class Transactions:
             self._countdown.pass_by()
 
 
-def _tells_of_a_range(record: Outgoing | Record) -> bool:
-    return any(name == OFFSET_TO_HEADER for name, _ in record.headers)
+def _tells_of_a_range(headers: Headers) -> bool:
+    return any(name == OFFSET_TO_HEADER for name, _ in headers)
 
 
 def sabotage(point: str, times: int) -> None:

@@ -1,7 +1,9 @@
 //! Records by columns, in the buffers of Arrow's format.
 
+use crate::entries::Keys;
+use crate::plain::sound_text;
 use crate::scan::{Refused, Scan, Taken};
-use crate::shape::Shape;
+use crate::shape::{Field, Shape};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -10,7 +12,7 @@ use pyo3::types::PyBytes;
 pub struct Column {
     rows: usize,
     nulls: usize,
-    /// A bit for each row: whether it is not null.
+    /// A bit for each row, whether it is not null; none up to the first that is null.
     valid: Vec<u8>,
     /// Where each row begins in `data` or in the children, and where the last one ends: 4 bytes each.
     offsets: Vec<u8>,
@@ -47,7 +49,7 @@ impl Column {
         column
     }
 
-    /// Takes a value that is known to be sound; refuses what no offset can tell.
+    /// Takes a value; refuses what is not sound, and what no offset can tell.
     pub fn take(&mut self, shape: &Shape, scan: &mut Scan) -> Taken<()> {
         match shape {
             Shape::Optional(one) => {
@@ -58,12 +60,14 @@ impl Column {
                 return Ok(());
             }
             Shape::Text | Shape::Json => {
-                self.data.extend(scan.sized()?);
+                let text = scan.sized()?;
+                sound_text(text)?;
+                self.data.extend_from_slice(text);
                 self.end(self.data.len())?;
             }
-            Shape::Int => self.data.extend(scan.int()?.to_ne_bytes()),
-            Shape::Long | Shape::Time => self.data.extend(scan.long()?.to_ne_bytes()),
-            Shape::Double => self.data.extend(scan.double()?.to_ne_bytes()),
+            Shape::Int => self.data.extend_from_slice(&scan.int()?.to_ne_bytes()),
+            Shape::Long | Shape::Time => self.data.extend_from_slice(&scan.long()?.to_ne_bytes()),
+            Shape::Double => self.data.extend_from_slice(&scan.double()?.to_ne_bytes()),
             Shape::Boolean => put_bit(&mut self.data, self.rows, scan.boolean()?),
             Shape::Bytes => return scan.sized().map(|_| ()),
             Shape::Symbol(names) => self.data.push(scan.symbol(names.len())? as u8),
@@ -76,17 +80,20 @@ impl Column {
                 self.end(self.children[0].rows)?;
             }
             Shape::Map(value) => {
+                let mut keys = Keys::default();
                 let count = scan.count()?;
                 for _ in 0..count {
-                    self.children[0].take(&Shape::Text, scan)?;
+                    let key = scan.span(|scan| self.children[0].take(&Shape::Text, scan))?;
+                    keys.add(scan.part(&key));
                     self.children[1].take(value, scan)?;
                 }
                 scan.end(count)?;
+                keys.differ()?;
                 self.end(self.children[0].rows)?;
             }
             Shape::Record(fields) => {
                 let mut columns = self.children.iter_mut();
-                for (_, each) in fields {
+                for Field { shape: each, .. } in fields {
                     match each {
                         Shape::Bytes => each.skip(scan)?,
                         _ => columns.next().ok_or(Refused)?.take(each, scan)?,
@@ -100,7 +107,7 @@ impl Column {
 
     /// Adds a row of a column of texts.
     pub fn add_text(&mut self, text: &str) -> Taken<()> {
-        self.data.extend(text.as_bytes());
+        self.data.extend_from_slice(text.as_bytes());
         self.end(self.data.len())?;
         self.row(true);
         Ok(())
@@ -108,7 +115,7 @@ impl Column {
 
     /// Adds a row of a column of numbers, as its bytes.
     pub fn add(&mut self, number: &[u8]) {
-        self.data.extend(number);
+        self.data.extend_from_slice(number);
         self.row(true);
     }
 
@@ -133,18 +140,26 @@ impl Column {
             }
             _ => self.offsets.extend_from_within(self.offsets.len() - 4..),
         }
+        if self.nulls == 0 {
+            self.valid.resize(self.rows / 8, u8::MAX);
+            if self.rows % 8 > 0 {
+                self.valid.push((1 << (self.rows % 8)) - 1);
+            }
+        }
         self.nulls += 1;
         self.row(false);
     }
 
     fn row(&mut self, valid: bool) {
-        put_bit(&mut self.valid, self.rows, valid);
+        if self.nulls > 0 {
+            put_bit(&mut self.valid, self.rows, valid);
+        }
         self.rows += 1;
     }
 
     fn end(&mut self, at: usize) -> Taken<()> {
         let at = i32::try_from(at).map_err(|_| Refused)?;
-        self.offsets.extend(at.to_ne_bytes());
+        self.offsets.extend_from_slice(&at.to_ne_bytes());
         Ok(())
     }
 
@@ -164,8 +179,8 @@ impl Column {
 }
 
 /// Yields the fields that have a column.
-fn shown(fields: &[(String, Shape)]) -> impl Iterator<Item = &Shape> {
-    let all = fields.iter().map(|(_, each)| each);
+fn shown(fields: &[Field]) -> impl Iterator<Item = &Shape> {
+    let all = fields.iter().map(|each| &each.shape);
     all.filter(|each| !matches!(each, Shape::Bytes))
 }
 

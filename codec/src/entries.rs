@@ -1,14 +1,37 @@
 //! An Avro map: the positions of its keys and values.
 
-use crate::scan::{Refused, Scan, Taken, put_long, text};
+use crate::scan::{Scan, Taken, put_long, sound_if, text};
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// So many keys are looked at in pairs; more are sorted.
+const FEW: usize = 8;
 
 pub struct Entry {
     /// The key, its length before it.
     key: Range<usize>,
     /// The value: without the index of its union where it has one.
     value: Range<usize>,
+}
+
+/// The keys of a map.
+#[derive(Default)]
+pub struct Keys<'a>(Vec<&'a [u8]>);
+
+impl<'a> Keys<'a> {
+    pub fn add(&mut self, key: &'a [u8]) {
+        self.0.push(key);
+    }
+
+    /// Refuses keys of which two are the same.
+    pub fn differ(mut self) -> Taken<()> {
+        if self.0.len() <= FEW {
+            let mut seen = self.0.iter().enumerate();
+            return sound_if(seen.all(|(at, key)| !self.0[..at].contains(key)));
+        }
+        self.0.sort_unstable();
+        sound_if(self.0.windows(2).all(|pair| pair[0] != pair[1]))
+    }
 }
 
 /// The entries in their order, no two of one key.
@@ -41,11 +64,8 @@ impl Entries {
         }
         scan.end(count)?;
         if count > 1 {
-            let mut keys: Vec<&[u8]> = each.iter().map(|one: &Entry| scan.part(&one.key)).collect();
-            keys.sort_unstable();
-            if keys.windows(2).any(|pair| pair[0] == pair[1]) {
-                return Err(Refused);
-            }
+            let keys = each.iter().map(|one: &Entry| scan.part(&one.key));
+            Keys(keys.collect()).differ()?;
         }
         let whole = start..scan.at;
         Ok(Entries { whole, each })

@@ -1,5 +1,6 @@
 //! RFC 8259's grammar, over a text that is UTF-8: every step takes what stands there, or refuses.
 
+use crate::plain::plain;
 use crate::scan::{Refused, Scan, Taken, sound_if};
 use std::borrow::Cow;
 
@@ -160,8 +161,7 @@ impl<'a> Json<'a> {
         let (start, mut escapes) = (self.at, false);
         loop {
             let rest = &self.text.as_bytes()[self.at..];
-            let plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-            self.at += rest.iter().take_while(|byte| plain(byte)).count();
+            self.at += plain(rest);
             if self.next() == Some(b'"') {
                 break;
             }

@@ -8,6 +8,7 @@
 
 mod cart;
 mod columns;
+mod digits;
 mod document;
 mod entries;
 mod events;
@@ -18,6 +19,7 @@ mod json;
 mod layout;
 mod media;
 mod part;
+mod plain;
 mod scan;
 mod shape;
 mod snapshot;

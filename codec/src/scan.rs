@@ -52,12 +52,16 @@ impl<'a> Scan<'a> {
 
     /// Takes a varint in its shortest form.
     pub fn long(&mut self) -> Taken<i64> {
-        let mut value = 0_u64;
-        for place in 0..10 {
+        let first = self.byte()?;
+        if first < 0x80 {
+            return Ok(i64::from(first >> 1) ^ -i64::from(first & 1));
+        }
+        let mut value = u64::from(first & 0x7f);
+        for place in 1..10 {
             let byte = self.byte()?;
             value |= u64::from(byte & 0x7f) << (7 * place);
             if byte < 0x80 {
-                if (byte == 0 && place > 0) || (byte > 1 && place == 9) {
+                if byte == 0 || (byte > 1 && place == 9) {
                     return Err(Refused);
                 }
                 return Ok((value >> 1) as i64 ^ -((value & 1) as i64));

@@ -1,6 +1,7 @@
 //! What a record of Avro is made of, as it is described: no field is named here.
 
-use crate::entries::Entries;
+use crate::entries::Keys;
+use crate::plain::{put_text, sound_text};
 use crate::scan::{Scan, Taken};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -19,7 +20,14 @@ pub enum Shape {
     Many(Box<Shape>),
     Map(Box<Shape>),
     Optional(Box<Shape>),
-    Record(Vec<(String, Shape)>),
+    Record(Vec<Field>),
+}
+
+/// A field of a record.
+pub struct Field {
+    /// Its name as JSON has it, and what stands before the value.
+    pub label: Vec<u8>,
+    pub shape: Shape,
 }
 
 impl Shape {
@@ -48,7 +56,7 @@ impl Shape {
     /// Takes a value; no two keys of a map are the same.
     pub fn skip(&self, scan: &mut Scan) -> Taken<()> {
         match self {
-            Shape::Text | Shape::Json => scan.text().map(|_| ()),
+            Shape::Text | Shape::Json => sound_text(scan.sized()?),
             Shape::Int => scan.int().map(|_| ()),
             Shape::Long | Shape::Time => scan.long().map(|_| ()),
             Shape::Double => scan.double().map(|_| ()),
@@ -63,22 +71,37 @@ impl Shape {
                 scan.end(count)
             }
             Shape::Map(value) => {
-                Entries::take(scan, |scan| scan.span(|scan| value.skip(scan))).map(|_| ())
+                let mut keys = Keys::default();
+                let count = scan.count()?;
+                for _ in 0..count {
+                    let key = scan.sized()?;
+                    sound_text(key)?;
+                    keys.add(key);
+                    value.skip(scan)?;
+                }
+                scan.end(count)?;
+                keys.differ()
             }
             Shape::Optional(one) => match scan.present()? {
                 true => one.skip(scan),
                 false => Ok(()),
             },
-            Shape::Record(fields) => fields.iter().try_for_each(|(_, each)| each.skip(scan)),
+            Shape::Record(fields) => fields.iter().try_for_each(|each| each.shape.skip(scan)),
         }
     }
 }
 
-fn fields(described: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Shape)>> {
+fn fields(described: &Bound<'_, PyAny>) -> PyResult<Vec<Field>> {
     let mut fields = Vec::new();
     for field in described.try_iter()? {
         let (name, of): (String, Bound<'_, PyAny>) = field?.extract()?;
-        fields.push((name, Shape::of(&of)?));
+        let mut label = Vec::new();
+        put_text(name.as_bytes(), &mut label);
+        label.extend_from_slice(b": ");
+        fields.push(Field {
+            label,
+            shape: Shape::of(&of)?,
+        });
     }
     Ok(fields)
 }

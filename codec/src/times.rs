@@ -1,7 +1,7 @@
 //! A point in time as a text: RFC 3339, and read also in the forms near it that the contract names.
 
+use crate::digits::put_padded;
 use crate::scan::{Refused, Taken, sound_if};
-use std::fmt::Write;
 
 const DAY_MS: i64 = 86_400_000;
 /// 0001-01-01 and 9999-12-31, in days from 1970-01-01.
@@ -100,18 +100,29 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     before + day - 1 - 719_468 // those from 0000-03-01 to 1970-01-01
 }
 
-/// Puts milliseconds since 1970 as RFC 3339, UTC; refuses what is in no year of four digits.
-pub fn put_time(millis: i64, out: &mut String) -> Taken<()> {
+/// Puts milliseconds since 1970 as a string, RFC 3339 in UTC; refuses what is in no year of four digits.
+pub fn put_time(millis: i64, out: &mut Vec<u8>) -> Taken<()> {
     let (days, within) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
     sound_if((FIRST_DAY..=LAST_DAY).contains(&days))?;
     let (year, month, day) = civil(days);
     let (seconds, millis) = (within / 1000, within % 1000);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    write!(
-        out,
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
-    )
-    .map_err(|_| Refused)
+    out.push(b'"');
+    put_padded::<4>(year, out);
+    for (mark, number) in [
+        (b'-', month),
+        (b'-', day),
+        (b'T', hour),
+        (b':', minute),
+        (b':', second),
+    ] {
+        out.push(mark);
+        put_padded::<2>(number, out);
+    }
+    out.push(b'.');
+    put_padded::<3>(millis, out);
+    out.extend_from_slice(b"Z\"");
+    Ok(())
 }
 
 /// Returns the year, month and day that is so many days from 1970-01-01.

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
@@ -127,6 +128,37 @@ def _plain(table: pa.Table) -> pa.Schema:
 def test_the_compiled_codec_and_fastavro_write_the_same(form: str, data: st.DataObject) -> None:
     rows = snapshots if form == "avro" else snapshots | ends
     records = data.draw(st.lists(rows, max_size=6))
+    fast, plain = (read(form, exported(form, records, each)) for each in (COMPILED, None))
+    assert fast == plain
+
+
+@needs_compiled
+def test_letters_and_digits_are_the_same_wherever_they_stand() -> None:
+    """The compiled codec looks at eight letters at a time, and has a way of its own for prices."""
+    letters = [*map(chr, range(0x30)), "\\", "\x7f", "\x80", "\u20ac", "\U0001f600"]
+    around = [("a" * at, end) for at in range(17) for end in ("", '-b"')]
+    texts = [f"{start}{each}{end}" for start, end in around for each in letters]
+    whole = [10**power + more for power in range(18) for more in (-1, 0, 1, 10, 50)]
+    prices = [sign * each / 100 for each in (0, *whole) for sign in (1, -1)]
+    near = [math.nextafter(each, to) for each in prices for to in (-math.inf, math.inf)]
+    ties = [2.0**power + each / 8 for power in range(48, 54) for each in range(17)]
+    session = a_session(
+        identifiers=texts,
+        attributes={text: json.dumps(text) for text in texts},
+        discounts={str(at): each for at, each in enumerate(prices + near + ties)},
+    )
+    records = [Record(0, 1, NOON, b"7:visit", SNAPSHOTS.write(session), ())]
+    assert exported("jsonl", records, COMPILED) == exported("jsonl", records, None)
+
+
+@needs_compiled
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("keys", [2, 20])
+def test_a_map_that_has_a_key_twice_is_left_to_fastavro(form: str, keys: int) -> None:
+    names = [f"key-{at:02}" for at in range(keys)]
+    value = SNAPSHOTS.write(a_session(discounts=dict.fromkeys(names, 1.5)))
+    twice = value.replace(b"key-01", b"key-00")
+    records = [Record(0, at, NOON, b"7:visit", each, ()) for at, each in enumerate((value, twice))]
     fast, plain = (read(form, exported(form, records, each)) for each in (COMPILED, None))
     assert fast == plain
 

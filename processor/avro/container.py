@@ -29,14 +29,15 @@ PLACE: Final = (
 )
 """The fields after those of the schema: a file has no partitions and no offsets of its own."""
 
-_BLOCK: Final = 256 * 1024
-"""Bytes of records before a block ends: it is compressed as a whole."""
+_BLOCK: Final = 1024 * 1024
+"""Bytes of records before a block ends: it is compressed as a whole, and read as one."""
 _FASTEST: Final = 1
 _RAW: Final = -15
 _MARK: Final = 16
 
 
-_Do = Callable[[Callable[[Sequence[bytes]], None], Sequence[bytes]], None]
+_Block = Sequence[bytes]
+_Do = Callable[[Callable[[Sequence[_Block]], None], Sequence[_Block]], None]
 
 
 class Container:
@@ -69,24 +70,28 @@ class Container:
 
     def add(self, datums: Sequence[bytes]) -> None:
         """Add records as their bytes."""
+        full: list[_Block] = []
         for datum in datums:
             self._waiting.append(datum)
             self._bytes += len(datum)
             if self._bytes >= _BLOCK:
-                self.end_block()
+                full.append(self._waiting)
+                self._waiting, self._bytes = [], 0
+        if full:
+            self._do(self._write, full)
 
     def end_block(self) -> None:
         """Have what is left written; the file itself stays open."""
         if self._waiting:
             block, self._waiting, self._bytes = self._waiting, [], 0
-            self._do(self._write, block)
+            self._do(self._write, [block])
 
-    def _write(self, datums: Sequence[bytes]) -> None:
-        block = b"".join(datums)
-        if self._deflate:
-            pressing = zlib.compressobj(_FASTEST, zlib.DEFLATED, _RAW)
-            block = pressing.compress(block) + pressing.flush()
-        head = BytesIO()
-        for number in (len(datums), len(block)):
-            schemaless_writer(head, "long", number)
-        self._file.write(b"".join((head.getvalue(), block, self._mark)))
+    def _write(self, blocks: Sequence[_Block]) -> None:
+        for datums in blocks:
+            block = b"".join(datums)
+            if self._deflate:
+                block = zlib.compress(block, _FASTEST, _RAW)
+            head = BytesIO()
+            for number in (len(datums), len(block)):
+                schemaless_writer(head, "long", number)
+            self._file.write(b"".join((head.getvalue(), block, self._mark)))

@@ -1,7 +1,9 @@
 """Each key's last record, and the keys that several partitions have, in bounded memory."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from heapq import nsmallest
 from typing import Final, NamedTuple
 
 from processor.ports.log import Record
@@ -94,26 +96,27 @@ class Split(NamedTuple):
 
 
 class Places:
-    """Remembers in which partitions each key was met; to be closed."""
+    """Remembers in which partitions each key was met, on disk where they are many; to be closed."""
 
     def __init__(self) -> None:
-        self._keys: set[bytes] = set()
-        self._partition = -1
+        self._keys: defaultdict[int, set[bytes]] = defaultdict(set)
+        self._saved = False
         self._database = scratch()
         self._database.execute(
             "CREATE TABLE met (key BLOB, partition INTEGER, PRIMARY KEY (key, partition))"
             " WITHOUT ROWID"
         )
 
-    def met(self, partition: int, records: Iterable[Record]) -> None:
+    def met(self, partition: int, snapshots: Iterable[Record]) -> None:
         """Take the keys of snapshots of a partition."""
-        if partition != self._partition or len(self._keys) > _KEYS:
+        if sum(map(len, self._keys.values())) > _KEYS:
             self._save()
-            self._partition = partition
-        self._keys.update(each.key for each in records if each.key and each.value is not None)
+        self._keys[partition].update([key for _, _, _, key, _, _ in snapshots if key])
 
     def split(self, examples: int) -> Split:
         """Return the sessions that several partitions have."""
+        if not self._saved:
+            return self._split_of_held(examples)
         self._save()
         several = "SELECT key, group_concat(partition) FROM met GROUP BY key HAVING count(*) > 1"
         (count,) = self._database.execute(f"SELECT count(*) FROM ({several})").fetchone()  # noqa: S608
@@ -130,7 +133,26 @@ class Places:
         """Let go of the disk."""
         self._database.close()
 
+    def _split_of_held(self, examples: int) -> Split:
+        met: set[bytes] = set()
+        several: set[bytes] = set()
+        for keys in self._keys.values():
+            several |= met & keys
+            met |= keys
+        some = nsmallest(examples, several)
+        return Split(
+            len(several),
+            {
+                key.decode(errors="backslashreplace"): sorted(
+                    partition for partition, keys in self._keys.items() if key in keys
+                )
+                for key in some
+            },
+        )
+
     def _save(self) -> None:
-        rows = [(key, self._partition) for key in sorted(self._keys)]
-        self._database.executemany("INSERT OR IGNORE INTO met VALUES (?, ?)", rows)
+        self._saved = True
+        for partition, keys in self._keys.items():
+            rows = [(key, partition) for key in sorted(keys)]
+            self._database.executemany("INSERT OR IGNORE INTO met VALUES (?, ?)", rows)
         self._keys.clear()

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import accumulate
 from typing import Any, BinaryIO, Final
 
@@ -26,16 +27,26 @@ _PLACE: Final[Mapping[str, Shape]] = {
 """The columns behind those of the session."""
 
 
+def expect_pyarrow() -> None:
+    """Raise InputError where pyarrow is not installed; it is not imported, which takes a while."""
+    if find_spec("pyarrow") is None:
+        raise _lacking("it is not installed")
+
+
 def require_pyarrow() -> Any:
-    """Return pyarrow. Raises InputError, with what to run, where it is not installed."""
+    """Return pyarrow. Raises InputError, with what to run, where it cannot be imported."""
     try:
         import_module("pyarrow.parquet")
         return import_module("pyarrow")
     except ImportError as error:
-        raise InputError(
-            f"Parquet needs pyarrow, which cannot be imported: {error}",
-            hint="run `pip install 'session-processor[analytics]'`; avro and jsonl need nothing",
-        ) from None
+        raise _lacking(str(error)) from None
+
+
+def _lacking(why: str) -> InputError:
+    return InputError(
+        f"Parquet needs pyarrow, which cannot be imported: {why}",
+        hint="run `pip install 'session-processor[analytics]'`; avro and jsonl need nothing",
+    )
 
 
 def columns(shape: Shape) -> Any:

@@ -52,7 +52,7 @@ def test_keys_of_several_partitions_are_found(
             for name in names:
                 record = Record(partition, 0, 0, f"1:{name}".encode(), b"value", ())
                 places.met(partition, [record, record])
-        places.met(3, [Record(3, 9, 0, b"1:a", None, ()), Record(3, 9, 0, None, b"", ())])
+        places.met(3, [Record(3, 9, 0, None, b"", ())])
         found = places.split(10)
         assert found == (2, {"1:b": [0, 1, 3], "1:c": [0, 3]})
         assert places.split(1).sessions == 2

@@ -9,7 +9,7 @@ from avro_bytes import SCHEMAS, SNAPSHOTS, needs_compiled
 from values import NOON, a_session
 
 from processor.avro.choice import chosen
-from processor.export.read_ahead import read_ahead
+from processor.export.read_ahead import ReadAhead
 from processor.ports.log import Record
 
 PATIENCE_S = 30.0
@@ -28,7 +28,7 @@ def test_the_next_chunk_is_fetched_while_one_is_dealt_with() -> None:
         yield []
         yield [record(2)]
 
-    found = read_ahead(chunks())
+    found = ReadAhead(chunks())
     assert next(found) == [record(1)]
     assert fetching.wait(PATIENCE_S)
     assert list(found) == [[], [record(2)]]
@@ -39,7 +39,7 @@ def test_what_fetching_raises_is_raised_behind_what_came() -> None:
         yield [record(1)]
         raise ConnectionError
 
-    found = read_ahead(chunks())
+    found = ReadAhead(chunks())
     assert next(found) == [record(1)]
     with pytest.raises(ConnectionError):
         next(found)
@@ -55,7 +55,7 @@ def test_what_is_let_go_of_fetches_no_more() -> None:
         finally:
             closed.set()
 
-    found = read_ahead(chunks())
+    found = ReadAhead(chunks())
     next(found)
     del found
     assert closed.wait(PATIENCE_S)

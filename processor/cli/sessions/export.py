@@ -3,9 +3,11 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, Any, BinaryIO, Final
 
 import typer
@@ -34,8 +36,8 @@ from processor.cli.sessions.export_options import (
 from processor.config import Settings
 from processor.export.files import AvroFile, ExportFile, JsonLines
 from processor.export.latest import Places, Split, latest
-from processor.export.parquet import ParquetFile, require_pyarrow
-from processor.export.read_ahead import read_ahead
+from processor.export.parquet import ParquetFile, expect_pyarrow
+from processor.export.read_ahead import ReadAhead
 from processor.export.rows import Rows
 from processor.ports.chunks import chunks_in
 from processor.ports.log import Record, Topic
@@ -43,6 +45,9 @@ from processor.telemetry.visible import printable
 
 _SHOWN: Final = 5
 """How many sessions in several partitions are named."""
+
+_Chunk = tuple[int, Sequence[Record]]
+"""Records of a partition, behind its number."""
 
 
 @takes_blocks
@@ -81,7 +86,7 @@ def command(
     pressed = compression_of(form, asked.compression)
     check_ends(form, every=asked.every, ends=asked.ends)
     if form == "parquet":
-        require_pyarrow()
+        expect_pyarrow()
     with answering(), new_file_or_output(file) as writing, closing(Places()) as places:
         reader = TopicReader(settings, Topic.SESSIONS)
         extents: Extents = reader.extents()
@@ -94,9 +99,10 @@ def command(
             "session-processor.since": told_of({each: at for each, (at, _) in extents.items()}),
             "session-processor.next": following,
         }
-        written = _file(form, writing, settings, about, pressed)
-        with closing(_chunks(reader, extents, every=asked.every, as_json=as_json)) as chunks:
-            counts = _write(written, chunks, places, ends=asked.ends)
+        with closing(ReadAhead(_read(reader, extents))) as found:
+            written = _file(form, writing, settings, about, pressed)
+            with closing(_chunks(found, extents, every=asked.every, as_json=as_json)) as chunks:
+                counts = _write(written, chunks, places, ends=asked.ends)
         split = places.split(_SHOWN)
     _tell_split(split, as_json=as_json)
     told: dict[str, Any] = {
@@ -110,7 +116,7 @@ def command(
 
 def _write(
     written: ExportFile,
-    chunks: Iterable[tuple[int, Sequence[Record]]],
+    chunks: Iterable[_Chunk],
     places: Places,
     *,
     ends: bool,
@@ -118,8 +124,8 @@ def _write(
     """Write the chunks, with their tombstones where ends are asked for, and count both."""
     counts: Counter[str] = Counter()
     for partition, chunk in chunks:
-        places.met(partition, chunk)
         snapshots = [each for each in chunk if each.value is not None]
+        places.met(partition, snapshots)
         rows = chunk if ends else snapshots
         if rows:
             written.add(rows)
@@ -146,15 +152,21 @@ def _file(
     return JsonLines(writing, rows, session_json)
 
 
+def _read(reader: TopicReader, extents: Extents) -> Iterator[_Chunk]:
+    for partition, (start, end) in extents.items():
+        for chunk in reader.chunks(partition, start, end):
+            yield partition, chunk
+
+
 def _chunks(
-    reader: TopicReader, extents: Extents, *, every: bool, as_json: bool
-) -> Generator[tuple[int, Sequence[Record]]]:
-    """Yield what is to be written, and the tombstones, each with its partition."""
+    found: Iterator[_Chunk], extents: Extents, *, every: bool, as_json: bool
+) -> Generator[_Chunk]:
+    """Yield what is to be written, and the tombstones."""
     with progress_bar(as_json=as_json) as bar:
         task = bar.add_task("reading", total=sum(end - start for start, end in extents.values()))
-        for partition, (start, end) in extents.items():
-            found = read_ahead(reader.chunks(partition, start, end))
-            chunks = chunks_in(found, start, end, partial(bar.advance, task))
+        for partition, its in groupby(found, itemgetter(0)):
+            every_chunk = (chunk for _, chunk in its)
+            chunks = chunks_in(every_chunk, *extents[partition], partial(bar.advance, task))
             for chunk in chunks if every else latest(chunks):
                 yield partition, chunk
 

@@ -1,11 +1,12 @@
 """An export in Parquet: typed columns, by pyarrow, which the extra `analytics` brings."""
 
+import os
 from array import array
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import accumulate
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from processor.avro.compiled import Column
 from processor.avro.shape import Shape
@@ -35,6 +36,8 @@ def expect_pyarrow() -> None:
 
 def require_pyarrow() -> Any:
     """Return pyarrow. Raises InputError, with what to run, where it cannot be imported."""
+    # numpy, which pyarrow imports, would have a thread for each core spin for work at the start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         import_module("pyarrow.parquet")
         return import_module("pyarrow")
@@ -61,6 +64,11 @@ def _fields(shape: Shape) -> list[tuple[str, Shape]]:
     return [each for each in shape[1] if each[1][0] != "bytes"]
 
 
+class _Size(NamedTuple):
+    rows: int
+    bytes: int
+
+
 class ParquetFile:
     """Writes rows in groups, each while the next one is filled."""
 
@@ -76,13 +84,16 @@ class ParquetFile:
         self._sink = _Sink(file)
         self._writer = writer(self._sink, self._schema, compression="snappy" if snappy else "none")
         self._batches: list[Any] = []
+        self._size = _Size(0, 0)
         self._background = Background(file)
 
     def add(self, records: Sequence[Record]) -> None:
         """Add records."""
-        self._batches.append(self._batch(records))
-        rows = sum(each.num_rows for each in self._batches)
-        if rows >= _GROUP_ROWS or sum(each.nbytes for each in self._batches) >= _GROUP_BYTES:
+        batch = self._batch(records)
+        self._batches.append(batch)
+        rows, size = self._size
+        self._size = _Size(rows + batch.num_rows, size + batch.get_total_buffer_size())
+        if self._size.rows >= _GROUP_ROWS or self._size.bytes >= _GROUP_BYTES:
             self._write()
 
     def close(self) -> None:
@@ -103,7 +114,7 @@ class ParquetFile:
     def _write(self) -> None:
         if self._batches:
             group = self._arrow.Table.from_batches(self._batches, self._schema)
-            self._batches = []
+            self._batches, self._size = [], _Size(0, 0)
             self._background.run(self._writer.write_table, group, len(group))
 
     def _batch(self, records: Sequence[Record]) -> Any:

@@ -208,3 +208,16 @@ def test_the_consoles_extra_is_named_where_it_is_not_installed(
         monkeypatch.delitem(sys.modules, name)
     assert main(["console"]) == 3
     assert "pip install 'session-processor[console]'" in capsys.readouterr().err
+
+
+def test_a_command_searches_for_cycles_and_not_among_what_was_imported() -> None:
+    program = """
+import gc, sys, types
+stub = types.ModuleType("processor.cli.main")
+stub.main = lambda: gc.isenabled() and gc.get_freeze_count() > 10_000
+sys.modules[stub.__name__] = stub
+from processor.__main__ import main
+sys.exit(0 if main() else 5)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=30)
+    assert ended.returncode == 0

@@ -232,8 +232,14 @@ def test_rows_are_as_they_are_documented() -> None:
     assert row["outputKey"] == "7:visit"
 
 
-def test_many_rows_make_several_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("processor.export.parquet._GROUP_ROWS", 10)
+@pytest.mark.parametrize(
+    ("bound", "groups"), [({"_GROUP_ROWS": 10}, [10, 10, 5]), ({"_GROUP_BYTES": 1}, [5] * 5)]
+)
+def test_many_rows_make_several_groups(
+    bound: dict[str, int], groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, at_most in bound.items():
+        monkeypatch.setattr(f"processor.export.parquet.{name}", at_most)
     value = SNAPSHOTS.write(a_session())
     records = [Record(0, at, NOON, b"7:visit", value, ()) for at in range(25)]
     file = BytesIO()
@@ -241,9 +247,23 @@ def test_many_rows_make_several_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     for at in range(0, 25, 5):
         writing.add(records[at : at + 5])
     writing.close()
-    groups = pq.ParquetFile(file).metadata
-    assert [groups.row_group(at).num_rows for at in range(groups.num_row_groups)] == [10, 10, 5]
+    found = pq.ParquetFile(file).metadata
+    assert [found.row_group(at).num_rows for at in range(found.num_row_groups)] == groups
     assert pq.read_table(file)["outputOffset"].to_pylist() == list(range(25))
+
+
+@pytest.mark.parametrize(("block", "blocks"), [(1, [1] * 25), (1 << 20, [25])])
+def test_many_records_make_several_blocks(
+    block: int, blocks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processor.avro.container._BLOCK", block)
+    value = SNAPSHOTS.write(a_session())
+    records = [Record(0, at, NOON, b"7:visit", value, ()) for at in range(25)]
+    content = exported("avro", records, COMPILED)
+    found = fastavro.block_reader(BytesIO(content))
+    assert [each.num_records for each in found] == blocks
+    rows = [row for row in fastavro.reader(BytesIO(content)) if isinstance(row, dict)]
+    assert [row["outputOffset"] for row in rows] == list(range(25))
 
 
 def test_without_pyarrow_it_is_said_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:

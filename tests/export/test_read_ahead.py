@@ -34,6 +34,19 @@ def test_the_next_chunk_is_fetched_while_one_is_dealt_with() -> None:
     assert list(found) == [[], [record(2)]]
 
 
+def test_fetching_begins_before_anything_is_asked_for() -> None:
+    fetching = Event()
+
+    def chunks() -> Iterator[Sequence[Record]]:
+        fetching.set()
+        yield [record(1)]
+
+    found = ReadAhead(chunks())
+    assert fetching.wait(PATIENCE_S)
+    assert list(found) == [[record(1)]]
+    found.close()
+
+
 def test_what_fetching_raises_is_raised_behind_what_came() -> None:
     def chunks() -> Iterator[Sequence[Record]]:
         yield [record(1)]

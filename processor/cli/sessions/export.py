@@ -41,8 +41,10 @@ from processor.export.read_ahead import ReadAhead
 from processor.export.rows import Rows
 from processor.ports.chunks import chunks_in
 from processor.ports.log import Record, Topic
+from processor.runtime.garbage import allocate_from_one_arena
 from processor.telemetry.visible import printable
 
+_NEXT: Final = "session-processor.next"
 _SHOWN: Final = 5
 """How many sessions in several partitions are named."""
 
@@ -87,18 +89,14 @@ def command(
     check_ends(form, every=asked.every, ends=asked.ends)
     if form == "parquet":
         expect_pyarrow()
+    # Each partition's client has threads of its own: what they fetched would stay in their arenas.
+    allocate_from_one_arena()
     with answering(), new_file_or_output(file) as writing, closing(Places()) as places:
         reader = TopicReader(settings, Topic.SESSIONS)
         extents: Extents = reader.extents()
         if asked.since is not None:
             extents = since(reader, asked.since, extents, partial(note, as_json=as_json))
-        told_of = partial(offsets, reader.topic_id())
-        following = told_of({partition: end for partition, (_, end) in extents.items()})
-        about = {
-            "session-processor.topic": settings.sessions_topic,
-            "session-processor.since": told_of({each: at for each, (at, _) in extents.items()}),
-            "session-processor.next": following,
-        }
+        about = _about(settings, reader.topic_id(), extents)
         with closing(ReadAhead(_read(reader, extents))) as found:
             written = _file(form, writing, settings, about, pressed)
             with closing(_chunks(found, extents, every=asked.every, as_json=as_json)) as chunks:
@@ -109,7 +107,7 @@ def command(
         "snapshots" if asked.every else "sessions": counts["snapshots"],
         "tombstones": counts["tombstones"],
         "split": split.sessions,
-        "next": following,
+        "next": about[_NEXT],
     }
     _tell(told, file, as_json=as_json)
 
@@ -150,6 +148,16 @@ def _file(
     if form == "avro":
         return AvroFile(writing, rows, about, deflate=compression == "deflate")
     return JsonLines(writing, rows, session_json)
+
+
+def _about(settings: Settings, topic_id: str, extents: Extents) -> dict[str, str]:
+    """Return what a file says of itself."""
+    told_of = partial(offsets, topic_id)
+    return {
+        "session-processor.topic": settings.sessions_topic,
+        "session-processor.since": told_of({each: at for each, (at, _) in extents.items()}),
+        _NEXT: told_of({each: end for each, (_, end) in extents.items()}),
+    }
 
 
 def _read(reader: TopicReader, extents: Extents) -> Iterator[_Chunk]:

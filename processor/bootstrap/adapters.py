@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from threading import Thread
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import structlog
 
@@ -28,6 +28,7 @@ from processor.partitions.takeover import First, Takeover
 from processor.ports.claims import Claims
 from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.commands import Commands
+from processor.ports.latest import LatestScan
 from processor.ports.log import Coordination, Publication, Scan, Subscription, Topic
 from processor.ports.registry import Registry
 from processor.ports.sessions import Directory, SessionCache
@@ -51,6 +52,10 @@ class Readers(NamedTuple):
     scan: KafkaScan
 
 
+class Reading(Scan, LatestScan, Protocol):
+    """Both ways to read a topic."""
+
+
 class Log(NamedTuple):
     """A member of the group on its topics, and its producer, which is yet to be put in place."""
 
@@ -61,7 +66,7 @@ class Log(NamedTuple):
     subscription: Subscription
     publication: Publication
     coordination: Coordination
-    scan: Scan
+    scan: Reading
     servers: str
     """What a command line says to reach the brokers."""
 

@@ -19,6 +19,7 @@ from processor.dead_letters.limits import FloodLimits, HaltedPartitions
 from processor.partitions.acquire import acquire
 from processor.partitions.commit import PositionCommit
 from processor.partitions.takeover import Takeover
+from processor.ports.latest import LatestScan
 from processor.ports.log import Topic
 from processor.registry.describing import DescribingScan
 from processor.registry.gate import SchemaWait
@@ -207,7 +208,7 @@ def _watch(
 
 def _restore(adapters: Adapters, codecs: Codecs, observer: Observer) -> Restore:
     log, directory = adapters.log, adapters.directory
-    scan = log.scan
+    scan: LatestScan = log.scan
     if adapters.registry is not None:
         scan = DescribingScan(
             scan,

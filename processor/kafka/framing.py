@@ -12,7 +12,8 @@ from processor.avro.framing import (
     is_confluent,
 )
 from processor.kafka.publication import KafkaPublication
-from processor.kafka.records import to_records
+from processor.kafka.records import headers_of, to_records
+from processor.ports.latest import Latest, latest, latest_of
 from processor.ports.log import Headers, Outgoing, Record, Topic
 from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 
@@ -40,6 +41,15 @@ def to_snapshots(messages: Sequence[Message]) -> list[Record]:
     So values are compared, copied and cached in one form, and tell by themselves how to read them.
     """
     return [_whole(record) if record.headers else record for record in to_records(messages)]
+
+
+def latest_snapshots(messages: Sequence[Message]) -> Latest:
+    """Return what output records say last of each key, from no more objects than it takes."""
+    if any(headers_of(messages)):
+        return latest_of(to_snapshots(messages))
+    end = (messages[-1].offset() or 0) + 1 if messages else None
+    keys, values = map(Message.key, messages), map(Message.value, messages)
+    return latest(end, dict(zip(keys, values, strict=True)))
 
 
 def _whole(record: Record) -> Record:

@@ -25,12 +25,13 @@ def to_records(messages: Sequence[Message]) -> list[Record]:
         map(itemgetter(1), map(Message.timestamp, messages)),
         map(Message.key, messages),
         map(Message.value, messages),
-        _headers(messages),
+        headers_of(messages),
     )
     return list(map(_record, zip(*columns, strict=True)))
 
 
-def _headers(messages: Sequence[Message]) -> list[Headers]:
+def headers_of(messages: Sequence[Message]) -> list[Headers]:
+    """Return the headers of each, with a word of our own for those that cannot be read."""
     found: list[Headers | None] = []
     rest = iter(messages)
     while len(found) < len(messages):

@@ -1,22 +1,24 @@
 """Reading a topic's partition from end to end: `Scan` on confluent-kafka."""
 
 from bisect import bisect_left
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sort, sorting
-from processor.kafka.framing import reads
+from processor.kafka.framing import latest_snapshots, reads
 from processor.kafka.permissions import Permission
 from processor.kafka.unreadable import find, is_lasting, is_unpackable
+from processor.ports.latest import Latest
 from processor.ports.log import LogUnavailable, Record, Topic
 from processor.ports.segments import NOBODY, ROLLED, is_rolling
 
 _ANSWER_S: Final = 5.0
 _KEY: Final = attrgetter("key")
+Made = TypeVar("Made", Sequence[Record], Latest)
 
 
 class ScanPace(NamedTuple):
@@ -54,12 +56,28 @@ class KafkaScan:
         self, topic: Topic, partition: int, start: int, end: int
     ) -> Iterator[Sequence[Record]]:
         """Yield chunks until the position has passed `end`, which no record need be at."""
+        for chunk in self._chunks(topic, partition, (start, end), reads(topic)):
+            if topic in ROLLED and NOBODY in map(_KEY, chunk):
+                yield [record for record in chunk if not is_rolling(record)]
+            else:
+                yield chunk
+
+    def latest(self, partition: int, start: int, end: int) -> Iterator[Latest]:
+        """Yield the last snapshot of each key, chunk by chunk."""
+        return self._chunks(Topic.SESSIONS, partition, (start, end), latest_snapshots)
+
+    def _chunks(
+        self,
+        topic: Topic,
+        partition: int,
+        between: tuple[int, int],
+        made: Callable[[Sequence[Message]], Made],
+    ) -> Iterator[Made]:
+        start, end = between
         if start >= end:
             return
         name = self._cluster.topics[topic]
         doing = f"reading {name} partition {partition}"
-        made = reads(topic)
-        rolled = topic in ROLLED
         needs = self._cluster.to_read(topic)
         place = TopicPartition(name, partition, start)
         with sorting(doing, *needs):
@@ -77,12 +95,10 @@ class KafkaScan:
                     if messages:
                         messages += consumer.consume(self._pace.records - 1, 0)
                 unreadable = _cut(messages, doing, needs)
-                chunk = made(_between(messages, following, end))
-                if chunk:
-                    following = chunk[-1].offset + 1
-                if rolled and NOBODY in map(_KEY, chunk):
-                    chunk = [record for record in chunk if not is_rolling(record)]
-                yield chunk
+                messages = _between(messages, following, end)
+                if messages:
+                    following = (messages[-1].offset() or 0) + 1
+                yield made(messages)
                 with sorting(doing, *needs):
                     if unreadable is None:
                         position = consumer.position([place])[0].offset
@@ -91,7 +107,8 @@ class KafkaScan:
                         if position < end:
                             following = max(following, position)
                             found = self._unreadable(topic, unreadable, following, consumer)
-                            position = following = yield from found
+                            # Of the input alone, which is read as records.
+                            position = following = yield from found  # type: ignore[misc]
                             consumer.assign([TopicPartition(name, partition, following)])
                 if position >= end:
                     return

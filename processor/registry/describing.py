@@ -1,38 +1,36 @@
 """Recording, beside what is restored, the schemas that it is read by."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from processor.avro.definition import SchemaError
 from processor.avro.framing import CONFLUENT_LENGTH, DecodeError, is_confluent, schema_id
-from processor.ports.log import Record, Scan, Topic
+from processor.ports.latest import Latest, LatestScan
 from processor.ports.registry import Registry
 from processor.registry.references import whole_text
 
 
 @dataclass(frozen=True, slots=True)
 class DescribingScan:
-    """A `Scan` that has the schemas recorded by which the snapshots can be read that it yields.
+    """A `LatestScan` that has the schemas recorded by which what it yields can be read.
 
     So a reader of the cache finds them, whichever version wrote the snapshot. Raises what the
     registry raises; the cache's own exceptions too.
     """
 
-    scan: Scan
+    scan: LatestScan
     registry: Registry
     known: dict[str, str]
     """What is recorded already; what is found is added there too."""
     describe: Callable[[Mapping[str, str]], None]
 
-    def read(
-        self, topic: Topic, partition: int, start: int, end: int
-    ) -> Iterator[Sequence[Record]]:
+    def latest(self, partition: int, start: int, end: int) -> Iterator[Latest]:
         """Yield what the scan yields."""
-        for records in self.scan.read(topic, partition, start, end):
-            if topic is Topic.SESSIONS:
-                self._record({each.value[:CONFLUENT_LENGTH] for each in records if each.value})
-            yield records
+        for found in self.scan.latest(partition, start, end):
+            values = filter(None, found.snapshots.values())
+            self._record({each[:CONFLUENT_LENGTH] for each in values})
+            yield found
 
     def _record(self, headers: set[bytes]) -> None:
         for header in headers:

@@ -5,11 +5,10 @@ Generators, as in `processor.partitions.takeover`: True is progress, False is wa
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
 from processor.ports.clock import Clock
-from processor.ports.log import Scan, Topic
+from processor.ports.latest import LatestScan
 from processor.ports.sessions import SessionCache, Stamp, Write
 from processor.state.checkpoint import Checkpoint, ForeignText, Position, Stream
 
@@ -19,9 +18,6 @@ _CLOCKS_DIFFER_MS: Final = 60_000
 """By how much the clocks of two machines may differ."""
 _WRITE_BYTES: Final = 2 * 1024 * 1024
 """Snapshots that are written at once: the server does nothing else for a few milliseconds."""
-
-
-_SESSION: Final = attrgetter("key", "value")
 
 
 class _Part(NamedTuple):
@@ -51,7 +47,7 @@ class Restore:
 
     stream: Stream
     cache: SessionCache
-    scan: Scan
+    scan: LatestScan
     progress: RestoreProgress
     clock: Clock
     tombstones_kept_ms: Callable[[], int]
@@ -157,17 +153,14 @@ class Restore:
         self.progress.restoring(partition, 0, end - start)
         last: dict[bytes, bytes | None] = {}
         size, done = 0, start
-        for records in self.scan.read(Topic.SESSIONS, partition, start, end):
-            if records:
-                found = dict(map(_SESSION, records))
-                for nobody in (None, b""):
-                    found.pop(nobody, None)
+        for read, found in self.scan.latest(partition, start, end):
+            if read is not None:
                 size += _size(found) - _size({key: last[key] for key in last.keys() & found.keys()})
                 last |= found
-                done = records[-1].offset + 1
+                done = read
                 self.progress.restoring(partition, done - start, end - start)
-            if size > _WRITE_BYTES or not records:
-                yield _Part(done, last, moved=bool(records))
+            if size > _WRITE_BYTES or read is None:
+                yield _Part(done, last, moved=read is not None)
                 last, size = {}, 0
             else:
                 yield _Part(done, {}, moved=True)

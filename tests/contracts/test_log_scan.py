@@ -43,6 +43,24 @@ def test_a_scan_leaves_out_what_only_lets_segments_roll(log: LogBackend) -> None
     assert scanned(log, Topic.CLAIMS, 1) == []
 
 
+def test_the_latest_of_each_key_is_what_a_scan_yields_last(log: LogBackend) -> None:
+    membership = member(join(log))
+    publication = log.publication()
+    last = {b"1:a": None, b"1:b": b"2"}
+    publication.begin()
+    for value in (b"1", b"2"):
+        publication.send([a_snapshot(0, value, key) for key in last])
+    publication.send([a_snapshot(0, None), rolling(Topic.SESSIONS, 0), a_snapshot(0, b"3", b"")])
+    end = publication.flush()[0]
+    publication.commit({}, membership)
+    chunks = list(log.scan().latest(0, 0, end))
+    assert [each.end for each in chunks if each.end is not None][-1] == end
+    found: dict[bytes, bytes | None] = {}
+    for each in chunks:
+        found |= each.snapshots
+    assert found == last
+
+
 def test_a_scan_ends_at_its_end_though_no_record_is_there(log: LogBackend) -> None:
     log.feed([a_letter(0, b"%d" % n) for n in range(3)], marked=True)
     assert log.coordination().extent(Topic.DEAD_LETTERS, 0).end == 4

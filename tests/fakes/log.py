@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fakes.broker import FakeBroker, Transaction
 from processor.errors import TopicError
+from processor.ports.latest import Latest, latest_of
 from processor.ports.log import (
     BatchAborted,
     Committed,
@@ -335,7 +336,7 @@ class FakeCoordination:
 
 
 class FakeScan:
-    """A Scan in memory."""
+    """A Scan and a LatestScan in memory."""
 
     def __init__(self, broker: FakeBroker, *, uncommitted: bool = False) -> None:
         self._broker = broker
@@ -367,3 +368,6 @@ class FakeScan:
                 for record in found
                 if record.offset < end and not (rolled and is_rolling(record))
             ]
+
+    def latest(self, partition: int, start: int, end: int) -> Iterator[Latest]:
+        return map(latest_of, self.read(Topic.SESSIONS, partition, start, end))

@@ -17,6 +17,7 @@ from fakes.broker import FakeBroker, Transaction
 from fakes.commands import FakeCommands
 from fakes.hostile import spoil
 from fakes.log import FakeCoordination, FakePublication, FakeScan, FakeSubscription
+from processor.bootstrap.adapters import Reading
 from processor.kafka.clients import Cluster, transactional
 from processor.kafka.command_sender import CommandSender
 from processor.kafka.coordination import KafkaCoordination
@@ -31,7 +32,6 @@ from processor.ports.log import (
     Membership,
     Outgoing,
     Publication,
-    Scan,
     Subscription,
     Topic,
 )
@@ -51,7 +51,7 @@ class LogBackend(Protocol):
 
     def coordination(self) -> Coordination: ...
 
-    def scan(self, *, uncommitted: bool = False) -> Scan: ...
+    def scan(self, *, uncommitted: bool = False) -> Reading: ...
 
     def commands(self) -> Commands: ...
 
@@ -88,7 +88,7 @@ class FakeLog:
     def coordination(self) -> Coordination:
         return FakeCoordination(self.broker)
 
-    def scan(self, *, uncommitted: bool = False) -> Scan:
+    def scan(self, *, uncommitted: bool = False) -> Reading:
         return FakeScan(self.broker, uncommitted=uncommitted)
 
     def commands(self) -> Commands:
@@ -186,7 +186,7 @@ class KafkaLog:
     def coordination(self) -> Coordination:
         return KafkaCoordination(self.cluster)
 
-    def scan(self, *, uncommitted: bool = False) -> Scan:
+    def scan(self, *, uncommitted: bool = False) -> Reading:
         return KafkaScan(self.cluster, uncommitted=uncommitted)
 
     def commands(self) -> Commands:

@@ -10,14 +10,14 @@ from fakes.clock import FakeClock
 from fakes.service import STREAM
 from valkeys import awaited
 
-from processor.ports.log import Record, Topic
+from processor.ports.latest import Latest
 from processor.ports.sessions import CacheUnavailable, Stamp, Want, Write
 from processor.reader import SessionReader
 from processor.state.checkpoint import Checkpoint, Position
 from processor.state.restore import AT_ONCE, Restore
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator
 
     from fakes.backends import ValkeyBackend
 
@@ -31,20 +31,15 @@ ATTEMPTS = 50
 
 
 class Output:
-    """A Scan of an output in which each partition has its share of the snapshots."""
+    """A LatestScan of an output in which each partition has its share of the snapshots."""
 
     def __init__(self, partitions: int) -> None:
         self.each = SNAPSHOTS // partitions
 
-    def read(
-        self, topic: Topic, partition: int, start: int, end: int
-    ) -> Iterator[Sequence[Record]]:
-        assert topic is Topic.SESSIONS
+    def latest(self, _partition: int, start: int, end: int) -> Iterator[Latest]:
         for first in range(start, end, 100):
-            yield [
-                Record(partition, offset, 0, b"1:%d" % offset, SNAPSHOT, ())
-                for offset in range(first, min(first + 100, end))
-            ]
+            last = min(first + 100, end)
+            yield Latest(last, {b"1:%d" % each: SNAPSHOT for each in range(first, last)})
 
 
 class Untold:

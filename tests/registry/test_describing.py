@@ -1,13 +1,13 @@
 """A cache that is restored has the schemas beside it that its snapshots are read by."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import pytest
 from avro_bytes import SCHEMAS
 from fakes.registry import FakeRegistry
 
 from processor.avro.framing import confluent
-from processor.ports.log import Record, Topic
+from processor.ports.latest import Latest
 from processor.ports.registry import RegistryUnavailable
 from processor.registry.describing import DescribingScan
 
@@ -16,12 +16,10 @@ VALUES = (confluent(1), confluent(2), confluent(2), b"\xc3\x01" + bytes(8), b"\x
 
 
 class Log:
-    def read(
-        self, topic: Topic, partition: int, start: int, end: int
-    ) -> Iterator[Sequence[Record]]:
-        del topic
-        yield [Record(partition, at, 0, b"k", VALUES[at], ()) for at in range(start, end)]
-        yield []
+    def latest(self, partition: int, start: int, end: int) -> Iterator[Latest]:
+        assert partition == 0
+        yield Latest(end, {b"%d" % at: VALUES[at] for at in range(start, end)})
+        yield Latest(None, {})
 
 
 class World:
@@ -31,8 +29,8 @@ class World:
         self.described: list[Mapping[str, str]] = []
         self.scan = DescribingScan(Log(), self.fake, {"1": TEXT}, self.described.append)
 
-    def read(self, topic: Topic = Topic.SESSIONS) -> int:
-        return sum(map(len, self.scan.read(topic, 0, 0, len(VALUES))))
+    def read(self) -> int:
+        return sum(len(found.snapshots) for found in self.scan.latest(0, 0, len(VALUES)))
 
 
 @pytest.fixture
@@ -56,9 +54,4 @@ def test_one_that_the_registry_lost_is_for_who_needs_it(world: World) -> None:
 def test_nothing_is_yielded_before_its_schema_is_recorded(world: World) -> None:
     world.fake.gone()
     with pytest.raises(RegistryUnavailable):
-        next(world.scan.read(Topic.SESSIONS, 0, 0, len(VALUES)))
-
-
-def test_other_topics_pass(world: World) -> None:
-    assert world.read(Topic.CLAIMS) == len(VALUES)
-    assert world.fake.asked == []
+        next(world.scan.latest(0, 0, len(VALUES)))

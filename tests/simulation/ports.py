@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, NoReturn
 
-from processor.ports.log import BatchAborted, LogUnavailable, ProducerLost, Record
+from processor.ports.latest import Latest
+from processor.ports.log import BatchAborted, LogUnavailable, ProducerLost
 from processor.ports.sessions import CacheUnavailable
 from simulation.scheduler import Scheduler, Task
 
@@ -135,14 +136,19 @@ class Around:
 
         return call
 
-    def scan(self, target: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-        """Wrap a reader: each time that it is asked for more is a call."""
+    def scan(
+        self, target: Callable[..., Iterator[Any]], nothing: object
+    ) -> Callable[..., Iterator[Any]]:
+        """Wrap a reader: each time that it is asked for more is a call.
 
-        def read(*place: Any) -> Iterator[Sequence[Record]]:
+        It yields `nothing` where a fault has that nothing was read.
+        """
+
+        def read(*place: Any) -> Iterator[Any]:
             records = target(*place)
             step = self.wrap("scan.read", lambda *_place: next(records, None))
             while (found := step(*place)) is not None:
-                yield found
+                yield found or nothing
 
         return read
 
@@ -173,8 +179,8 @@ class _Port:
         found = getattr(self._target, method)
         if not callable(found):
             return found
-        if method == "read" and self._name == "scan":
-            wrapped = self._around.scan(found)
+        if self._name == "scan":
+            wrapped = self._around.scan(found, Latest(None, {}) if method == "latest" else ())
         else:
             wrapped = self._around.wrap(f"{self._name}.{method}", found)
         self.__dict__[method] = wrapped

@@ -2,13 +2,11 @@
 
 use crate::scan::{Refused, Taken, sound_if};
 use std::io::Write;
-use std::ops::Range;
 
 /// Below this every number of hundredths has 15 digits at most: no double stands for two of those.
 const CERTAIN: f64 = 1e15;
-/// From 2^49 to 2^51 tenths are enough to tell a double, and a fourth is as near to one as to another:
-/// of those Python takes the even one, as Rust does where it is told how many digits there are.
-const TIES: Range<f64> = 562_949_953_421_312.0..2_251_799_813_685_248.0;
+/// Fewer digits than these tell apart all doubles that they stand for.
+const UNCERTAIN: usize = 16;
 
 pub fn put_decimal(value: i64, out: &mut Vec<u8>) {
     if value < 0 {
@@ -44,17 +42,36 @@ pub fn put_double(value: f64, out: &mut Vec<u8>) -> Taken<()> {
         return Ok(());
     }
     sound_if(value.is_finite())?;
-    let text = if TIES.contains(&value.abs()) {
-        format!("{value:.1}")
-    } else {
-        format!("{value:?}")
-    };
+    let text = even(value).unwrap_or_else(|| format!("{value:?}"));
     let Some((digits, exponent)) = text.split_once('e') else {
         out.extend_from_slice(text.as_bytes());
         return Ok(());
     };
     let exponent: i32 = exponent.parse().map_err(|_| Refused)?;
     write!(out, "{digits}e{exponent:+03}").map_err(|_| Refused)
+}
+
+/// Returns a double's digits where Rust's are others: of two shortest texts that are as near to it
+/// Python takes the even one, and so does Rust where it is told how many digits there are.
+fn even(value: f64) -> Option<String> {
+    let short = format!("{value:e}");
+    let mantissa = short.split('e').next()?;
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    if digits < UNCERTAIN {
+        return None;
+    }
+    let even = format!("{value:.*e}", digits - 1);
+    // At a power of two the even one may be another double's.
+    if even == short || even.parse() != Ok(value) {
+        return None;
+    }
+    let exponent: i32 = even.split('e').nth(1)?.parse().ok()?;
+    if (1e-4..1e16).contains(&value.abs()) {
+        let places = usize::try_from(digits as i32 - 1 - exponent).ok()?;
+        Some(format!("{value:.*}", places.max(1)))
+    } else {
+        Some(even)
+    }
 }
 
 /// Puts a double that stands for hundredths, as prices do, and returns whether it does.

@@ -25,7 +25,6 @@ from processor.kafka.produce_calls import (
     KEY,
     TOPIC,
     Call,
-    last_of,
     of_records,
     of_snapshots,
     report,
@@ -106,9 +105,10 @@ class TransactionalProducer:
             try:
                 deque(starmap(self._producer.produce, rest), maxlen=0)
             except BufferError:
-                self._send_when_there_is_room(last_of(calls, rest))
+                self._send_when_there_is_room(calls[len(calls) - length_hint(rest) - 1])
             except KafkaException as exception:
-                self._raise_unsent(exception.args[0], last_of(calls, rest))
+                at = len(calls) - length_hint(rest) - 1
+                self._raise_unsent(exception.args[0], calls[at])
 
     def flush(self) -> dict[int, int]:
         """Wait until the brokers have each record; return the next offset of each output partition.

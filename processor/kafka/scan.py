@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from operator import attrgetter
+from operator import attrgetter, lt
 from typing import Any, Final, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -138,7 +138,7 @@ class KafkaScan:
 def _between(messages: list[Message], start: int, end: int) -> list[Message]:
     """Return the messages that are records, from offset `start` on and in order, below `end`."""
     offsets: list[Any] = list(map(Message.offset, messages))
-    if not any(map(Message.error, messages)) and offsets == sorted(offsets):
+    if not any(map(Message.error, messages)) and all(map(lt, offsets, offsets[1:])):
         return messages[bisect_left(offsets, start) : bisect_left(offsets, end)]
     found = []
     for message, offset in zip(messages, offsets, strict=True):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from operator import attrgetter
 from typing import Final
 
 from processor.avro.compiled import Bounds, Compiled, EncodedUpdate
@@ -26,17 +25,10 @@ FOLD_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of snapshots, written or read in vain, after which a batch is cut: its rest goes into the
 next transaction. To read one again for every update that it rejects may take 0.15 s a megabyte."""
 
-_READ: Final = frozenset({SessionUpdate, SessionCommand, Rejected})
-"""What is not as the compiled codec has it."""
-
 
 def profiles_of(updates: Sequence[Decoded]) -> set[str]:
     """Return the keys of the profiles that updates name."""
-    if _READ.isdisjoint(map(type, updates)):
-        named = set(map(attrgetter("profile"), updates))
-    else:
-        named = set(map(profile_of, updates))
-    return named - {None}
+    return {profile for each in updates if (profile := profile_of(each))}
 
 
 def profile_of(update: Decoded) -> str | None:

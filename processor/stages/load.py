@@ -105,9 +105,6 @@ def _reach(
 ) -> int:
     """Return the place of the first record whose session was not loaded."""
     for place, (record, update) in enumerate(zip(records, updates, strict=True)):
-        if (
-            not isinstance(update, Rejected)
-            and (record.key or b"") not in sessions[record.partition]
-        ):
+        if not isinstance(update, Rejected) and record.key not in sessions[record.partition]:
             return place
     return len(records)

@@ -141,7 +141,9 @@ def test_letters_and_digits_are_the_same_wherever_they_stand() -> None:
     whole = [10**power + more for power in range(18) for more in (-1, 0, 1, 10, 50)]
     prices = [sign * each / 100 for each in (0, *whole) for sign in (1, -1)]
     near = [math.nextafter(each, to) for each in prices for to in (-math.inf, math.inf)]
-    ties = [2.0**power + each / 8 for power in range(48, 54) for each in range(17)]
+    ties = [2.0**power + each / 512 for power in range(30, 54) for each in range(257)]
+    odd = [(power, 2**each) for power in range(-30, 60) for each in range(1, 40)]
+    ties += [(math.floor(2.0**power * 1.29 * each) | 1) / each for power, each in odd]
     session = a_session(
         identifiers=texts,
         attributes={text: json.dumps(text) for text in texts},

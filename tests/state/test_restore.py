@@ -117,11 +117,8 @@ def test_an_unfinished_catch_up_is_gone_on_with(
     assert rebuilds(service) == 1
 
 
-def test_snapshots_of_a_key_that_stand_together_are_written_once(
-    world: World,
-) -> None:
-    service = world.service()
-    publish(world, (A, b"a1"), (B, b"b1"), (A, b"a2"), (B, None))
+def writes(service: Service) -> list[Mapping[bytes, bytes | None]]:
+    """Return a list that has the snapshots of each write, as they come."""
     written: list[Mapping[bytes, bytes | None]] = []
     fill = service.cache.fill
 
@@ -130,10 +127,31 @@ def test_snapshots_of_a_key_that_stand_together_are_written_once(
         fill(partition, write)
 
     service.cache.fill = noted  # type: ignore[method-assign]
+    return written
+
+
+def test_snapshots_of_a_key_that_stand_together_are_written_once(
+    world: World,
+) -> None:
+    service = world.service()
+    publish(world, (A, b"a1"), (B, b"b1"), (A, b"a2"), (B, None))
+    written = writes(service)
     world.broker.chunk = 1
     restore(service, Position(10, 4, 0))
     assert written == [{A: b"a2", B: None}]
     assert world.stored(0) == {A: b"a2"}
+
+
+def test_a_key_that_comes_again_takes_no_more_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = world.service()
+    monkeypatch.setattr("processor.state.restore._WRITE_BYTES", 2 * len(A + b"a1"))
+    publish(world, *[(A, b"a1")] * 10)
+    world.broker.chunk = 1
+    written = writes(service)
+    restore(service, Position(10, 10, 0))
+    assert written == [{A: b"a1"}]
 
 
 def stand(world: World, checkpoint: bytes) -> None:

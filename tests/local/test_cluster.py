@@ -106,7 +106,7 @@ def test_a_broker_that_is_frozen_is_silent_and_one_that_is_stopped_is_down(
     whole.brokers[2].stop()
     assert _seen(whole) == [UP, DOWN, UP]
     whole.brokers[2].restart()
-    assert _seen(whole) == [UP, UP, UP]
+    eventually("it answers again", lambda: _seen(whole) == [UP, UP, UP])
 
 
 def test_down_ends_all_and_up_starts_as_many_as_there_were(whole: LocalCluster) -> None:

@@ -1,6 +1,6 @@
 """What the client's `produce` is called with: arguments by their places; names cost a third more.
 
-Columns, and no loop of Python: a record costs a third of a microsecond less so.
+They are made of columns, in C: to make each call in Python took more than twice as long.
 """
 
 from collections.abc import Mapping, Sequence

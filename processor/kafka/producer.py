@@ -21,14 +21,7 @@ from processor.kafka.clients import Cluster
 from processor.kafka.disconnects import LOGGED, Disconnects
 from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
 from processor.kafka.permissions import Permission
-from processor.kafka.produce_calls import (
-    KEY,
-    TOPIC,
-    Call,
-    of_records,
-    of_snapshots,
-    report,
-)
+from processor.kafka.produce_calls import KEY, TOPIC, Call, of_records, of_snapshots, report
 from processor.ports.log import (
     BatchAborted,
     Committed,
@@ -105,10 +98,9 @@ class TransactionalProducer:
             try:
                 deque(starmap(self._producer.produce, rest), maxlen=0)
             except BufferError:
-                self._send_when_there_is_room(calls[len(calls) - length_hint(rest) - 1])
+                self._send_when_there_is_room(calls[-1 - length_hint(rest)])
             except KafkaException as exception:
-                at = len(calls) - length_hint(rest) - 1
-                self._raise_unsent(exception.args[0], calls[at])
+                self._raise_unsent(exception.args[0], calls[-1 - length_hint(rest)])
 
     def flush(self) -> dict[int, int]:
         """Wait until the brokers have each record; return the next offset of each output partition.
@@ -189,9 +181,8 @@ class TransactionalProducer:
         name = call[TOPIC]
         doing = f"publishing to {name} the record of key {call[KEY]!r}"
         topics = [part for part in self._role.writes if self._cluster.topics[part] == name]
-        raise sort_producer(
-            error, doing, [self._cluster.on_topic(each, "WRITE") for each in topics]
-        )
+        needs = [self._cluster.on_topic(each, "WRITE") for each in topics]
+        raise sort_producer(error, doing, needs)
 
     def _persist(self, call: Callable[[float], object], doing: str) -> None:
         with self._sorting(doing):

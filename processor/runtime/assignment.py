@@ -1,15 +1,14 @@
 """What is being taken over: each assigned partition until it is owned, and the claims."""
 
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import suppress
-from operator import attrgetter
 from typing import Final
 
 from processor.dead_letters.limits import HaltedPartitions
 from processor.errors import TopicError
 from processor.ports.claims import ClaimsNotReady
 from processor.ports.clock import Clock
-from processor.ports.log import BatchAborted, Publication, Record, Subscription
+from processor.ports.log import BatchAborted, Publication, Subscription
 from processor.ports.servers import ServerUnavailable
 from processor.ports.sessions import CacheLost
 from processor.runtime.garbage import return_free_memory
@@ -20,7 +19,6 @@ from processor.runtime.retention import Retention
 from processor.state.checkpoint import Owned
 from processor.telemetry.observer import Observer
 
-_PARTITION: Final = attrgetter("partition")
 _STEP_S: Final = 1.0
 
 
@@ -85,16 +83,6 @@ class Assignment:
         for partition in (*self._halts.partitions, *self._held_back()):
             offsets.pop(partition, None)
         return offsets
-
-    def of_flowing(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Return the records of the partitions that flow.
-
-        What is paused delivers nothing, but for what the client had at hand; it comes again.
-        """
-        flowing = self.flowing()
-        if flowing.keys() >= set(map(_PARTITION, records)):
-            return records
-        return [each for each in records if each.partition in flowing]
 
     def resume(self, partitions: Iterable[int]) -> None:
         """Let records come of those of the partitions that nothing holds back."""

@@ -37,8 +37,6 @@ class Batch:
 
     def room(self, updates: Sequence[Decoded]) -> int:
         """Return how many of the next updates may be added; an erase is not where there are any."""
-        if SessionCommand not in set(map(type, updates)):
-            return len(updates)
         for place, update in enumerate(updates):
             if isinstance(update, SessionCommand) and update.profiles:
                 return place or int(self.taken == 0)

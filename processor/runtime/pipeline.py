@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Final
 
 from processor.core.command import OWNERLESS, SessionCommand
@@ -21,7 +20,7 @@ from processor.stages.batch import (
     RejectedRecord,
     Sessions,
 )
-from processor.stages.fold import profiles_of
+from processor.stages.fold import profile_of
 from processor.stages.load import Loaded
 from processor.state.checkpoint import Owned, Position, Stream
 from processor.state.claims import inherited_by, left_to_end
@@ -29,7 +28,6 @@ from processor.state.record_cache import RecordCache
 from processor.state.restore import Restore
 from processor.telemetry.metrics import Metrics
 
-_PARTITION: Final = attrgetter("partition")
 PART: Final = 2_000
 """Records that are decoded, loaded, folded and sent at once."""
 
@@ -193,7 +191,7 @@ class Pipeline:
         batch.hits += loaded.hits
         batch.misses += loaded.misses
         records, updates = records[: loaded.reach], updates[: loaded.reach]
-        profiles = profiles_of(updates)
+        profiles = {profile for each in updates if (profile := profile_of(each))}
         if updates and isinstance(updates[0], SessionCommand):
             profiles.update(updates[0].profiles, map(inherited_by, updates[0].profiles))
         if not profiles:
@@ -243,7 +241,7 @@ class Pipeline:
         self, records: Sequence[Record], ends: Mapping[int, int], batch: Batch
     ) -> dict[int, Position]:
         """Return where each partition of a batch stands once it is committed."""
-        last = dict(zip(map(_PARTITION, records), records, strict=True))
+        last = {record.partition: record for record in records}
         positions = {}
         for partition, record in last.items():
             before = self.owned[partition].position

@@ -135,7 +135,9 @@ class Runner:
         elif records:
             if self._until_end is not None:
                 records = self._until_end.cut(records)
-            records = self._assignment.of_flowing(records)
+            # What is paused delivers nothing, but for what the client had at hand; it comes again.
+            running = self._assignment.flowing()
+            records = [each for each in records if each.partition in running]
             self._process(self._admitted(records), taken.membership)
         if self._halts.any_unpaused():
             self._subscription.pause(self._halts.take_unpaused())

@@ -35,8 +35,6 @@ class Decode:
         if self._compiled is None:
             return [self.read(record) for record in records]
         updates = self._packed(self._compiled, records)
-        if all(updates):
-            return updates  # type: ignore[return-value]  # as it has just been seen
         return [
             self._alone(self._compiled, record) if update is None else update
             for record, update in zip(records, updates, strict=True)

@@ -26,14 +26,9 @@ FOLD_LIMIT: Final = 8 * 1024 * 1024
 next transaction. To read one again for every update that it rejects may take 0.15 s a megabyte."""
 
 
-def profiles_of(updates: Sequence[Decoded]) -> set[str]:
-    """Return the keys of the profiles that updates name."""
-    return {profile for each in updates if (profile := profile_of(each))}
-
-
 def profile_of(update: Decoded) -> str | None:
     """Return the key of the profile that an update names, None where it names none."""
-    if not isinstance(update, tuple):
+    if not isinstance(update, tuple):  # it is asked of each: most are the compiled codec's
         return update.profile
     if not isinstance(update, SessionUpdate) or not update.profile_id:
         return None

@@ -6,14 +6,7 @@ from typing import Final
 
 from processor.core.trace_context import passed_on
 from processor.ports.clock import Clock
-from processor.ports.log import (
-    NO_TIMESTAMP,
-    Headers,
-    Outgoing,
-    Publication,
-    Topic,
-    Unreadable,
-)
+from processor.ports.log import NO_TIMESTAMP, Headers, Outgoing, Publication, Topic, Unreadable
 from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
 from processor.stages.batch import Folded, RejectedRecord
 

@@ -1,7 +1,6 @@
 """What the loop tells of itself: each event once, to the log, the metrics and the probes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Final
 
 import structlog
@@ -52,8 +51,9 @@ class Observer:
 
     def processed(self, records: Sequence[Record]) -> None:
         """Note how far a batch went, in record time."""
-        last = dict(map(attrgetter("partition", "timestamp"), records))
-        self._last_timestamps.update({each: at for each, at in last.items() if at >= 0})
+        self._last_timestamps.update(
+            {record.partition: record.timestamp for record in records if record.timestamp >= 0}
+        )
 
     def committed(self, partitions: Iterable[int], letters: Sequence[RejectedRecord]) -> None:
         """Note a committed batch: its partitions, and its dead letters."""

@@ -4,13 +4,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException
 
 from processor.errors import ProcessorError
 from processor.kafka.clients import Cluster
 from processor.kafka.produce_calls import of_records, of_snapshots
 from processor.kafka.producer import TransactionalProducer, _Transaction
-from processor.kafka.scan import _between
 from processor.ports.log import NO_TIMESTAMP, Outgoing, Topic
 from processor.ports.snapshots import Snapshots
 
@@ -85,22 +84,3 @@ def test_what_the_client_is_called_with() -> None:
     assert of_snapshots(snapshots(b"a"), "t") == [("t", b"v", b"a", 0, None, None, 5)]
     with pytest.raises(ValueError, match="zip"):
         of_snapshots(snapshots(b"a", b"b")._replace(values=[b"v"]), "t")
-
-
-@pytest.mark.parametrize(
-    ("offsets", "found"),
-    [
-        ([4, 5, 6, 8, 9], [5, 6, 8]),
-        ([5, 5, 6], [5, 6]),
-        ([5, 6, 5, 6, 7], [5, 6, 7]),
-        ([5, None, 7], [5, 7]),
-    ],
-)
-def test_what_came_before_is_not_read_again(offsets: list[int | None], found: list[int]) -> None:
-    """A fetch that is refused as out of range resets to the beginning; None is an error's."""
-    messages = []
-    for each in offsets:
-        error = None if each is not None else KafkaError(KafkaError._PARTITION_EOF)
-        given: Any = ("t", 0, each or 0, b"k", b"v", None, error, (1, 5))
-        messages.append(Message(*given))
-    assert [each.offset() for each in _between(messages, 5, 9)] == found

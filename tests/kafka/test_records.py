@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from confluent_kafka import Message
+import pytest
+from confluent_kafka import KafkaError, Message
 
 from processor.kafka.records import UNREADABLE_HEADERS, to_records
+from processor.kafka.scan import _between
 
 
 class _Hostile(Message):
@@ -35,3 +37,22 @@ def test_a_header_whose_name_is_not_utf8_does_not_stop_the_stream() -> None:
         (1, 6 + at, 99, b"k", b"v", each) for at, each in enumerate(headers)
     ]
     assert to_records([]) == []
+
+
+@pytest.mark.parametrize(
+    ("offsets", "found"),
+    [
+        ([4, 5, 6, 8, 9], [5, 6, 8]),
+        ([5, 5, 6], [5, 6]),
+        ([5, 6, 5, 6, 7], [5, 6, 7]),
+        ([5, None, 7], [5, 7]),
+    ],
+)
+def test_what_came_before_is_not_read_again(offsets: list[int | None], found: list[int]) -> None:
+    """A fetch that is refused as out of range resets to the beginning; None is an error's."""
+    messages = []
+    for each in offsets:
+        error = None if each is not None else KafkaError(KafkaError._PARTITION_EOF)
+        given: Any = ("t", 0, each or 0, b"k", b"v", None, error, (1, 5))
+        messages.append(Message(*given))
+    assert [each.offset() for each in _between(messages, 5, 9)] == found

@@ -6,6 +6,7 @@ Commands that ask Kafka alone do not wait for what else the service needs: Redis
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from threading import Thread
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -85,6 +86,8 @@ class Adapters(NamedTuple):
     commands: Commands
     sweep: Scan
     """A scan for steps of the loop: it waits for no record, and has few at hand."""
+    commits: Executor
+    """Makes one commit at a time, beside the loop."""
     tracing: Tracing = NO_TRACING
 
 
@@ -209,7 +212,9 @@ def connect(
     commands = CommandSender(readers.cluster, CommandCodec(schemas.commands))
     closing.callback(commands.close)
     sweep = KafkaScan(readers.cluster, SWEEPING)
-    return Adapters(log, cache, claims, directory, registry, found, SYSTEM_CLOCK, commands, sweep)
+    commits = closing.enter_context(ThreadPoolExecutor(1, "commit"))
+    told = registry, found, SYSTEM_CLOCK
+    return Adapters(log, cache, claims, directory, *told, commands, sweep, commits)
 
 
 def remove_cache(settings: Settings, partitions: int) -> None:

@@ -24,6 +24,7 @@ from processor.ports.log import Topic
 from processor.registry.describing import DescribingScan
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
+from processor.runtime.fold_part import FoldPart
 from processor.runtime.identity import IdentityWatch
 from processor.runtime.idle import IdleCommit
 from processor.runtime.open_transactions import OpenTransactions
@@ -245,25 +246,23 @@ def _pipeline(
         bounds=Bounds(codecs.snapshots.header, limits.max_snapshot, limits.fold),
         compiled=codecs.compiled,
     )
+    letters = log.topics(Topic.UPDATES), log.facts.max_letter_bytes
+    publish = Publish(log.publication, *letters, adapters.clock)
     return Pipeline(
         decode=timed("decode", decode),
-        load=timed("load", Load(records, adapters.cache, limits.load)),
-        fold=timed("fold", fold),
-        publish=timed(
-            "publish",
-            Publish(
-                log.publication,
-                log.topics(Topic.UPDATES),
-                log.facts.max_letter_bytes,
-                adapters.clock,
-            ),
+        fold=FoldPart(
+            load=timed("load", Load(records, adapters.cache, limits.load)),
+            fold=timed("fold", fold),
+            claims=adapters.claims,
         ),
+        publish=timed("publish", publish),
         store=timed("store", Store(adapters.cache, records)),
         claims=adapters.claims,
         stream=log.stream,
         restore=restore,
         records=records,
         publication=log.publication,
+        commits=adapters.commits,
         metrics=observer.metrics,
         clock=adapters.clock,
         count=halts.count if limits.flood.on else None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple, Self
 
@@ -33,12 +34,13 @@ class Server:
 
     Every script may be repeated. Every method may block for the timeout, however many servers there
     are, and again where it has to connect, and raises CacheUnavailable, Forbidden or ConfigError.
-    After CacheUnavailable the next call looks for the servers anew.
+    After CacheUnavailable the next call looks for the servers anew. Threads take turns.
     """
 
     def __init__(self, link: Link, answered: Callable[[float], object] = _ignored) -> None:
         self._link = link
         self._answered = answered
+        self._turn = Lock()
 
     @classmethod
     def from_url(
@@ -103,15 +105,16 @@ class Server:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        since = monotonic()
-        try:
-            with sorting_errors():
-                yield
-        except CacheUnavailable:
-            self._link.renew()
-            raise
-        finally:
-            self._answered(monotonic() - since)
+        with self._turn:
+            since = monotonic()
+            try:
+                with sorting_errors():
+                    yield
+            except CacheUnavailable:
+                self._link.renew()
+                raise
+            finally:
+                self._answered(monotonic() - since)
 
 
 class Command:

@@ -60,6 +60,7 @@ class Assignment:
         self._retention = retention
         self._tasks: dict[int, Generator[bool, None, Owned]] = {}
         self._claims_task: Generator[bool, None, None] | None = None
+        self._revoked: set[int] = set()
 
     @property
     def partitions(self) -> Collection[int]:
@@ -80,7 +81,7 @@ class Assignment:
     def flowing(self) -> dict[int, int]:
         """Return the next offset of each owned partition that is not halted or held back."""
         offsets = self._pipeline.offsets()
-        for partition in (*self._halts.partitions, *self._held_back()):
+        for partition in (*self._halts.partitions, *self._held_back(), *self._revoked):
             offsets.pop(partition, None)
         return offsets
 
@@ -93,7 +94,7 @@ class Assignment:
 
     def restart(self, partitions: Iterable[int]) -> None:
         """Give partitions that are assigned a new task, and hold their records back until done."""
-        for partition in partitions:
+        for partition in [each for each in partitions if each not in self._revoked]:
             self._close(partition)
             if partition in self._pipeline.owned:
                 self._pipeline.disown(partition)
@@ -112,8 +113,16 @@ class Assignment:
             self._claims_task = self._rebuild_claims()
             self._observer.claims_lost()
 
+    def revoked(self, partitions: Iterable[int]) -> None:
+        """Have nothing restarted or read of partitions that are not assigned any more.
+
+        They are owned until `give_up`, for the commit that is under way.
+        """
+        self._revoked.update(partitions)
+
     def give_up(self, partition: int) -> None:
         """Forget a partition that is not assigned any more."""
+        self._revoked.discard(partition)
         self._close(partition)
         self._pipeline.disown(partition)
 

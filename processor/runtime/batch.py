@@ -1,19 +1,34 @@
 """What a transaction of the pipeline has so far."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
 
 from processor.core.command import SessionCommand
-from processor.core.outcome import Ended
+from processor.core.outcome import Ended, Reason
 from processor.ports.log import Record
 from processor.ports.tracing import Sampled, TracedUpdate
 from processor.stages.batch import CommandRecord, Decoded, Folded, RejectedRecord
+from processor.state.checkpoint import Position
+from processor.telemetry.metrics import Metrics
+
+
+def gives_up_claims(update: Decoded) -> bool:
+    """Whether it is an erase that names profiles."""
+    return isinstance(update, SessionCommand) and bool(update.profiles)
 
 
 class Batch:
     """The parts of a transaction, folded and sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: float = 0.0) -> None:
+        """Take when it began (monotonic)."""
+        self.start = start
+        self.commit_seconds = 0.0
+        """How long its commit took, since all was sent."""
+        self.waited_ms: int | None = None
+        """Since its first record was produced, when it was committed; None is not known."""
         self.changed = defaultdict[int, dict[bytes, bytes | None]](dict)
         self.letters: list[RejectedRecord] = []
         self.accepted = self.duplicates = self.taken = self.size = self.hits = self.misses = 0
@@ -38,7 +53,7 @@ class Batch:
     def room(self, updates: Sequence[Decoded]) -> int:
         """Return how many of the next updates may be added; an erase is not where there are any."""
         for place, update in enumerate(updates):
-            if isinstance(update, SessionCommand) and update.profiles:
+            if gives_up_claims(update):
                 return place or int(self.taken == 0)
         return len(updates)
 
@@ -79,6 +94,33 @@ class Batch:
         commands = {id(each.record) for each in self.commands}
         commands |= {id(each.record) for each in self.letters if each.rejected.command}
         return [each for each in records if id(each) not in commands], letters
+
+    def count(self, metrics: Metrics, seconds: float) -> None:
+        """Count what became of it, so many seconds after it began."""
+        rejected: dict[Reason, int] = Counter(letter.rejected.reason for letter in self.letters)
+        metrics.batch(
+            accepted=self.accepted,
+            duplicates=self.duplicates,
+            rejected=rejected,
+            commands=Counter((each.command.command, each.outcome.name) for each in self.commands),
+            expired=Counter(
+                each.command.state or ""
+                for each in self.commands
+                if each.command.command == "expire" and isinstance(each.outcome, Ended)
+            ),
+            seconds=seconds,
+            commit_seconds=self.commit_seconds,
+            end_to_end_seconds=None if self.waited_ms is None else self.waited_ms / 1000,
+        )
+
+
+class Commit(NamedTuple):
+    """A batch whose commit is on the wire."""
+
+    records: Sequence[Record]
+    batch: Batch
+    positions: Future[dict[int, Position]]
+    """Where its partitions stand once it is committed."""
 
 
 def _outcomes(part: Folded, sampled: Sequence[Sampled]) -> Iterator[TracedUpdate]:

@@ -19,6 +19,11 @@ class BatchLimit:
         self.records = most
         """The present limit."""
 
+    @property
+    def at_most(self) -> bool:
+        """Whether it is what it was to begin with."""
+        return self.records == self._most
+
     def committed(self, seconds: float) -> None:
         """Take note of a poll's records that were committed within so many seconds."""
         if seconds < _QUICK_S:

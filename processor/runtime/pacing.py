@@ -25,6 +25,11 @@ class Pacing:
         self._take_from = 0.0
         self._rested = False
 
+    @property
+    def limits(self) -> bool:
+        """Whether records may have to wait after a commit."""
+        return bool(self._min_commit_interval or self._max_rate)
+
     def may_step(self) -> bool:
         """Whether the rest after a fault is over, so that servers may be asked again."""
         return self._clock.monotonic() >= self._step_from

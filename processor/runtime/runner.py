@@ -1,18 +1,16 @@
 """The loop: polling, batches, what follows a fault, and the end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event
 from typing import Final
 
 from processor.dead_letters.limits import HaltedPartitions
 from processor.errors import TopicError
-from processor.ports.claims import Claims, ClaimsFenced, ClaimsNotReady, ClaimsPending
+from processor.ports.claims import Claims
 from processor.ports.clock import Clock
 from processor.ports.log import (
-    BatchAborted,
     LogUnavailable,
-    Membership,
     ProducerLost,
     Publication,
     Rebalance,
@@ -24,18 +22,19 @@ from processor.ports.sessions import CacheLost, SessionCache
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
 from processor.runtime.batch_limit import BatchLimit
+from processor.runtime.batches import Batches
 from processor.runtime.garbage import collect_what_a_fault_left
 from processor.runtime.identity import IdentityWatch
 from processor.runtime.pacing import IDLE_WAIT_S, TASK_WAIT_S, Pacing
 from processor.runtime.partition_watch import PartitionWatch
 from processor.runtime.pipeline import Pipeline
+from processor.runtime.recovery import CHECK_S, Recovery
 from processor.runtime.until_end import UntilEnd
 from processor.stages.consume import consume
 from processor.telemetry.observer import Observer
 
-CHECK_S: Final = 3.0
-"""How often all stamps are compared with what stands in Redis, so that idle partitions are too."""
-_BATCH_S: Final = 2.0
+STEP_S: Final = 1.0
+"""How often tasks are stepped while batch follows batch."""
 
 
 class Runner:
@@ -68,7 +67,6 @@ class Runner:
         gate: SchemaWait | None = None,
     ) -> None:
         self._subscription = subscription
-        self._publication = publication
         self._pipeline = pipeline
         self._cache = cache
         self._claims = claims
@@ -81,11 +79,30 @@ class Runner:
         self._stopping = stopping
         self._clock = clock
         self._observer = observer
-        self._batch_limit = BatchLimit(max_batch)
+        self._limit = BatchLimit(max_batch)
         self._until_end = until_end
         self._gate = gate
-        self._producing = False
-        self._check_at = 0.0
+        self._recovery = Recovery(
+            subscription=subscription,
+            publication=publication,
+            assignment=assignment,
+            pacing=pacing,
+            stalls=watch.stalls,
+            clock=clock,
+            observer=observer,
+        )
+        self._batches = Batches(
+            pipeline=pipeline,
+            assignment=assignment,
+            recovery=self._recovery,
+            pacing=pacing,
+            limit=self._limit,
+            halts=halts,
+            stopping=stopping.is_set,
+            clock=clock,
+            observer=observer,
+        )
+        self._step_at = 0.0
 
     def run(self) -> None:
         """Process until stopping is set or, with end offsets, until they are reached."""
@@ -100,57 +117,78 @@ class Runner:
                     self._assignment.partitions,
                     self._halts.partitions,
                 ):
-                    return
-            except TopicError as fault:
-                # One broker may not know for a moment what the others know.
-                if self._identity.absent:
-                    raise
-                self._retreat(LogUnavailable(str(fault)))
-                self._assignment.restart(list(self._pipeline.owned))
-            except ServerUnavailable as fault:
-                # Records may have been taken and not processed: all that is owned is read again.
-                self._retreat(fault)
-                self._assignment.restart(list(self._pipeline.owned))
+                    break
+            except (TopicError, ServerUnavailable) as fault:
+                self._read_again(fault)
+        self._batches.await_commit()
+
+    def _read_again(self, fault: TopicError | ServerUnavailable) -> None:
+        """Take all that is owned over anew: records may have been taken and not processed."""
+        with suppress(TopicError):
+            self._batches.await_commit()
+        if isinstance(fault, TopicError):
+            # One broker may not know for a moment what the others know.
+            if self._identity.absent:
+                raise fault
+            fault = LogUnavailable(str(fault))
+        self._recovery.retreat(fault)
+        self._assignment.restart(list(self._pipeline.owned))
 
     def _turn(self) -> None:
         """Step the tasks, then take what has arrived and process it.
 
-        Each part may wait for a server as long as it allows: once told to stop, none follows.
+        Each part may wait for a server as long as it allows: once told to stop, none follows. While
+        a commit is under way there is nothing but records to take.
         """
-        progress = self._pacing.may_step() and self._step()
-        if self._keeps_commit_interval() or self._stopping.is_set():
-            return
-        if self._gate is not None:
-            self._assignment.resume(self._gate.take_due())
-        limit = self._batch_limit.records
+        progress = True
+        if not self._pipeline.committing:
+            progress = self._pacing.may_step() and self._step()
+            self._step_at = self._clock.monotonic() + STEP_S
+            if self._keeps_commit_interval() or self._stopping.is_set():
+                return
+            if self._gate is not None:
+                self._assignment.resume(self._gate.take_due())
+        self._take(progress=progress)
+        if self._halts.any_unpaused():
+            self._subscription.pause(self._halts.take_unpaused())
+        checks = self._clock.monotonic() >= self._recovery.check_at
+        if checks and not self._pipeline.committing and not self._stopping.is_set():
+            self._recovery.check_later()
+            self._check()
+
+    def _take(self, *, progress: bool) -> None:
+        """Take what has arrived and process it."""
+        limit = self._limit.records
         taken = consume(self._subscription, limit, self._wait(progress=progress))
-        records = taken.records
-        self._watch.stalls.polled(full=len(records) >= limit)
-        if taken.rebalance is not None:
-            self._rebalanced(taken.rebalance)
-        if taken.membership is None or taken.rebalance is not None:
-            # Nothing would fence a commit of these records: they come again.
-            if records:
-                self._rewind()
-        elif records:
+        records, full = taken.records, len(taken.records) >= limit
+        self._watch.stalls.polled(full=full)
+        if taken.rebalance is None and taken.membership is not None and records:
             if self._until_end is not None:
                 records = self._until_end.cut(records)
             # What is paused delivers nothing, but for what the client had at hand; it comes again.
             running = self._assignment.flowing()
-            records = [each for each in records if each.partition in running]
-            self._process(self._admitted(records), taken.membership)
-        if self._halts.any_unpaused():
-            self._subscription.pause(self._halts.take_unpaused())
-        if self._clock.monotonic() >= self._check_at and not self._stopping.is_set():
-            self._check_at = self._clock.monotonic() + CHECK_S
-            self._check()
+            records = self._admitted([each for each in records if each.partition in running])
+            self._batches.process(records, taken.membership, more=full and self._only_takes())
+            return
+        if taken.rebalance is not None:
+            self._assignment.revoked(taken.rebalance.revoked)
+        self._batches.await_commit()
+        if taken.rebalance is not None:
+            self._rebalanced(taken.rebalance)
+        elif records:
+            # Nothing would fence a commit of these records: they come again.
+            self._recovery.rewind()
 
     def _wait(self, *, progress: bool) -> float:
         """Return how long to wait for a record: not at all while there is other work."""
         if progress:
             return 0.0
         coming = self._assignment.at_work
-        return TASK_WAIT_S if coming or not self._producing or self._until_end else IDLE_WAIT_S
+        return (
+            TASK_WAIT_S
+            if coming or not self._recovery.producing or self._until_end
+            else IDLE_WAIT_S
+        )
 
     def _keeps_commit_interval(self) -> bool:
         """Whether it is too early to take records again; then wait a part of what is left."""
@@ -168,93 +206,15 @@ class Runner:
                 self._subscription.pause(list(self._gate.partitions))
         return records
 
-    # Batches and their faults
-
-    def _enough(self, since: float) -> bool:
-        """Whether the rest of a poll's records is left.
-
-        They have taken so long that the group must be polled first, or a partition has halted.
-        """
-        late = self._clock.monotonic() - since > _BATCH_S
-        return late or self._halts.any_unpaused() or self._stopping.is_set()
-
-    def _process(self, records: Sequence[Record], membership: Membership) -> None:
-        since = self._clock.monotonic()
-        try:
-            complete = self._pipeline.process(records, membership, self._enough)
-        except (BatchAborted, ClaimsFenced, ClaimsPending) as fault:
-            if isinstance(fault, BatchAborted):
-                self._failed(records, since)
-            self._observer.aborted(str(fault))
-            self._drop_batch(fault.partitions if isinstance(fault, ClaimsFenced) else ())
-            if isinstance(fault, ClaimsPending):
-                self._pacing.wait_for_others()
-            else:
-                self._rest()
-        except ProducerLost as fault:
-            self._failed(records, since)
-            self._lose_producer(fault)
-        except ClaimsNotReady as fault:
-            self._observer.aborted(str(fault))
-            self._drop_batch()
-            self._assignment.restart_claims()
-        except CacheLost as fault:
-            # Of the batch's other partitions, too, the record cache lacks what was committed.
-            self._observer.store_failed(str(fault))
-            self._drop_batch({record.partition for record in records} | fault.partitions)
-            self._rest()
-        except ServerUnavailable as fault:
-            self._drop_batch({record.partition for record in records})
-            self._retreat(fault)
-        else:
-            self._pacing.recovered()
-            self._observer.back("redis")
-            self._observer.back("kafka")
-            self._pacing.committed(len(records))
-            self._batch_limit.committed(self._clock.monotonic() - since)
-            self._observer.processed(records)
-            if not complete:
-                self._rewind()
-
-    def _failed(self, records: Sequence[Record], since: float) -> None:
-        """Take fewer records, where those may have been too many for a transaction's time."""
-        if self._batch_limit.failed(len(records), self._clock.monotonic() - since):
-            self._observer.batch_halved(self._batch_limit.records)
-
-    def _drop_batch(self, restart: Iterable[int] = ()) -> None:
-        """Abort what is open, take `restart` over anew, and read the rest of the batch again."""
-        self._watch.stalls.dropped()
-        try:
-            with suppress(BatchAborted):
-                self._publication.abort()
-        except ProducerLost as fault:
-            self._lose_producer(fault)
-            return
-        self._assignment.restart(restart)
-        self._rewind()
-
-    def _rewind(self) -> None:
-        """Make the next record of each running partition the first that is not committed."""
-        if not self._assignment.holds_claims:
-            self._subscription.seek(self._assignment.flowing())
-
-    def _lose_producer(self, fault: ProducerLost) -> None:
-        """Have everything taken over anew by the next producer: the committed offsets will tell."""
-        self._observer.producer_lost(str(fault))
-        self._producing = False
-        self._rest()
-        self._assignment.restart_all()
-
-    def _retreat(self, fault: ServerUnavailable) -> None:
-        """Note that a server is away, and let the tasks rest."""
-        self._observer.away(fault.server, str(fault), retry_in=self._pacing.backoff)
-        if fault.server == "redis":
-            # The same turn does not wait for it again: the group is to be polled, too.
-            self._check_at = self._clock.monotonic() + CHECK_S
-        self._rest()
-
-    def _rest(self) -> None:
-        self._pacing.rest(busy=bool(self._assignment.partitions))
+    def _only_takes(self) -> bool:
+        """Whether the next turn does nothing before it takes records: a commit may be under way."""
+        return (
+            self._clock.monotonic() < min(self._step_at, self._recovery.check_at)
+            and not self._assignment.at_work
+            and not self._pacing.limits
+            and not (self._gate and self._gate.partitions)
+            and self._limit.at_most
+        )
 
     # Ownership
 
@@ -266,19 +226,17 @@ class Runner:
             self._gate.forget(change.revoked)
         self._assignment.restart(change.assigned)
         self._observer.rebalanced(change, {*self._pipeline.owned, *self._assignment.partitions})
-        self._rewind()
+        self._recovery.rewind()
 
     def _step(self) -> bool:
         """See that there is a producer, then step what is being taken over."""
         try:
-            if not self._producing:
-                self._publication.replace()
-                self._producing = True
+            self._recovery.produce()
             return self._assignment.step(self._stopping.is_set)
         except ProducerLost as fault:
-            self._lose_producer(fault)
+            self._recovery.lose_producer(fault)
         except ServerUnavailable as fault:
-            self._retreat(fault)
+            self._recovery.retreat(fault)
         return False
 
     def _check(self) -> None:

@@ -42,20 +42,26 @@ class Load:
         records: Sequence[Record],
         updates: Sequence[Decoded],
         stamps: Mapping[int, Stamp],
-        changed: Changed,
+        changed: Sequence[Changed],
     ) -> Loaded:
-        """Return the sessions of these updates, as the transaction has `changed` them before.
+        """Return the sessions of these updates, as they were `changed` since Redis has them.
+
+        Each is what one transaction has changed, the last one last.
 
         Raises CacheLost and CacheUnavailable.
         """
         sessions: dict[int, dict[bytes, bytes | None]] = {}
         missing: dict[int, list[bytes]] = {}
         for partition, keys in _keys(records, updates).items():
-            cached, before = self.records.of(partition), changed.get(partition, _NONE)
+            cached = self.records.of(partition)
             known = dict(zip(keys, map(cached.get, keys), strict=True))
-            known.update((key, before[key]) for key in before.keys() & keys.keys())
+            before = dict[bytes, bytes | None]()
+            for each in changed:
+                snapshots = each.get(partition, _NONE)
+                before.update((key, snapshots[key]) for key in snapshots.keys() & keys.keys())
+            known |= before
             sessions[partition] = known
-            # A session that ended in this transaction still stands in Redis.
+            # A session that one of them ended still stands in Redis.
             absent = [key for key, state in known.items() if state is None and key not in before]
             if absent:
                 missing[partition] = absent

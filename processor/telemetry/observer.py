@@ -1,6 +1,6 @@
 """What the loop tells of itself: each event once, to the log, the metrics and the probes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -49,16 +49,12 @@ class Observer:
         """Note that the loop turned."""
         self._health.turned()
 
-    def processed(self, records: Sequence[Record]) -> None:
-        """Note how far a batch went, in record time."""
-        self._last_timestamps.update(
-            {record.partition: record.timestamp for record in records if record.timestamp >= 0}
-        )
-
-    def committed(self, partitions: Iterable[int], letters: Sequence[RejectedRecord]) -> None:
-        """Note a committed batch: its partitions, and its dead letters."""
+    def committed(self, records: Sequence[Record], letters: Sequence[RejectedRecord]) -> None:
+        """Note a committed batch: how far it went, in record time, and its dead letters."""
+        times = {each.partition: each.timestamp for each in records}
+        self._last_timestamps |= {each: time for each, time in times.items() if time >= 0}
         told = ((each.record.partition, each.rejected.reason) for each in letters)
-        self.status.committed(partitions, told)
+        self.status.committed(times, told)
 
     def aborted(self, why: str) -> None:
         """Tell of a transaction that was aborted, or a batch that was dropped before one."""

@@ -15,6 +15,7 @@ from session_commands import commanded
 from fakes.broker import FakeBroker
 from fakes.clock import FakeClock
 from fakes.commands import FakeCommands
+from fakes.executor import LateExecutor
 from fakes.log import FakeCoordination, FakePublication, FakeScan, FakeSubscription
 from fakes.redis import FakeClaims, FakeDirectory, FakeSessionCache
 from fakes.redis_server import FakeServer
@@ -258,6 +259,7 @@ class Service:
             world.clock,
             self.commands,
             FakeScan(broker),
+            LateExecutor(),
             tracing,
         )
         self._stopping = Until(world.clock)

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from processor.ports.log import Outgoing, Topic
 from processor.runtime.open_transactions import HELD_UP_S, SAY_AGAIN_S
 from processor.runtime.partition_watch import ASK_S
-from processor.runtime.runner import CHECK_S
+from processor.runtime.recovery import CHECK_S
 
 WHERE = 1
 NAMED_S = HELD_UP_S + 2 * ASK_S + 2 * CHECK_S

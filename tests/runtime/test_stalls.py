@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from processor.dead_letters.limits import FloodLimits
 from processor.ports.log import Ends, Outgoing, Topic
 from processor.runtime.partition_watch import ASK_S
-from processor.runtime.runner import CHECK_S
+from processor.runtime.recovery import CHECK_S
 from processor.runtime.stalls import BEHIND_OTHERS_S, RENEW_AGAIN_S, STALLED_S, StallWatch
 from processor.telemetry.health import Health
 from processor.telemetry.metrics import Metrics

@@ -25,8 +25,10 @@ from processor.dead_letters.redrive import Redrive
 from processor.offsets.repair import Evidence
 from processor.partitions import published, takeover
 from processor.partitions.takeover import Takeover
-from processor.ports.log import Committed, Coordination, Extent, Topic
+from processor.ports.log import BatchAborted, Committed, Coordination, Extent, Topic
 from processor.replay.seed import Seed
+from processor.runtime.assignment import Assignment
+from processor.runtime.fold_part import FoldPart
 from processor.runtime.idle import IdleCommit
 from processor.runtime.pipeline import Pipeline
 from processor.stages import fold
@@ -75,13 +77,13 @@ def test_a_commit_before_the_flush(monkeypatch: Patch) -> None:
         "ends = self._publication.flush()": "ends = {}",
         COMMIT: COMMIT + "        self._publication.flush()\n",
     }
-    plant(monkeypatch, Pipeline, "_transact", edits)
+    plant(monkeypatch, Pipeline, "_committed", edits)
     found("is next, not")
 
 
 def test_a_store_before_the_commit(monkeypatch: Patch) -> None:
     edits = {COMMIT: "        self._keep(batch.changed, positions)\n" + COMMIT}
-    plant(monkeypatch, Pipeline, "_transact", edits)
+    plant(monkeypatch, Pipeline, "_committed", edits)
     found("not committed")
 
 
@@ -108,16 +110,16 @@ def test_no_fence(monkeypatch: Patch) -> None:
 
 def test_a_claim_taken_after_the_commit(monkeypatch: Patch) -> None:
     edits = {
-        "held = self._claims.take(generation, folded.claims, owners)": (
+        "held = self.claims.take(generation, folded.claims, owners)": (
             "held = folded.claims; vars(batch).setdefault('later', []).append(held)"
         )
     }
-    plant(monkeypatch, Pipeline, "_folded", edits)
+    plant(monkeypatch, FoldPart, "__call__", edits)
     later = """\
         for claims in vars(batch).get("later", []):
             self._claims.take(batch.generation, claims, {})
 """
-    plant(monkeypatch, Pipeline, "_transact", {COMMIT: COMMIT + later})
+    plant(monkeypatch, Pipeline, "_committed", {COMMIT: COMMIT + later})
     found("is claimed for", "Redis lacks the claims")
 
 
@@ -142,7 +144,7 @@ def test_an_end_of_minus_1001_taken_for_an_answer(monkeypatch: Patch) -> None:
 def test_an_offset_committed_without_its_metadata(monkeypatch: Patch) -> None:
     bare = "{each: Committed(position.offset, '') for each, position in positions.items()}"
     edits = {"with_metadata(positions, self._stream, self._publication.identity())": bare}
-    plant(monkeypatch, Pipeline, "_transact", edits, Committed=Committed)
+    plant(monkeypatch, Pipeline, "_committed", edits, Committed=Committed)
     found("is not ours")
 
 
@@ -154,7 +156,7 @@ def test_redis_written_for_an_aborted_batch(monkeypatch: Patch) -> None:
             self._keep(batch.changed, positions)
             raise
 """
-    plant(monkeypatch, Pipeline, "_transact", {COMMIT: tried})
+    plant(monkeypatch, Pipeline, "_committed", {COMMIT: tried})
     found("not committed")
 
 
@@ -166,7 +168,7 @@ def test_a_claim_freed_before_its_commit(monkeypatch: Patch) -> None:
             for profile in [each for each in holders if each]:
                 del holders[profile]
 """
-    plant(monkeypatch, Pipeline, "_transact", {COMMIT: freed + COMMIT})
+    plant(monkeypatch, Pipeline, "_committed", {COMMIT: freed + COMMIT})
     found("is claimed for", "for the claim of")
 
 
@@ -282,3 +284,36 @@ def test_a_replay_that_sweeps(monkeypatch: Patch) -> None:
 
     monkeypatch.setattr(wiring, "retention_of", retention_of)
     found("a replay sent")
+
+
+def test_a_batch_that_is_not_folded_upon_the_one_whose_commit_is_under_way(
+    monkeypatch: Patch,
+) -> None:
+    plant(monkeypatch, Pipeline, "_parts", {"[self._commit.batch, batch]": "[batch]"})
+    found("published")
+
+
+def test_a_batch_that_goes_on_although_the_commit_before_it_failed(monkeypatch: Patch) -> None:
+    awaited = "        positions = commit.positions.result()\n"
+    passed_over = """\
+        try:
+            positions = commit.positions.result()
+        except BatchAborted:
+            self._publication.abort()
+            return
+"""
+    edits = {awaited: passed_over}
+    plant(monkeypatch, Pipeline, "_await_commit", edits, BatchAborted=BatchAborted)
+    found("published")
+
+
+def test_an_erase_that_does_not_await_the_commit_before_it(monkeypatch: Patch) -> None:
+    plant(monkeypatch, Pipeline, "_parts", {"if gives_up_claims(updates[0]):": "if False:"})
+    found("claims were ended", first=1_440)
+
+
+def test_a_commit_under_way_after_which_revoked_partitions_are_read_again(
+    monkeypatch: Patch,
+) -> None:
+    monkeypatch.setattr(Assignment, "revoked", lambda *_: None)
+    found("it is not assigned", first=200)

@@ -10,6 +10,7 @@ from avro_bytes import FAST, SCHEMAS
 from fakes.broker import Transaction
 from fakes.clock import FakeClock
 from fakes.commands import FakeCommands
+from fakes.executor import LateExecutor
 from fakes.log import FakeCoordination, FakeScan
 from fakes.redis import FakeDirectory, FakeSessionCache
 from fakes.service import FACTS
@@ -183,6 +184,7 @@ class Process(SimulatedTask):
             self.clock,
             port("commands", self.commands),
             port("scan", FakeScan(broker)),
+            LateExecutor(),
         )
 
 

@@ -32,7 +32,7 @@ _BACKOFF_MS: Final = 100.0
 
 
 class Disconnects:
-    """Takes note of lost connections; it is the producer's `logger`. One thread serves it."""
+    """Notes lost connections, as the producer's `logger`. One thread at a time serves it."""
 
     def __init__(
         self,

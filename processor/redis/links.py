@@ -22,7 +22,7 @@ class Keyed(NamedTuple):
 
 
 class Link(Protocol):
-    """A way to the servers. One thread uses it.
+    """A way to the servers. One thread uses it at a time.
 
     An error answer stands in its place; a server that does not answer is raised, or stands there
     too. Whatever is sent may be sent again: a command whose answer was lost may have happened.

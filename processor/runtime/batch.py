@@ -19,6 +19,11 @@ def gives_up_claims(update: Decoded) -> bool:
     return isinstance(update, SessionCommand) and bool(update.profiles)
 
 
+def trace_of(sampled: Sequence[Sampled]) -> str | None:
+    """Return the id of the trace of the first sampled record, if there is one."""
+    return sampled[0].context.trace_id if sampled else None
+
+
 class Batch:
     """The parts of a transaction, folded and sent."""
 

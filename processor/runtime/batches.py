@@ -44,23 +44,27 @@ class Batches:
         self._stopping = stopping
         self._clock = clock
         self._observer = observer
+        self._since = 0.0
+        """When the call began that left a commit under way (monotonic)."""
 
     def await_commit(self) -> None:
         """Await the commit that is under way, if there is one."""
         if self._pipeline.committing:
             self.process((), None, more=False)
 
-    def process(self, records: Sequence[Record], membership: Membership, *, more: bool) -> None:
+    def process(
+        self, records: Sequence[Record], membership: Membership | None, *, more: bool
+    ) -> None:
         """Take records through, and await the commit that is under way.
 
         With `more` the last commit of these is left under way: the next call follows at once.
         """
-        since = self._clock.monotonic()
-        concerned = [*self._pipeline.committing, *records]
+        before, now = self._pipeline.committing, self._clock.monotonic()
+        since, self._since = self._since if before else now, now
         try:
             complete = self._pipeline.process(records, membership, self._enough, more=more)
         except (BatchAborted, ProducerLost) as fault:
-            self._failed(min(len(concerned), self._limit.records), since)
+            self._failed(max(len(before), len(records)), since)
             if isinstance(fault, ProducerLost):
                 self._recovery.lose_producer(fault)
             else:
@@ -73,10 +77,10 @@ class Batches:
         except CacheLost as fault:
             # Of the batch's other partitions, too, the record cache lacks what was committed.
             self._observer.store_failed(str(fault))
-            self._recovery.drop_batch({each.partition for each in concerned} | fault.partitions)
+            self._recovery.drop_batch(_partitions(before, records) | fault.partitions)
             self._recovery.rest()
         except ServerUnavailable as fault:
-            self._recovery.drop_batch({each.partition for each in concerned})
+            self._recovery.drop_batch(_partitions(before, records))
             self._recovery.retreat(fault)
         else:
             if not complete:
@@ -113,3 +117,7 @@ class Batches:
         self._observer.back("kafka")
         self._pacing.committed(records)
         self._limit.committed(self._clock.monotonic() - since)
+
+
+def _partitions(*taken: Sequence[Record]) -> set[int]:
+    return {each.partition for records in taken for each in records}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -10,9 +9,9 @@ from processor.partitions.commit import next_output, with_metadata
 from processor.ports.claims import Claims, ClaimsNotReady, ClaimsPending
 from processor.ports.clock import Clock
 from processor.ports.log import Membership, Publication, Record
-from processor.ports.sessions import Stamp
+from processor.ports.sessions import CacheUnavailable, Stamp
 from processor.ports.tracing import NO_TRACING, Sampled, Tracing
-from processor.runtime.batch import Batch, Commit, gives_up_claims
+from processor.runtime.batch import Batch, Commit, gives_up_claims, trace_of
 from processor.runtime.fold_part import FoldPart
 from processor.stages.batch import Changed, Decoded, Folded, RejectedRecord
 from processor.state.checkpoint import Owned, Position, Stream
@@ -118,19 +117,18 @@ class Pipeline:
         After an exception `owned` says what is committed; the rest is to be read again. CacheLost
         and CacheUnavailable may come before or after the commit: either way, a restore follows.
         """
-        leave = partial(enough, self._clock.monotonic())
+        since = self._clock.monotonic()
         committed = False
         pending: ClaimsPending | None = None
         while records:
             try:
-                taken = self._transact(records, membership, leave)
+                taken = self._transact(records, membership, enough)
             except ClaimsPending as fault:
-                self._publication.abort()
                 pending, waiting = fault, records[0].partition
                 records = [each for each in records if each.partition != waiting]
             else:
-                committed, records = True, records[taken:]
-            if records and leave():
+                committed, records = committed or taken > 0, records[taken:]
+            if records and enough(since):
                 self._await_commit()
                 return False
         if pending is not None or not more:
@@ -140,37 +138,43 @@ class Pipeline:
         return pending is None
 
     def _transact(
-        self, records: Sequence[Record], membership: Membership, leave: Callable[[], bool]
+        self,
+        records: Sequence[Record],
+        membership: Membership,
+        enough: Callable[[float], bool],
     ) -> int:
         """Take a batch through, or as much of it as the limits allow; return how much it was.
 
         1. Its first part is decoded, loaded and folded, upon what the batch before it has changed.
         2. The commit before it is awaited. If that failed, this batch has failed with it.
         3. The transaction is opened. Whatever is raised from here on, the caller aborts.
-        4. Part by part is sent: what a part is made of stays in the processor's caches, and the
-           brokers take its snapshots while the next one is folded.
+        4. Part by part is sent: the brokers take its snapshots while the next one is folded.
         5. The commit begins.
 
         Raises ClaimsPending with nothing sent: it is of the first record, which is to wait. Returns
-        0 where the commit before it was awaited for so long that the rest is to be left.
+        0 where, after the commit before it, `enough` says that the rest is to be left.
         """
-        batch, awaits = Batch(self._clock.monotonic()), self._commit is not None
-        parts = self._parts(records, batch)
+        batch = Batch(self._clock.monotonic())
+        parts = self._parts(records, batch, enough)
         # 1. Fold
         try:
-            first = next(parts)
+            first = next(parts, None)
+        except CacheUnavailable:
+            # A restore follows: Redis is not waited for once more.
+            self._await_commit(stores=False)
+            raise
         finally:
             # 2. Await
-            self._await_commit()
-        if awaits and leave():
+            leaves = self._leaves(enough)
+        if first is None or leaves:
             return 0
         # 3. Open
         self._publication.begin()
         # 4. Send
         for folded, sampled in chain((first,), parts):
+            self._metrics.traced(trace_of(sampled))
             self._publish(folded)
             batch.add(folded, sampled)
-        self._metrics.traced(batch.trace_id)
         # 5. Commit
         records = records[: batch.taken]
         positions = self._commits.submit(self._committed, records, batch, membership)
@@ -180,22 +184,28 @@ class Pipeline:
         return batch.taken
 
     def _parts(
-        self, records: Sequence[Record], batch: Batch
+        self, records: Sequence[Record], batch: Batch, enough: Callable[[float], bool]
     ) -> Iterator[tuple[Folded, Sequence[Sampled]]]:
         """Yield what becomes of each part: it is added to the batch before the next is folded."""
         while batch.taken < len(records) and not batch.alone:
             part = records[batch.taken : batch.taken + self._part]
             sampled = self._tracing.sampled(part)
-            self._metrics.traced(sampled[0].context.trace_id if sampled else None)
+            self._metrics.traced(trace_of(sampled))
             updates = self._decode(part)
-            if gives_up_claims(updates[0]):
-                # A batch that failed would be folded again upon claims that are given up.
-                self._await_commit()
+            # A batch that failed would be folded again upon claims that are given up.
+            if gives_up_claims(updates[0]) and self._leaves(enough):
+                return
             uncommitted = [batch] if self._commit is None else [self._commit.batch, batch]
             folded = self._fold(part, updates, self.owned, uncommitted)
             yield folded, sampled
             if folded.taken < len(part) or batch.size > self._fold_limit:
                 return
+
+    def _leaves(self, enough: Callable[[float], bool]) -> bool:
+        """Await the commit on the wire; return whether what follows it is to be left."""
+        since, awaits = self._clock.monotonic(), self._commit is not None
+        self._await_commit()
+        return awaits and enough(since)
 
     def _committed(
         self, records: Sequence[Record], batch: Batch, membership: Membership
@@ -222,19 +232,25 @@ class Pipeline:
             batch.waited_ms = max(0, self._clock.now_ms() - records[0].timestamp)
         return positions
 
-    def _await_commit(self) -> None:
+    def _await_commit(self, *, stores: bool = True) -> None:
         """Await the commit that is on the wire, if there is one.
 
-        What is committed is noted and stored in Redis; claims that an erase removed go then.
+        What is committed is noted and, unless a restore follows, stored in Redis; claims that an
+        erase removed go then.
         """
         if self._commit is None:
             return
-        commit, self._commit = self._commit, None
-        records, batch = commit.records, commit.batch
-        positions = commit.positions.result()
+        records, batch, waiting = self._commit
+        self._commit = None
+        try:
+            positions = waiting.result()
+        finally:
+            del waiting  # it has what it raises, whose traceback has this frame
+        self._metrics.traced(batch.trace_id)
         if self._count is not None:
             self._count(*batch.updates(records))
-        self._keep(batch.changed, positions)
+        if stores:
+            self._keep(batch.changed, positions)
         if batch.ended_claims:
             for partition, position in positions.items():
                 self._claims.finish_removals(partition, position.offset)

@@ -6,7 +6,7 @@ from threading import Event
 from typing import Final
 
 from processor.dead_letters.limits import HaltedPartitions
-from processor.errors import TopicError
+from processor.errors import ProcessorError, TopicError
 from processor.ports.claims import Claims
 from processor.ports.clock import Clock
 from processor.ports.log import (
@@ -38,7 +38,7 @@ STEP_S: Final = 1.0
 
 
 class Runner:
-    """Runs the pipeline over what the group assigns, until stopped. One thread.
+    """Runs the pipeline over what the group assigns, until stopped. One thread calls it.
 
     A partition is either owned, and then its records come, or it is being taken over, and then it
     is paused; so is one that is owned but halted. Faults that pass are waited out with a backoff,
@@ -106,6 +106,14 @@ class Runner:
 
     def run(self) -> None:
         """Process until stopping is set or, with end offsets, until they are reached."""
+        try:
+            self._run()
+        finally:
+            # What becomes of the commit, whoever goes on from there will see.
+            with suppress(ProcessorError, ServerUnavailable):
+                self._batches.await_commit()
+
+    def _run(self) -> None:
         while not self._stopping.is_set():
             self._observer.turned()
             if self._pacing.take_rested():
@@ -117,14 +125,13 @@ class Runner:
                     self._assignment.partitions,
                     self._halts.partitions,
                 ):
-                    break
+                    return
             except (TopicError, ServerUnavailable) as fault:
                 self._read_again(fault)
-        self._batches.await_commit()
 
     def _read_again(self, fault: TopicError | ServerUnavailable) -> None:
         """Take all that is owned over anew: records may have been taken and not processed."""
-        with suppress(TopicError):
+        with suppress(TopicError, ServerUnavailable):
             self._batches.await_commit()
         if isinstance(fault, TopicError):
             # One broker may not know for a moment what the others know.
@@ -170,14 +177,17 @@ class Runner:
             records = self._admitted([each for each in records if each.partition in running])
             self._batches.process(records, taken.membership, more=full and self._only_takes())
             return
-        if taken.rebalance is not None:
-            self._assignment.revoked(taken.rebalance.revoked)
-        self._batches.await_commit()
-        if taken.rebalance is not None:
+        if taken.rebalance is None:
+            self._batches.await_commit()
+            if records:
+                # Nothing would fence a commit of these records: they come again.
+                self._recovery.rewind()
+            return
+        self._assignment.revoked(taken.rebalance.revoked)
+        try:
+            self._batches.await_commit()
+        finally:
             self._rebalanced(taken.rebalance)
-        elif records:
-            # Nothing would fence a commit of these records: they come again.
-            self._recovery.rewind()
 
     def _wait(self, *, progress: bool) -> float:
         """Return how long to wait for a record: not at all while there is other work."""

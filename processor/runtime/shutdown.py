@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread, main_thread
+from threading import Event, Thread, get_ident
 from typing import Final
 
 import structlog
@@ -52,8 +52,9 @@ def _listen(heard: socket.socket, stopping: Event, ended: Event, last_moment: fl
         return
     stopping.set()
     if not ended.wait(last_moment):
-        frame = sys._current_frames().get(main_thread().ident or 0)  # noqa: SLF001  no other way
-        where = "".join(traceback.format_stack(frame)) if frame else "nowhere"
+        frames = sys._current_frames()  # noqa: SLF001  no other way
+        stacks = (traceback.format_stack(each) for at, each in frames.items() if at != get_ident())
+        where = "\n".join(map("".join, stacks))
         _log.warning("leaving in the middle of a call that does not return", where=where)
         sys.stderr.flush()
         os._exit(0)

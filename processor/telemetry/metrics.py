@@ -37,8 +37,8 @@ class Lag(NamedTuple):
 class Metrics:
     """The metrics of one process, in a registry of their own.
 
-    Written by the loop's thread, read by the endpoint's. Counters exist, at zero, from the start;
-    series of a partition exist while it is assigned.
+    Written by the loop's thread and that of its commits, read by the endpoint's. Counters exist, at
+    zero, from the start; series of a partition exist while it is assigned.
     """
 
     def __init__(self, codec: str) -> None:

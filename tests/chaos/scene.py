@@ -124,7 +124,8 @@ class Scene:
         self.members: list[Process] = []
         self._settings = {
             "kafka": f'{{"group.protocol": "{protocol}"}}' if protocol == "consumer" else "{}",
-            "max_batch": "200",
+            # With the fewer of them polls are full, and commits are left under way.
+            "max_batch": random.choice(("50", "200")),
             **settings,
         }
 

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from processor.errors import Unavailable
+from processor.kafka.transactions import Superseded
 from processor.ports.log import (
     BatchAborted,
     LogUnavailable,
@@ -48,6 +49,7 @@ class Command:
         self.acts = acts
         self.latest: Task
         self._made = count(1)
+        self._tasks: list[Task] = []
 
     def begin(self) -> None:
         self.start()
@@ -55,6 +57,7 @@ class Command:
 
     def start(self) -> None:
         self.latest = Task(f"{self.name}-{next(self._made)}", self)
+        self._tasks = [*(each for each in self._tasks if not each.dead), self.latest]
         self.world.tell(f"{self.latest.name} starts")
         self.world.scheduler.spawn(self.latest)
 
@@ -66,7 +69,10 @@ class Command:
             self.done = True
         except (LogUnavailable, Unavailable) as error:
             world.tell(f"{task.name} ends: {error}")
-            world.scheduler.after(_AGAIN_S, self.start)
+            others = any(each is not task and not each.dead for each in self._tasks)
+            # Whoever is told that another goes on lets it: of several none would come to its end.
+            if not (others and isinstance(error, Superseded)):
+                world.scheduler.after(_AGAIN_S, self.start)
 
     def run(self, task: Task, port: Callable[[str, Any], Any]) -> None:
         raise NotImplementedError

@@ -294,21 +294,25 @@ def test_a_batch_that_is_not_folded_upon_the_one_whose_commit_is_under_way(
 
 
 def test_a_batch_that_goes_on_although_the_commit_before_it_failed(monkeypatch: Patch) -> None:
-    awaited = "        positions = commit.positions.result()\n"
-    passed_over = """\
-        try:
-            positions = commit.positions.result()
+    edits = {
+        "        finally:\n            del waiting": """\
         except BatchAborted:
             self._publication.abort()
             return
-"""
-    edits = {awaited: passed_over}
+        finally:
+            del waiting"""
+    }
     plant(monkeypatch, Pipeline, "_await_commit", edits, BatchAborted=BatchAborted)
     found("published")
 
 
 def test_an_erase_that_does_not_await_the_commit_before_it(monkeypatch: Patch) -> None:
-    plant(monkeypatch, Pipeline, "_parts", {"if gives_up_claims(updates[0]):": "if False:"})
+    plant(
+        monkeypatch,
+        Pipeline,
+        "_parts",
+        {"if gives_up_claims(updates[0]) and self._leaves(enough):": "if False:"},
+    )
     found("claims were ended", first=1_440)
 
 

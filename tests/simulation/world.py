@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from random import Random
 from threading import Event
 from typing import Any, Protocol
 
@@ -53,6 +54,9 @@ KEEP: Keep = dict.fromkeys(("open", "closed"), -(10**12))
 """Less than no time: whatever stands is due, at every sweep, also what is ahead of the clock."""
 METRICS = Metrics("simulation")
 """Of all simulations: nobody reads them, and to make them takes longer than a few commits."""
+
+LATE = 0.8
+"""How many commits that may be under way are made when they are awaited, the others at once."""
 
 Step = tuple[int, float, str, str, Sequence[Any], Any]
 """Of the trace: number, time, process, what, arguments, result."""
@@ -162,6 +166,9 @@ class Process(SimulatedTask):
         adapters.log.subscription.close()
         adapters.log.publication.close()
 
+    def _late(self) -> bool:
+        return self.world.chance.random() < LATE
+
     def _adapters(self, around: Around) -> Adapters:
         broker, port = self.broker, around.port
         log = Log(
@@ -184,7 +191,7 @@ class Process(SimulatedTask):
             self.clock,
             port("commands", self.commands),
             port("scan", FakeScan(broker)),
-            LateExecutor(),
+            LateExecutor(self._late),
         )
 
 
@@ -215,6 +222,7 @@ class World:
         self.plan = plan
         self.partitions = plan.partitions
         self.scheduler = Scheduler(plan.seed, switching=plan.switching, latency=plan.latency)
+        self.chance = Random(plan.seed)
         self.history = history(plan.history, plan.partitions)
         self.check = Check(self.history, KEYS)
         self.broker = SimulatedBroker(

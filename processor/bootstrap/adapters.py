@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from threading import Thread
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -29,7 +29,7 @@ from processor.partitions.takeover import First, Takeover
 from processor.ports.claims import Claims
 from processor.ports.clock import SYSTEM_CLOCK, Clock
 from processor.ports.commands import Commands
-from processor.ports.latest import LatestScan
+from processor.ports.latest import Reading
 from processor.ports.log import Coordination, Publication, Scan, Subscription, Topic
 from processor.ports.registry import Registry
 from processor.ports.sessions import Directory, SessionCache
@@ -51,10 +51,6 @@ class Readers(NamedTuple):
     cluster: Cluster
     coordination: KafkaCoordination
     scan: KafkaScan
-
-
-class Reading(Scan, LatestScan, Protocol):
-    """Both ways to read a topic."""
 
 
 class Log(NamedTuple):

@@ -35,6 +35,11 @@ def reads(topic: Topic) -> Callable[[Sequence[Message]], list[Record]]:
     return to_snapshots if topic is Topic.SESSIONS else to_records
 
 
+def reads_latest(topic: Topic) -> Callable[[Sequence[Message]], Latest]:
+    """Return what tells the last of each key from the topic's messages, as `reads` does."""
+    return latest_snapshots if topic is Topic.SESSIONS else latest_values
+
+
 def to_snapshots(messages: Sequence[Message]) -> list[Record]:
     """Return output records with their values framed, wherever their schema ids stood.
 
@@ -44,9 +49,14 @@ def to_snapshots(messages: Sequence[Message]) -> list[Record]:
 
 
 def latest_snapshots(messages: Sequence[Message]) -> Latest:
-    """Return what output records say last of each key, from no more objects than it takes."""
+    """Return what output records say last of each key, framed as by `to_snapshots`."""
     if any(headers_of(messages)):
         return latest_of(to_snapshots(messages))
+    return latest_values(messages)
+
+
+def latest_values(messages: Sequence[Message]) -> Latest:
+    """Return what records say last of each key, from no more objects than it takes."""
     end = (messages[-1].offset() or 0) + 1 if messages else None
     keys, values = map(Message.key, messages), map(Message.value, messages)
     return latest(end, dict(zip(keys, values, strict=True)))

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from processor.kafka.clients import Cluster, scanner
 from processor.kafka.faults import sort, sorting
-from processor.kafka.framing import latest_snapshots, reads
+from processor.kafka.framing import reads, reads_latest
 from processor.kafka.permissions import Permission
 from processor.kafka.unreadable import find, is_lasting, is_unpackable
 from processor.ports.latest import Latest
@@ -62,9 +62,9 @@ class KafkaScan:
             else:
                 yield chunk
 
-    def latest(self, partition: int, start: int, end: int) -> Iterator[Latest]:
-        """Yield the last snapshot of each key, chunk by chunk."""
-        return self._chunks(Topic.SESSIONS, partition, (start, end), latest_snapshots)
+    def latest(self, topic: Topic, partition: int, start: int, end: int) -> Iterator[Latest]:
+        """Yield the last value of each key, chunk by chunk."""
+        return self._chunks(topic, partition, (start, end), reads_latest(topic))
 
     def _chunks(
         self,

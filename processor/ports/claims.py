@@ -95,10 +95,10 @@ class Claims(Protocol):
         stream, made on this server, would be flipped for nothing. Ask `stream`, then again.
         """
 
-    def fill(self, generation: str, claims: Mapping[str, str | None]) -> None:
+    def fill(self, generation: str, claims: Mapping[bytes, bytes | None]) -> None:
         """Record claims of the topic; a later one of the same profile replaces an earlier.
 
-        None removes one; an empty holder is nobody.
+        Profiles and holders are UTF-8. None removes one; an empty holder is nobody.
 
         Renews the lease. Raises ClaimsNotReady where the generation was superseded or lost.
         """

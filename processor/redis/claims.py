@@ -97,7 +97,7 @@ class RedisClaims:
                 raise Forbidden("Redis does not tell its run_id, without which no claim is safe")
         raise CacheUnavailable("others keep changing the claims")
 
-    def fill(self, generation: str, claims: Mapping[str, str | None]) -> None:
+    def fill(self, generation: str, claims: Mapping[bytes, bytes | None]) -> None:
         """Record claims of the topic; a later one of the same profile replaces an earlier."""
         removed = [profile for profile, holder in claims.items() if holder is None]
         held = {profile: holder for profile, holder in claims.items() if holder is not None}
@@ -137,7 +137,7 @@ class RedisClaims:
         return (generation or b"").decode(errors="replace")
 
 
-def _flat(pairs: Mapping[str, str] | Mapping[int, str]) -> list[Argument]:
+def _flat(pairs: Mapping[Any, Argument]) -> list[Argument]:
     return list(chain.from_iterable(pairs.items()))
 
 

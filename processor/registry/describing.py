@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from processor.avro.definition import SchemaError
 from processor.avro.framing import CONFLUENT_LENGTH, DecodeError, is_confluent, schema_id
 from processor.ports.latest import Latest, LatestScan
+from processor.ports.log import Topic
 from processor.ports.registry import Registry
 from processor.registry.references import whole_text
 
@@ -25,10 +26,10 @@ class DescribingScan:
     """What is recorded already; what is found is added there too."""
     describe: Callable[[Mapping[str, str]], None]
 
-    def latest(self, partition: int, start: int, end: int) -> Iterator[Latest]:
+    def latest(self, topic: Topic, partition: int, start: int, end: int) -> Iterator[Latest]:
         """Yield what the scan yields."""
-        for found in self.scan.latest(partition, start, end):
-            values = filter(None, found.snapshots.values())
+        for found in self.scan.latest(topic, partition, start, end):
+            values = filter(None, found.values.values())
             self._record({each[:CONFLUENT_LENGTH] for each in values})
             yield found
 

@@ -10,7 +10,7 @@ from processor.ports.log import Coordination, Scan, Topic
 from processor.replay.bounds import Point, Standing
 from processor.replay.exact import ExactStart, Values
 from processor.replay.plan import LiveOutput, Plan, Range
-from processor.replay.seed import LiveTopics
+from processor.replay.seed import processed
 from processor.replay.spill import SpilledLacking, SpilledSeen
 from processor.state.checkpoint import CommitMetadata, ForeignText, Stream
 
@@ -133,7 +133,7 @@ class LiveState:
         on_progress: OnProgress,
     ) -> ExactStart:
         end = output.end
-        last = max(start, LiveTopics(self._coordination, self._scan).processed(partition))
+        last = max(start, processed(self._coordination, partition))
         whole = last - start + end
         with closing(SpilledSeen()) as before, closing(SpilledLacking()) as lacking:
             exact = ExactStart(start, before, lacking)

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 
 from processor.errors import FailClosed
 from processor.partitions.commit import PositionCommit
+from processor.ports.latest import Reading
 from processor.ports.log import (
     Coordination,
     Outgoing,
     Publication,
     Record,
-    Scan,
     Subscription,
     Topic,
 )
@@ -31,14 +31,15 @@ class LiveTopics(NamedTuple):
     """The live topics, asked and read."""
 
     coordination: Coordination
-    scan: Scan
+    scan: Reading
 
-    def processed(self, partition: int) -> int:
-        """Return up to which input offset the live service has come: beyond, nothing has ended."""
-        committed = self.coordination.committed(partition, stable=False)
-        if committed is None:
-            return self.coordination.extent(Topic.UPDATES, partition).stable_end
-        return committed.offset
+
+def processed(live: Coordination, partition: int) -> int:
+    """Return up to which input offset the live service has come: beyond, nothing has ended."""
+    committed = live.committed(partition, stable=False)
+    if committed is None:
+        return live.extent(Topic.UPDATES, partition).stable_end
+    return committed.offset
 
 
 def first_position(plan: Plan, coordination: Coordination) -> Callable[[int], Position]:
@@ -97,7 +98,7 @@ class Seed:
         with closing(SpilledSeen()) as before, closing(SpilledLacking()) as lacking:
             start = self._plan.ranges[partition].start
             exact = ExactStart(start, before, lacking)
-            end_of_input = self._live.processed(partition)
+            end_of_input = processed(self._live.coordination, partition)
             for found in self._live.scan.read(Topic.UPDATES, partition, start, end_of_input):
                 lacking.add(found, self._values.is_command)
                 yield bool(found)

@@ -4,17 +4,20 @@ Generators, as in `processor.partitions.takeover`: True is progress, False is wa
 """
 
 from collections.abc import Callable, Generator, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from processor.ports.claims import Claims
-from processor.ports.log import Coordination, Record, Scan, Topic
+from processor.ports.latest import LatestScan
+from processor.ports.log import Coordination, Topic
 from processor.state.checkpoint import Stream
+
+_INHERITED: Final = "inherited:"
 
 
 class ClaimsSource(NamedTuple):
     """A claims topic, read to its ends."""
 
-    scan: Scan
+    scan: LatestScan
     ends: Mapping[int, int]
 
 
@@ -28,7 +31,7 @@ def rebuild_claims(
     stream: Stream,
     claims: Claims,
     coordination: Coordination,
-    scan: Scan,
+    scan: LatestScan,
     inherited: ClaimsSource | None = None,
 ) -> Generator[bool, None, None]:
     """Bring the claims in Redis to what their topic says (docs/adr/0004-profile-claims.md).
@@ -48,14 +51,14 @@ def rebuild_claims(
         for partition in range(coordination.partitions(Topic.CLAIMS))
     }
     if inherited is not None:
-        yield from _fill_claims(claims, generation, inherited, _inherited)
-    yield from _fill_claims(claims, generation, ClaimsSource(scan, ends), _own)
+        yield from _fill_claims(claims, generation, inherited, _with_inherited)
+    yield from _fill_claims(claims, generation, ClaimsSource(scan, ends))
     claims.finish(generation)
 
 
 def inherited_by(profile: str) -> str:
     """Return the name beside a profile's under which the holder of its live claim is told."""
-    return f"inherited:{profile}"
+    return _INHERITED + profile
 
 
 def left_to_end(session: str, holders: Mapping[str, str]) -> dict[str, str]:
@@ -75,23 +78,15 @@ def _fill_claims(
     claims: Claims,
     generation: str,
     source: ClaimsSource,
-    told: Callable[[Record], Mapping[str, str | None]],
+    told: Callable[[dict[bytes, bytes | None]], dict[bytes, bytes | None]] = lambda found: found,
 ) -> Generator[bool, None, None]:
     for partition, end in source.ends.items():
-        for records in source.scan.read(Topic.CLAIMS, partition, 0, end):
-            filled: dict[str, str | None] = {}
-            for record in records:
-                filled |= told(record) if record.key else {}
-            claims.fill(generation, filled)
-            yield bool(records)
+        for found in source.scan.latest(Topic.CLAIMS, partition, 0, end):
+            claims.fill(generation, told(found.values))
+            yield found.end is not None
 
 
-def _own(record: Record) -> dict[str, str | None]:
-    holder = None if record.value is None else record.value.decode()
-    return {(record.key or b"").decode(): holder}
-
-
-def _inherited(record: Record) -> dict[str, str | None]:
-    told = _own(record)
-    ((profile, holder),) = told.items()
-    return {**told, inherited_by(profile): holder}
+def _with_inherited(found: dict[bytes, bytes | None]) -> dict[bytes, bytes | None]:
+    """Return the claims, each also under the name by which a replay knows live's."""
+    prefix = _INHERITED.encode()
+    return {**found, **{prefix + profile: holder for profile, holder in found.items()}}

@@ -9,11 +9,12 @@ from typing import Final, NamedTuple, Protocol
 
 from processor.ports.clock import Clock
 from processor.ports.latest import LatestScan
+from processor.ports.log import Topic
 from processor.ports.sessions import SessionCache, Stamp, Write
 from processor.state.checkpoint import Checkpoint, ForeignText, Position, Stream
 
 AT_ONCE: Final = 4
-"""Partitions restored at the same time: each has a consumer with its own fetch queue."""
+"""Partitions of a topic restored at once: each has a consumer with its own fetch queue."""
 _CLOCKS_DIFFER_MS: Final = 60_000
 """By how much the clocks of two machines may differ."""
 _WRITE_BYTES: Final = 2 * 1024 * 1024
@@ -153,7 +154,7 @@ class Restore:
         self.progress.restoring(partition, 0, end - start)
         last: dict[bytes, bytes | None] = {}
         size, done = 0, start
-        for read, found in self.scan.latest(partition, start, end):
+        for read, found in self.scan.latest(Topic.SESSIONS, partition, start, end):
             if read is not None:
                 size += _size(found) - _size({key: last[key] for key in last.keys() & found.keys()})
                 last |= found

@@ -32,7 +32,7 @@ def test_every_generation_is_read_and_every_claim(backend: Backend) -> None:
     claims = backend.claims()
     generation = claims.begin("stream")
     assert generation
-    claims.fill(generation, {"1:ann": "1:a", "1:bob": "1:b", "1:\u00fc": ""})
+    claims.fill(generation, {b"1:ann": b"1:a", b"1:bob": b"1:b", "1:\u00fc".encode(): b""})
     claims.finish(generation)
     place = Place(3, 5, claims.own(3, 0))
     claims.give_up(generation, "1:a", place, {"1:ann": None})

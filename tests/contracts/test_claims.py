@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 pytest_plugins = ["fakes.backends"]
 
 
-def rebuilt(claims: Claims, of_topic: Mapping[str, str | None] | None = None) -> str:
+def rebuilt(claims: Claims, of_topic: Mapping[str, str] | None = None) -> str:
     generation = claims.begin("stream 1")
     assert generation is not None
-    claims.fill(generation, dict(of_topic or {}))
+    of_topic = of_topic or {}
+    claims.fill(generation, {each.encode(): of_topic[each].encode() for each in of_topic})
     claims.finish(generation)
     return generation
 
@@ -48,8 +49,8 @@ def test_a_later_claim_of_the_topic_replaces_an_earlier(backend: Backend) -> Non
     claims = backend.claims()
     generation = claims.begin("stream 1")
     assert generation is not None
-    claims.fill(generation, {"1:p": "1:a", "1:q": "1:a"})
-    claims.fill(generation, {"1:p": "1:b"})
+    claims.fill(generation, {b"1:p": b"1:a", b"1:q": b"1:a"})
+    claims.fill(generation, {b"1:p": b"1:b"})
     claims.finish(generation)
     assert claims.holders(["1:p", "1:q"])[1] == {"1:p": "1:b", "1:q": "1:a"}
 
@@ -60,8 +61,8 @@ def test_what_the_topic_removed_has_no_holder_and_what_it_released_has_none_for_
     claims = backend.claims()
     generation = claims.begin("stream 1")
     assert generation is not None
-    claims.fill(generation, {"1:p": "1:a", "1:q": "1:a", "1:r": "1:a"})
-    claims.fill(generation, {"1:p": None, "1:q": "", "1:s": None})
+    claims.fill(generation, {b"1:p": b"1:a", b"1:q": b"1:a", b"1:r": b"1:a"})
+    claims.fill(generation, {b"1:p": None, b"1:q": b"", b"1:s": None})
     claims.finish(generation)
     profiles = ["1:p", "1:q", "1:r", "1:s"]
     assert claims.holders(profiles)[1] == {"1:q": "", "1:r": "1:a"}
@@ -187,7 +188,7 @@ def test_removals_are_of_their_generation(backend: Backend) -> None:
     claims.finish_removals(0, 6)  # none is ready: it leaves that to the topic
     with pytest.raises(ClaimsNotReady):
         claims.give_up(former, "1:a", place, {"1:p": None})
-    claims.fill(generation, {"1:p": "1:a"})
+    claims.fill(generation, {b"1:p": b"1:a"})
     claims.finish(generation)
     claims.finish_removals(0, 6)
     assert claims.holders(["1:p"])[1] == {"1:p": "1:a"}
@@ -259,7 +260,7 @@ def test_the_same_process_may_begin_again(backend: Backend) -> None:
     assert abandoned is not None
     generation = rebuilt(claims)
     with pytest.raises(ClaimsNotReady):
-        claims.fill(abandoned, {"1:p": "1:a"})
+        claims.fill(abandoned, {b"1:p": b"1:a"})
     with pytest.raises(ClaimsNotReady):
         claims.finish(abandoned)
     assert claims.is_current(generation)
@@ -270,7 +271,7 @@ def test_to_finish_twice_is_safe_and_to_fill_after_is_refused(backend: Backend) 
     generation = rebuilt(claims)
     claims.finish(generation)
     with pytest.raises(ClaimsNotReady):
-        claims.fill(generation, {"1:p": "1:late"})
+        claims.fill(generation, {b"1:p": b"1:late"})
     assert claims.holders(["1:p"]) == (generation, {})
 
 
@@ -325,7 +326,7 @@ def test_a_loss_while_it_is_filled_is_seen(
     assert generation is not None
     lose(backend, generation)
     with pytest.raises(ClaimsNotReady):
-        claims.fill(generation, {"1:p": "1:a"})
+        claims.fill(generation, {b"1:p": b"1:a"})
     with pytest.raises(ClaimsNotReady):
         claims.finish(generation)
 

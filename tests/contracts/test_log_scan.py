@@ -53,11 +53,11 @@ def test_the_latest_of_each_key_is_what_a_scan_yields_last(log: LogBackend) -> N
     publication.send([a_snapshot(0, None), rolling(Topic.SESSIONS, 0), a_snapshot(0, b"3", b"")])
     end = publication.flush()[0]
     publication.commit({}, membership)
-    chunks = list(log.scan().latest(0, 0, end))
+    chunks = list(log.scan().latest(Topic.SESSIONS, 0, 0, end))
     assert [each.end for each in chunks if each.end is not None][-1] == end
     found: dict[bytes, bytes | None] = {}
     for each in chunks:
-        found |= each.snapshots
+        found |= each.values
     assert found == last
 
 

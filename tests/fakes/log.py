@@ -369,5 +369,5 @@ class FakeScan:
                 if record.offset < end and not (rolled and is_rolling(record))
             ]
 
-    def latest(self, partition: int, start: int, end: int) -> Iterator[Latest]:
-        return map(latest_of, self.read(Topic.SESSIONS, partition, start, end))
+    def latest(self, topic: Topic, partition: int, start: int, end: int) -> Iterator[Latest]:
+        return map(latest_of, self.read(topic, partition, start, end))

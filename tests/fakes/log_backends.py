@@ -17,7 +17,6 @@ from fakes.broker import FakeBroker, Transaction
 from fakes.commands import FakeCommands
 from fakes.hostile import spoil
 from fakes.log import FakeCoordination, FakePublication, FakeScan, FakeSubscription
-from processor.bootstrap.adapters import Reading
 from processor.kafka.clients import Cluster, transactional
 from processor.kafka.command_sender import CommandSender
 from processor.kafka.coordination import KafkaCoordination
@@ -25,6 +24,7 @@ from processor.kafka.publication import KafkaPublication
 from processor.kafka.scan import KafkaScan
 from processor.kafka.subscription import KafkaSubscription
 from processor.ports.commands import Commands
+from processor.ports.latest import Reading
 from processor.ports.log import (
     Committed,
     Coordination,

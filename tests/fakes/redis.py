@@ -243,18 +243,12 @@ class FakeClaims:
         self._server.put(self._keys.claims(), {**fields, b"stream": stream.encode()})
         return fresh
 
-    def fill(self, generation: str, claims: Mapping[str, str | None]) -> None:
+    def fill(self, generation: str, claims: Mapping[bytes, bytes | None]) -> None:
         self._server.called()
         self._server.forget_undo()
         self._raise_unless(generation, b"0")
         self._server.lease = self._token
-        self._server.put(
-            self._keys.holders(generation),
-            {
-                profile.encode(): None if holder is None else holder.encode()
-                for profile, holder in claims.items()
-            },
-        )
+        self._server.put(self._keys.holders(generation), claims)
 
     def finish(self, generation: str) -> None:
         self._server.called()

@@ -103,7 +103,7 @@ def test_15_000_claims_in_one_call(valkey_backend: ValkeyBackend) -> None:
     generation = claims.begin("stream")
     assert generation is not None
     many = {f"1:p{n}": f"1:s{n}" for n in range(15_000)}
-    claims.fill(generation, many)
+    claims.fill(generation, {each.encode(): many[each].encode() for each in many})
     claims.finish(generation)
     assert claims.holders(many) == (generation, many)
     more = {f"1:q{n}": f"1:s{n}" for n in range(15_000)}
@@ -143,7 +143,7 @@ def test_a_lease_that_was_not_renewed_ends(valkey_backend: ValkeyBackend) -> Non
     valkey_backend.delete(valkey_backend.keys.building())
     assert other.begin("stream") is not None
     with pytest.raises(ClaimsNotReady):
-        gone.fill(abandoned, {"1:p": "1:a"})
+        gone.fill(abandoned, {b"1:p": b"1:a"})
 
 
 def test_a_key_of_another_type_under_our_names_is_a_loss(valkey_backend: ValkeyBackend) -> None:
@@ -260,7 +260,7 @@ def test_the_scripts_need_no_right_to_what_managed_servers_forbid(
     cache.write({0: Write(stamp, b"next", {b"1:a": b"A"})})
     generation = claims.begin("stream")
     assert generation is not None
-    claims.fill(generation, {"1:p": "1:a"})
+    claims.fill(generation, {b"1:p": b"1:a"})
     claims.finish(generation)
     assert claims.take(generation, {"1:p": "1:b"}, {}) == {"1:p": "1:a"}
     valkey_backend.directory().describe(4, {})

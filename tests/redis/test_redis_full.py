@@ -11,6 +11,7 @@ from fakes.service import STREAM
 from valkeys import awaited
 
 from processor.ports.latest import Latest
+from processor.ports.log import Topic
 from processor.ports.sessions import CacheUnavailable, Stamp, Want, Write
 from processor.reader import SessionReader
 from processor.state.checkpoint import Checkpoint, Position
@@ -36,7 +37,7 @@ class Output:
     def __init__(self, partitions: int) -> None:
         self.each = SNAPSHOTS // partitions
 
-    def latest(self, _partition: int, start: int, end: int) -> Iterator[Latest]:
+    def latest(self, _topic: Topic, _partition: int, start: int, end: int) -> Iterator[Latest]:
         for first in range(start, end, 100):
             last = min(first + 100, end)
             yield Latest(last, {b"1:%d" % each: SNAPSHOT for each in range(first, last)})

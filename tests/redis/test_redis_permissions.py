@@ -74,7 +74,7 @@ def use_all(server: Server, keys: Keys) -> None:
     for stream in ("stream 1", "stream 2"):
         generation = claims.begin(stream)
         assert generation is not None
-        claims.fill(generation, {"1:p": "1:a"})
+        claims.fill(generation, {b"1:p": b"1:a"})
         claims.finish(generation)
         took = claims.take(generation, {"1:p": "1:b", "1:q": "1:b"}, {0: claims.own(0, 0)})
         assert took == {"1:p": "1:a", "1:q": "1:b"}

@@ -8,6 +8,7 @@ from fakes.registry import FakeRegistry
 
 from processor.avro.framing import confluent
 from processor.ports.latest import Latest
+from processor.ports.log import Topic
 from processor.ports.registry import RegistryUnavailable
 from processor.registry.describing import DescribingScan
 
@@ -16,8 +17,8 @@ VALUES = (confluent(1), confluent(2), confluent(2), b"\xc3\x01" + bytes(8), b"\x
 
 
 class Log:
-    def latest(self, partition: int, start: int, end: int) -> Iterator[Latest]:
-        assert partition == 0
+    def latest(self, topic: Topic, partition: int, start: int, end: int) -> Iterator[Latest]:
+        assert (topic, partition) == (Topic.SESSIONS, 0)
         yield Latest(end, {b"%d" % at: VALUES[at] for at in range(start, end)})
         yield Latest(None, {})
 
@@ -29,8 +30,11 @@ class World:
         self.described: list[Mapping[str, str]] = []
         self.scan = DescribingScan(Log(), self.fake, {"1": TEXT}, self.described.append)
 
+    def latest(self) -> Iterator[Latest]:
+        return self.scan.latest(Topic.SESSIONS, 0, 0, len(VALUES))
+
     def read(self) -> int:
-        return sum(len(found.snapshots) for found in self.scan.latest(0, 0, len(VALUES)))
+        return sum(len(found.values) for found in self.latest())
 
 
 @pytest.fixture
@@ -54,4 +58,4 @@ def test_one_that_the_registry_lost_is_for_who_needs_it(world: World) -> None:
 def test_nothing_is_yielded_before_its_schema_is_recorded(world: World) -> None:
     world.fake.gone()
     with pytest.raises(RegistryUnavailable):
-        next(world.scan.latest(0, 0, len(VALUES)))
+        next(world.latest())

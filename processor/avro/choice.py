@@ -11,7 +11,7 @@ from processor.avro.shape import shape_of
 from processor.errors import ConfigError
 
 MODULE: Final = "session_processor_codec"
-COST: Final = "about 8 times the CPU for each update"  # docs/performance.md, `codecs`
+COST: Final = "about 10 times the CPU for each update"  # docs/performance.md, `codecs`
 _INSTALL: Final = "Run `pip install 'session-processor[fast]'`"
 _log: Final = structlog.get_logger(__name__)
 

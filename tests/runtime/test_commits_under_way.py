@@ -11,8 +11,10 @@ from fakes.service import LIMITS, PARTITIONS, Service, World, partition_of
 from golden import encoded, update
 from session_commands import erase
 
+from processor.core.trace_context import TraceContext
 from processor.dead_letters.limits import FloodLimits
 from processor.demo.traffic import DemoUpdate, Mix, updates
+from processor.errors import Forbidden
 from processor.ports.claims import ClaimsPending, Place
 from processor.ports.log import (
     BatchAborted,
@@ -24,6 +26,7 @@ from processor.ports.log import (
 )
 from processor.ports.sessions import CacheUnavailable
 from processor.ports.snapshots import NO_SNAPSHOTS, Snapshots
+from processor.ports.tracing import Sampled, TracedUpdate
 from processor.runtime.batch_limit import SLOW_S
 from processor.stages.batch import Decoded
 
@@ -289,3 +292,47 @@ def test_an_erase_that_has_to_wait_leaves_no_commit_under_way(world: World) -> N
     assert world.broker.committed[1].offset == 9
     service.run_until_processed()
     world.assert_exact()
+
+
+def test_a_commit_is_noted_and_stored_before_a_fault_ends_the_process(
+    world: World, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(_limit: int, _wait: float) -> list[Record]:
+        raise Forbidden("not allowed any more")
+
+    feed(world)
+    service.turn()
+    concerned = {each.partition for each in service.pipeline.committing}
+    monkeypatch.setattr(service.subscription, "take", take)
+    with pytest.raises(Forbidden):
+        service.run_until(lambda: False)
+    assert published(world) == 10
+    assert all(world.stored(each) for each in concerned)
+
+
+def test_what_is_measured_of_a_commit_has_the_trace_of_its_own_batch(world: World) -> None:
+    """The batch after it is folded by then, and has another."""
+
+    class EachFirst:
+        def __init__(self) -> None:
+            self.told: list[bool] = []
+            self.asked = 0
+
+        def sampled(self, records: Sequence[Record]) -> Sequence[Sampled]:
+            self.asked += 1
+            return [Sampled(0, records[0], TraceContext(f"{self.asked:032x}", "1" * 16, 1, ""))]
+
+        def committed(
+            self, updates: Sequence[TracedUpdate], _records: int, _seconds: float
+        ) -> None:
+            exemplar = traced.metrics._exemplar
+            assert exemplar is not None
+            self.told.append(exemplar["trace_id"] == updates[0].context.trace_id)
+
+    tracing = EachFirst()
+    traced = world.service(TEN, tracing=tracing)
+    traced.run_until_processed()
+    feed(world)
+    traced.run_until_processed()
+    assert len(tracing.told) > 3
+    assert all(tracing.told)

@@ -209,8 +209,18 @@ def connect(
     closing.callback(commands.close)
     sweep = KafkaScan(readers.cluster, SWEEPING)
     commits = closing.enter_context(ThreadPoolExecutor(1, "commit"))
-    told = registry, found, SYSTEM_CLOCK
-    return Adapters(log, cache, claims, directory, *told, commands, sweep, commits)
+    return Adapters(
+        log,
+        cache,
+        claims,
+        directory,
+        registry,
+        found,
+        SYSTEM_CLOCK,
+        commands,
+        sweep,
+        commits,
+    )
 
 
 def remove_cache(settings: Settings, partitions: int) -> None:

@@ -246,8 +246,8 @@ def _pipeline(
         bounds=Bounds(codecs.snapshots.header, limits.max_snapshot, limits.fold),
         compiled=codecs.compiled,
     )
-    letters = log.topics(Topic.UPDATES), log.facts.max_letter_bytes
-    publish = Publish(log.publication, *letters, adapters.clock)
+    max_letter = log.facts.max_letter_bytes
+    publish = Publish(log.publication, log.topics(Topic.UPDATES), max_letter, adapters.clock)
     return Pipeline(
         decode=timed("decode", decode),
         fold=FoldPart(

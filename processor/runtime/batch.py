@@ -19,7 +19,7 @@ def gives_up_claims(update: Decoded) -> bool:
     return isinstance(update, SessionCommand) and bool(update.profiles)
 
 
-def trace_of(sampled: Sequence[Sampled]) -> str | None:
+def trace_of(sampled: Sequence[Sampled | TracedUpdate]) -> str | None:
     """Return the id of the trace of the first sampled record, if there is one."""
     return sampled[0].context.trace_id if sampled else None
 
@@ -27,7 +27,7 @@ def trace_of(sampled: Sequence[Sampled]) -> str | None:
 class Batch:
     """The parts of a transaction, folded and sent."""
 
-    def __init__(self, start: float = 0.0) -> None:
+    def __init__(self, start: float) -> None:
         """Take when it began (monotonic)."""
         self.start = start
         self.commit_seconds = 0.0
@@ -61,11 +61,6 @@ class Batch:
             if gives_up_claims(update):
                 return place or int(self.taken == 0)
         return len(updates)
-
-    @property
-    def trace_id(self) -> str | None:
-        """That of its first sampled record."""
-        return self.traced[0].context.trace_id if self.traced else None
 
     def add(self, part: Folded, sampled: Sequence[Sampled] = ()) -> None:
         """Take note of a part that was sent, and of its sampled records among those before it."""

@@ -246,7 +246,7 @@ class Pipeline:
             positions = waiting.result()
         finally:
             del waiting  # it has what it raises, whose traceback has this frame
-        self._metrics.traced(batch.trace_id)
+        self._metrics.traced(trace_of(batch.traced))
         if self._count is not None:
             self._count(*batch.updates(records))
         if stores:

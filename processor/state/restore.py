@@ -14,7 +14,7 @@ from processor.ports.sessions import SessionCache, Stamp, Write
 from processor.state.checkpoint import Checkpoint, ForeignText, Position, Stream
 
 AT_ONCE: Final = 4
-"""Partitions of a topic restored at once: each has a consumer with its own fetch queue."""
+"""Partitions restored at the same time: each has a consumer with its own fetch queue."""
 _CLOCKS_DIFFER_MS: Final = 60_000
 """By how much the clocks of two machines may differ."""
 _WRITE_BYTES: Final = 2 * 1024 * 1024

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from random import Random
 from threading import Event
 from typing import Any, Protocol
 
@@ -167,7 +166,7 @@ class Process(SimulatedTask):
         adapters.log.publication.close()
 
     def _late(self) -> bool:
-        return self.world.chance.random() < LATE
+        return self.world.scheduler.chance.random() < LATE
 
     def _adapters(self, around: Around) -> Adapters:
         broker, port = self.broker, around.port
@@ -222,7 +221,6 @@ class World:
         self.plan = plan
         self.partitions = plan.partitions
         self.scheduler = Scheduler(plan.seed, switching=plan.switching, latency=plan.latency)
-        self.chance = Random(plan.seed)
         self.history = history(plan.history, plan.partitions)
         self.check = Check(self.history, KEYS)
         self.broker = SimulatedBroker(

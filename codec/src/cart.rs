@@ -40,12 +40,12 @@ struct Item {
 impl Item {
     /// Takes one; `attribute` takes the text of each attribute.
     fn take(scan: &mut Scan, attribute: fn(&mut Scan) -> Taken<()>) -> Taken<Self> {
-        scan.text()?;
-        let sku = scan.text()?;
+        scan.utf8()?;
+        let sku = scan.utf8()?;
         let (quantity, price) = (scan.int()?, scan.double()?);
         let mut sound = !sku.is_empty() && quantity >= 1 && price.is_finite();
         if scan.present()? {
-            scan.text()?;
+            scan.utf8()?;
         }
         for _ in 0..MEASURES {
             if scan.present()? {

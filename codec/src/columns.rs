@@ -1,7 +1,6 @@
 //! Records by columns, in the buffers of Arrow's format.
 
 use crate::entries::Keys;
-use crate::plain::sound_text;
 use crate::scan::{Refused, Scan, Taken};
 use crate::shape::{Field, Shape};
 use pyo3::prelude::*;
@@ -60,9 +59,7 @@ impl Column {
                 return Ok(());
             }
             Shape::Text | Shape::Json => {
-                let text = scan.sized()?;
-                sound_text(text)?;
-                self.data.extend_from_slice(text);
+                self.data.extend_from_slice(scan.utf8()?);
                 self.end(self.data.len())?;
             }
             Shape::Int => self.data.extend_from_slice(&scan.int()?.to_ne_bytes()),

@@ -25,6 +25,25 @@ pub fn put_decimal(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[at..]);
 }
 
+/// Whether a text is a number as `put_decimal` puts it.
+pub fn is_decimal(text: &[u8], value: i64) -> bool {
+    let digits = if value < 0 {
+        text.strip_prefix(b"-")
+    } else {
+        Some(text)
+    };
+    let Some(digits @ [first, behind @ ..]) = digits else {
+        return false;
+    };
+    let mut left = value.unsigned_abs();
+    let same = digits.iter().rev().all(|digit| {
+        let last = (left % 10) as u8;
+        left /= 10;
+        *digit == b'0' + last
+    });
+    same && left == 0 && (*first != b'0' || behind.is_empty())
+}
+
 /// Puts the last so many digits, with zeros before a shorter number.
 pub fn put_padded<const DIGITS: usize>(value: i64, out: &mut Vec<u8>) {
     let mut digits = [b'0'; DIGITS];

@@ -3,7 +3,7 @@
 use crate::digits::{put_decimal, put_double};
 use crate::entries::Keys;
 use crate::json::Json;
-use crate::plain::{put_text, sound_text};
+use crate::plain::put_text;
 use crate::scan::{Scan, Taken};
 use crate::shape::{Field, Shape};
 use crate::times::put_time;
@@ -85,8 +85,7 @@ fn put_many<'a>(
 
 /// Takes a text, puts it as a string, and returns it.
 fn put_taken<'a>(scan: &mut Scan<'a>, out: &mut Vec<u8>) -> Taken<&'a [u8]> {
-    let text = scan.sized()?;
-    sound_text(text)?;
+    let text = scan.utf8()?;
     put_text(text, out);
     Ok(text)
 }

@@ -1,7 +1,5 @@
 //! Strings of JSON: what of a text stands in them as it is.
 
-use crate::scan::{Taken, sound_if};
-
 /// A 1, and a 0x80, in each byte of a word.
 const EACH: u64 = u64::MAX / 0xff;
 const HIGH: u64 = EACH * 0x80;
@@ -42,11 +40,6 @@ fn marked(word: u64) -> u64 {
 
 fn first(found: u64) -> usize {
     found.trailing_zeros() as usize / 8
-}
-
-/// Refuses bytes that are not UTF-8.
-pub fn sound_text(text: &[u8]) -> Taken<()> {
-    sound_if(text.is_ascii() || std::str::from_utf8(text).is_ok())
 }
 
 /// Puts a string.

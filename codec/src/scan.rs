@@ -96,6 +96,13 @@ impl<'a> Scan<'a> {
         std::str::from_utf8(self.sized()?).map_err(|_| Refused)
     }
 
+    /// Takes a text as its bytes.
+    pub fn utf8(&mut self) -> Taken<&'a [u8]> {
+        let text = self.sized()?;
+        sound_if(text.is_ascii() || std::str::from_utf8(text).is_ok())?;
+        Ok(text)
+    }
+
     /// Takes the index of a union of null and one other type: whether it is the other.
     pub fn present(&mut self) -> Taken<bool> {
         match self.byte()? {
@@ -143,13 +150,13 @@ impl<'a> Scan<'a> {
 }
 
 pub fn text(scan: &mut Scan) -> Taken<()> {
-    scan.text().map(|_| ())
+    scan.utf8().map(|_| ())
 }
 
 pub fn texts(scan: &mut Scan) -> Taken<()> {
     let count = scan.count()?;
     for _ in 0..count {
-        scan.text()?;
+        scan.utf8()?;
     }
     scan.end(count)
 }

@@ -1,8 +1,8 @@
 //! What a record of Avro is made of, as it is described: no field is named here.
 
 use crate::entries::Keys;
-use crate::plain::{put_text, sound_text};
-use crate::scan::{Scan, Taken};
+use crate::plain::put_text;
+use crate::scan::{Scan, Taken, text};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -56,7 +56,7 @@ impl Shape {
     /// Takes a value; no two keys of a map are the same.
     pub fn skip(&self, scan: &mut Scan) -> Taken<()> {
         match self {
-            Shape::Text | Shape::Json => sound_text(scan.sized()?),
+            Shape::Text | Shape::Json => text(scan),
             Shape::Int => scan.int().map(|_| ()),
             Shape::Long | Shape::Time => scan.long().map(|_| ()),
             Shape::Double => scan.double().map(|_| ()),
@@ -74,9 +74,7 @@ impl Shape {
                 let mut keys = Keys::default();
                 let count = scan.count()?;
                 for _ in 0..count {
-                    let key = scan.sized()?;
-                    sound_text(key)?;
-                    keys.add(key);
+                    keys.add(scan.utf8()?);
                     value.skip(scan)?;
                 }
                 scan.end(count)?;

@@ -1,6 +1,7 @@
 //! A CustomerSession: taken apart, and put together again with an update folded in.
 
 use crate::cart;
+use crate::digits::is_decimal;
 use crate::entries::Entries;
 use crate::layout::{EMPTY, OPEN, PLAIN, PROFILE_ID, STATES};
 use crate::scan::{Refused, Scan, Taken, put_double, put_long, put_sized, text, texts};
@@ -72,7 +73,7 @@ impl<'a> Snapshot<'a> {
         }
         let version = scan.long()?;
         scan.long()?; // updated
-        scan.text()?; // lastEventId
+        scan.utf8()?; // lastEventId
         let input_offset = scan.long()?;
         let memory = scan.sized()?;
         scan.finish()?;
@@ -214,10 +215,11 @@ impl<'a> Snapshot<'a> {
 
 /// Whether a key is `{applicationId}:{integrationId}`, of an id with its length before it.
 pub fn is_key(key: &[u8], application_id: i32, integration_id: &[u8]) -> bool {
-    let application = application_id.to_string();
-    let rest = key.strip_prefix(application.as_bytes());
     let id = Scan::new(integration_id, 0).sized().unwrap_or_default();
-    rest.and_then(|rest| rest.strip_prefix(b":")) == Some(id)
+    let before = key
+        .strip_suffix(id)
+        .and_then(|rest| rest.strip_suffix(b":"));
+    before.is_some_and(|application| is_decimal(application, application_id.into()))
 }
 
 /// Returns the hash by which an event id (its length before it) is remembered.

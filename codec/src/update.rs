@@ -86,7 +86,7 @@ impl Update {
 }
 
 fn filled_text(scan: &mut Scan) -> Taken<Range<usize>> {
-    scan.span(|scan| sound_if(!scan.text()?.is_empty()))
+    scan.span(|scan| sound_if(!scan.utf8()?.is_empty()))
 }
 
 fn optional<'a, T>(

@@ -3,7 +3,8 @@
 They are made of columns, in C: to make each call in Python took more than twice as long.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from processor.ports.log import NO_TIMESTAMP, Outgoing, Topic
@@ -37,15 +38,19 @@ def of_records(records: Sequence[Outgoing], topics: Mapping[Topic, str]) -> list
     return _calls([topics[part] for part in parts], Snapshots(places, *columns))
 
 
-def report(calls: list[Call], output: str, delivered: Any, *, each: bool) -> set[int]:
-    """Have the last call of each of the output's partitions reported; return those partitions.
+def last_of(snapshots: Sequence[Call], records: Sequence[Call], output: str) -> dict[int, int]:
+    """Return the place of the last call of each of the output's partitions; records come behind."""
+    last = dict(zip(map(itemgetter(_PARTITION), snapshots), range(len(snapshots)), strict=True))
+    for at, call in enumerate(records, len(snapshots)):
+        if call[TOPIC] == output:
+            last[call[_PARTITION]] = at
+    return last
 
-    Unless it is to be `each` call: a report costs more than its record.
-    """
-    last = {call[_PARTITION]: at for at, call in enumerate(calls) if call[TOPIC] == output}
-    for at in range(len(calls)) if each else last.values():
+
+def report(calls: list[Call], places: Iterable[int], delivered: Any) -> None:
+    """Have these calls reported. A report costs more than its record."""
+    for at in places:
         calls[at] = *calls[at][:_CALLBACK], delivered, *calls[at][_CALLBACK + 1 :]
-    return set(last)
 
 
 def _calls(topics: Sequence[str], columns: Snapshots) -> list[Call]:

@@ -21,7 +21,15 @@ from processor.kafka.clients import Cluster
 from processor.kafka.disconnects import LOGGED, Disconnects
 from processor.kafka.faults import is_record_level, persist, sort_producer, sorting
 from processor.kafka.permissions import Permission
-from processor.kafka.produce_calls import KEY, TOPIC, Call, of_records, of_snapshots, report
+from processor.kafka.produce_calls import (
+    KEY,
+    TOPIC,
+    Call,
+    last_of,
+    of_records,
+    of_snapshots,
+    report,
+)
 from processor.ports.log import (
     BatchAborted,
     Committed,
@@ -90,9 +98,12 @@ class TransactionalProducer:
     def send(self, records: Sequence[Outgoing], snapshots: Snapshots = NO_SNAPSHOTS) -> None:
         """Hand snapshots over, then records, waiting while the queue is full."""
         transaction, output = self._open(), self._sessions
-        calls = of_snapshots(snapshots, output) + of_records(records, self._cluster.topics)
-        each = transaction.name_each
-        transaction.awaited |= report(calls, output, transaction.delivered, each=each)
+        calls, others = of_snapshots(snapshots, output), of_records(records, self._cluster.topics)
+        last = last_of(calls, others, output)
+        transaction.awaited.update(last)
+        calls += others
+        places = range(len(calls)) if transaction.name_each else last.values()
+        report(calls, places, transaction.delivered)
         rest = iter(calls)
         while length_hint(rest):
             try:

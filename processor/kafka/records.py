@@ -41,4 +41,4 @@ def headers_of(messages: Sequence[Message]) -> list[Headers]:
             # confluent-kafka cannot make a text of a name, and to ask it again may crash the
             # process. What it told of the messages before stands.
             found.append(UNREADABLE_HEADERS)
-    return [each or () for each in found]
+    return [each or () for each in found] if any(found) else [()] * len(found)

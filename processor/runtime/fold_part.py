@@ -9,7 +9,7 @@ from processor.ports.log import Record
 from processor.ports.sessions import Stamp
 from processor.runtime.batch import Batch
 from processor.stages.batch import Changed, Decoded, Folded, Sessions
-from processor.stages.fold import profile_of
+from processor.stages.fold import profiles_of
 from processor.stages.load import Loaded
 from processor.state.checkpoint import Owned
 from processor.state.claims import inherited_by, left_to_end
@@ -46,7 +46,7 @@ class FoldPart:
         batch.hits += loaded.hits
         batch.misses += loaded.misses
         records, updates = records[: loaded.reach], updates[: loaded.reach]
-        profiles = {profile for each in updates if (profile := profile_of(each))}
+        profiles = profiles_of(updates)
         if updates and isinstance(updates[0], SessionCommand):
             profiles.update(updates[0].profiles, map(inherited_by, updates[0].profiles))
         if not profiles:

@@ -30,6 +30,7 @@ from processor.runtime.partition_watch import PartitionWatch
 from processor.runtime.pipeline import Pipeline
 from processor.runtime.recovery import CHECK_S, Recovery
 from processor.runtime.until_end import UntilEnd
+from processor.stages.batch import PARTITION
 from processor.stages.consume import consume
 from processor.telemetry.observer import Observer
 
@@ -174,7 +175,9 @@ class Runner:
                 records = self._until_end.cut(records)
             # What is paused delivers nothing, but for what the client had at hand; it comes again.
             running = self._assignment.flowing()
-            records = self._admitted([each for each in records if each.partition in running])
+            if not running.keys() >= set(map(PARTITION, records)):
+                records = [each for each in records if each.partition in running]
+            records = self._admitted(records)
             self._batches.process(records, taken.membership, more=full and self._only_takes())
             return
         if taken.rebalance is None:

@@ -6,6 +6,7 @@ from typing import Final
 from processor.errors import TooManyDeadLetters
 from processor.ports.clock import Clock
 from processor.ports.log import Coordination, Record, Scan, Topic
+from processor.stages.batch import last_of_each
 from processor.telemetry.incidents import HALT_HINT
 
 _ASK_EVERY_S: Final = 1.0
@@ -59,6 +60,9 @@ class UntilEnd:
 
     def cut(self, records: Sequence[Record]) -> Sequence[Record]:
         """Return the records below the ends."""
+        last = last_of_each(records)
+        if all(each.offset < self._ends[partition] for partition, each in last.items()):
+            return records
         return [record for record in records if record.offset < self._ends[record.partition]]
 
     def at_end(

@@ -1,8 +1,9 @@
 """What travels between the stages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from processor.avro.compiled import EncodedUpdate, FoldedUpdates
 from processor.core.command import SessionCommand
@@ -15,6 +16,14 @@ Decoded = EncodedUpdate | SessionUpdate | SessionCommand | Rejected
 
 Sessions = Mapping[int, Mapping[bytes, bytes | None]]
 """Sessions' snapshots by partition and record key; None says that there is no such session."""
+
+
+PARTITION: Final = attrgetter("partition")
+
+
+def last_of_each(records: Sequence[Record]) -> dict[int, Record]:
+    """Return the last record of each partition."""
+    return dict(zip(map(PARTITION, records), records, strict=True))
 
 
 class RejectedRecord(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Final
 
 from processor.avro.compiled import Bounds, Compiled, EncodedUpdate
@@ -26,13 +27,22 @@ FOLD_LIMIT: Final = 8 * 1024 * 1024
 next transaction. To read one again for every update that it rejects may take 0.15 s a megabyte."""
 
 
+_PROFILE: Final = attrgetter("profile")
+
+
 def profile_of(update: Decoded) -> str | None:
     """Return the key of the profile that an update names, None where it names none."""
-    if not isinstance(update, tuple):  # it is asked of each: most are the compiled codec's
+    if not isinstance(update, tuple):
         return update.profile
     if not isinstance(update, SessionUpdate) or not update.profile_id:
         return None
     return profile_key(update.application_id, update.profile_id)
+
+
+def profiles_of(updates: Sequence[Decoded]) -> set[str]:
+    """Return the keys of the profiles that updates name."""
+    encoded = not any(issubclass(each, tuple) for each in set(map(type, updates)))
+    return set(filter(None, map(_PROFILE if encoded else profile_of, updates)))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import structlog
 from processor.core.session import State
 from processor.ports.clock import Clock
 from processor.ports.log import Rebalance, Record, Subscription
-from processor.stages.batch import RejectedRecord
+from processor.stages.batch import RejectedRecord, last_of_each
 from processor.telemetry.health import STARTUP, Health
 from processor.telemetry.held_up import HeldUp
 from processor.telemetry.incidents import HALT_HINT, Incidents
@@ -51,7 +51,7 @@ class Observer:
 
     def committed(self, records: Sequence[Record], letters: Sequence[RejectedRecord]) -> None:
         """Note a committed batch: how far it went, in record time, and its dead letters."""
-        times = {each.partition: each.timestamp for each in records}
+        times = {each: record.timestamp for each, record in last_of_each(records).items()}
         self._last_timestamps |= {each: time for each, time in times.items() if time >= 0}
         told = ((each.record.partition, each.rejected.reason) for each in letters)
         self.status.committed(times, told)

@@ -82,7 +82,7 @@ class Adapters(NamedTuple):
     commands: Commands
     sweep: Scan
     """A scan for steps of the loop: it waits for no record, and has few at hand."""
-    commits: Executor
+    executor: Executor
     """Makes one commit at a time, beside the loop."""
     tracing: Tracing = NO_TRACING
 
@@ -208,7 +208,7 @@ def connect(
     commands = CommandSender(readers.cluster, CommandCodec(schemas.commands))
     closing.callback(commands.close)
     sweep = KafkaScan(readers.cluster, SWEEPING)
-    commits = closing.enter_context(ThreadPoolExecutor(1, "commit"))
+    executor = closing.enter_context(ThreadPoolExecutor(1, "commit"))
     return Adapters(
         log,
         cache,
@@ -219,7 +219,7 @@ def connect(
         SYSTEM_CLOCK,
         commands,
         sweep,
-        commits,
+        executor,
     )
 
 

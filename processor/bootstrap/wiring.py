@@ -24,6 +24,7 @@ from processor.ports.log import Topic
 from processor.registry.describing import DescribingScan
 from processor.registry.gate import SchemaWait
 from processor.runtime.assignment import Assignment
+from processor.runtime.commits import Commits
 from processor.runtime.fold_part import FoldPart
 from processor.runtime.identity import IdentityWatch
 from processor.runtime.idle import IdleCommit
@@ -248,6 +249,20 @@ def _pipeline(
     )
     max_letter = log.facts.max_letter_bytes
     publish = Publish(log.publication, log.topics(Topic.UPDATES), max_letter, adapters.clock)
+    commits = Commits(
+        executor=adapters.executor,
+        publication=log.publication,
+        claims=adapters.claims,
+        stream=log.stream,
+        restore=restore,
+        records=records,
+        store=Store(adapters.cache),
+        metrics=observer.metrics,
+        clock=adapters.clock,
+        count=halts.count if limits.flood.on else None,
+        tell_committed=observer.committed,
+        tracing=adapters.tracing,
+    )
     return Pipeline(
         decode=timed("decode", decode),
         fold=FoldPart(
@@ -256,17 +271,11 @@ def _pipeline(
             claims=adapters.claims,
         ),
         publish=timed("publish", publish),
-        store=timed("store", Store(adapters.cache, records)),
-        claims=adapters.claims,
-        stream=log.stream,
-        restore=restore,
+        commits=commits,
         records=records,
         publication=log.publication,
-        commits=adapters.commits,
         metrics=observer.metrics,
         clock=adapters.clock,
-        count=halts.count if limits.flood.on else None,
-        tell_committed=observer.committed,
         part=limits.part,
         fold_limit=limits.fold,
         tracing=adapters.tracing,

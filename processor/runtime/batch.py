@@ -2,15 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from typing import NamedTuple
 
 from processor.core.command import SessionCommand
 from processor.core.outcome import Ended, Reason
 from processor.ports.log import Record
 from processor.ports.tracing import Sampled, TracedUpdate
 from processor.stages.batch import CommandRecord, Decoded, Folded, RejectedRecord
-from processor.state.checkpoint import Position
 from processor.telemetry.metrics import Metrics
 
 
@@ -57,9 +54,10 @@ class Batch:
 
     def room(self, updates: Sequence[Decoded]) -> int:
         """Return how many of the next updates may be added; an erase is not where there are any."""
-        for place, update in enumerate(updates):
-            if gives_up_claims(update):
-                return place or int(self.taken == 0)
+        if SessionCommand in set(map(type, updates)):
+            for place, update in enumerate(updates):
+                if gives_up_claims(update):
+                    return place or int(self.taken == 0)
         return len(updates)
 
     def add(self, part: Folded, sampled: Sequence[Sampled] = ()) -> None:
@@ -112,15 +110,6 @@ class Batch:
             commit_seconds=self.commit_seconds,
             end_to_end_seconds=None if self.waited_ms is None else self.waited_ms / 1000,
         )
-
-
-class Commit(NamedTuple):
-    """A batch whose commit is on the wire."""
-
-    records: Sequence[Record]
-    batch: Batch
-    positions: Future[dict[int, Position]]
-    """Where its partitions stand once it is committed."""
 
 
 def _outcomes(part: Folded, sampled: Sequence[Sampled]) -> Iterator[TracedUpdate]:

@@ -14,6 +14,7 @@ from processor.runtime.batch_limit import BatchLimit
 from processor.runtime.pacing import Pacing
 from processor.runtime.pipeline import Pipeline
 from processor.runtime.recovery import Recovery
+from processor.stages.batch import PARTITION
 from processor.telemetry.observer import Observer
 
 _BATCH_S: Final = 2.0
@@ -60,6 +61,7 @@ class Batches:
         With `more` the last commit of these is left under way: the next call follows at once.
         """
         before, now = self._pipeline.committing, self._clock.monotonic()
+        concerned = self._pipeline.under_way.union(map(PARTITION, records))
         since, self._since = self._since if before else now, now
         try:
             complete = self._pipeline.process(records, membership, self._enough, more=more)
@@ -77,10 +79,10 @@ class Batches:
         except CacheLost as fault:
             # Of the batch's other partitions, too, the record cache lacks what was committed.
             self._observer.store_failed(str(fault))
-            self._recovery.drop_batch(_partitions(before, records) | fault.partitions)
+            self._recovery.drop_batch(concerned | fault.partitions)
             self._recovery.rest()
         except ServerUnavailable as fault:
-            self._recovery.drop_batch(_partitions(before, records))
+            self._recovery.drop_batch(concerned)
             self._recovery.retreat(fault)
         else:
             if not complete:
@@ -117,7 +119,3 @@ class Batches:
         self._observer.back("kafka")
         self._pacing.committed(records)
         self._limit.committed(self._clock.monotonic() - since)
-
-
-def _partitions(*taken: Sequence[Record]) -> set[int]:
-    return {each.partition for records in taken for each in records}

@@ -114,6 +114,10 @@ class Metrics:
 
         return timing
 
+    def stored(self, seconds: float) -> None:
+        """Count a batch's store, and its time."""
+        self._stage_seconds.labels("store").observe(seconds, self._exemplar)
+
     def redis_answered(self, seconds: float) -> None:
         """Count an exchange with Redis, and its time."""
         self._redis_seconds.observe(seconds)

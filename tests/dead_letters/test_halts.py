@@ -106,7 +106,7 @@ def test_without_limits_nothing_is_counted(world: World) -> None:
     service = world.service()
     world.feed(garbage(500))
     service.run_until_processed()
-    assert service.pipeline._count is None
+    assert service.pipeline._commits._count is None
     assert service.halts._tallies == {}
     assert service.counted("halted", {"partition": "1"}) == 0
     world.assert_exact()

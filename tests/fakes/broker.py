@@ -27,7 +27,7 @@ class Transaction:
         self.offsets: dict[int, Committed] = {}
         self.committed = False
         self.since = 0.0
-        """When it was begun, where somebody asks."""
+        """When the claims that it is folded upon were asked for, where somebody asks."""
 
 
 class Entry(NamedTuple):

@@ -101,23 +101,6 @@ def test_with_a_commit_that_fails_the_batch_after_it_has_failed(
     world.assert_exact()
 
 
-def test_a_batch_whose_store_fails_is_restored_with_the_one_after_it(
-    world: World, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(_writes: object) -> None:
-        monkeypatch.undo()
-        raise CacheUnavailable("away")
-
-    for visit in ("cart-17", "cart-18"):
-        values = [encoded(update(each, visit)) for each in range(10)]
-        give(world, f"1:{visit}".encode(), *values)
-        monkeypatch.setattr(service.cache, "write", away)
-        service.turn()
-    assert len(service.pipeline.owned) == PARTITIONS - 2
-    service.run_until_processed()
-    world.assert_exact()
-
-
 @pytest.fixture
 def refused_seek(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next seek is refused, as the client does where a fetch has met an error."""
@@ -249,13 +232,13 @@ def test_redis_is_waited_for_once_where_it_hangs(
 
 
 def test_of_a_commit_that_failed_nothing_is_held(world: World, service: Service) -> None:
-    with ThreadPoolExecutor(1) as service.pipeline._commits:
+    with ThreadPoolExecutor(1) as service.pipeline._commits._executor:
         feed(world)
         world.broker.at("commit", fails)
         gc.disable()
         try:
             service.turn()
-            commit = service.pipeline._commit
+            commit = service.pipeline._commits._commit
             assert commit is not None
             batch = ref(commit.batch)
             del commit

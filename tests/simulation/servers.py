@@ -1,7 +1,7 @@
 """The fakes with what only a simulation asks of them (docs/testing.md says what holds them)."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fakes.broker import Entry, FakeBroker, Transaction
@@ -38,7 +38,6 @@ class _Open(dict[str, Transaction]):
 
     def __setitem__(self, identity: str, transaction: Transaction) -> None:
         super().__setitem__(identity, transaction)
-        transaction.since = self._broker.scheduler.now
         self._broker.scheduler.after(
             TRANSACTION_TIMEOUT_S, lambda: self._broker.time_out(identity, transaction)
         )
@@ -193,9 +192,17 @@ class SimulatedSubscription(FakeSubscription):
 class SimulatedPublication(FakePublication):
     """Its commit has two halves, and others may come between: the offsets, then the end."""
 
-    def __init__(self, broker: SimulatedBroker, between: Callable[[], None]) -> None:
+    def __init__(
+        self, broker: SimulatedBroker, claims: "SimulatedClaims", between: Callable[[], None]
+    ) -> None:
         super().__init__(broker)
+        self._claims = claims
         self._between = between
+
+    def begin(self) -> None:
+        super().begin()
+        if self._transaction is not None:
+            self._transaction.since = self._claims.looked_at
 
     def flush(self) -> dict[int, int]:
         transaction = self._transaction
@@ -215,6 +222,12 @@ class SimulatedClaims(FakeClaims):
     """One of a former primary that is cut off does not say that claims stand there."""
 
     _server: "SimulatedServer"
+    looked_at = 0.0
+    """When the holders were asked for last."""
+
+    def holders(self, profiles: Iterable[str]) -> tuple[str, dict[str, str]]:
+        self.looked_at = self._server.now
+        return super().holders(profiles)
 
     def is_current(self, generation: str) -> bool:
         if self._server.cut_off:
@@ -235,6 +248,10 @@ class SimulatedServer(FakeServer):
         self.cut_off = False
         self._on_put = on_put
         self._before: deque[list[Any]] = deque(maxlen=KEPT_WRITES)
+
+    @property
+    def now(self) -> float:
+        return self._scheduler.now
 
     @property
     def lease(self) -> str | None:

@@ -28,6 +28,7 @@ from processor.partitions.takeover import Takeover
 from processor.ports.log import BatchAborted, Committed, Coordination, Extent, Topic
 from processor.replay.seed import Seed
 from processor.runtime.assignment import Assignment
+from processor.runtime.commits import Commits
 from processor.runtime.fold_part import FoldPart
 from processor.runtime.idle import IdleCommit
 from processor.runtime.pipeline import Pipeline
@@ -77,13 +78,13 @@ def test_a_commit_before_the_flush(monkeypatch: Patch) -> None:
         "ends = self._publication.flush()": "ends = {}",
         COMMIT: COMMIT + "        self._publication.flush()\n",
     }
-    plant(monkeypatch, Pipeline, "_committed", edits)
+    plant(monkeypatch, Commits, "_committed", edits)
     found("is next, not")
 
 
 def test_a_store_before_the_commit(monkeypatch: Patch) -> None:
-    edits = {COMMIT: "        self._keep(batch.changed, positions)\n" + COMMIT}
-    plant(monkeypatch, Pipeline, "_committed", edits)
+    edits = {COMMIT: "        self._stored(batch.changed, self._checkpoints(positions))\n" + COMMIT}
+    plant(monkeypatch, Commits, "_committed", edits)
     found("not committed")
 
 
@@ -105,7 +106,7 @@ def test_no_fence(monkeypatch: Patch) -> None:
         return coordination.committed(partition, stable=False)
 
     monkeypatch.setattr(takeover, "stable_offset", stable_offset)
-    found("committed after", "published", "is to be read next")
+    found("committed after", "published", "is to be read next", "later commits are gone")
 
 
 def test_a_claim_taken_after_the_commit(monkeypatch: Patch) -> None:
@@ -119,7 +120,7 @@ def test_a_claim_taken_after_the_commit(monkeypatch: Patch) -> None:
         for claims in vars(batch).get("later", []):
             self._claims.take(batch.generation, claims, {})
 """
-    plant(monkeypatch, Pipeline, "_committed", {COMMIT: COMMIT + later})
+    plant(monkeypatch, Commits, "_committed", {COMMIT: COMMIT + later})
     found("is claimed for", "Redis lacks the claims")
 
 
@@ -144,7 +145,7 @@ def test_an_end_of_minus_1001_taken_for_an_answer(monkeypatch: Patch) -> None:
 def test_an_offset_committed_without_its_metadata(monkeypatch: Patch) -> None:
     bare = "{each: Committed(position.offset, '') for each, position in positions.items()}"
     edits = {"with_metadata(positions, self._stream, self._publication.identity())": bare}
-    plant(monkeypatch, Pipeline, "_committed", edits, Committed=Committed)
+    plant(monkeypatch, Commits, "_committed", edits, Committed=Committed)
     found("is not ours")
 
 
@@ -153,10 +154,10 @@ def test_redis_written_for_an_aborted_batch(monkeypatch: Patch) -> None:
         try:
             self._publication.commit(offsets, membership)
         except Exception:
-            self._keep(batch.changed, positions)
+            self._stored(batch.changed, self._checkpoints(positions))
             raise
 """
-    plant(monkeypatch, Pipeline, "_committed", {COMMIT: tried})
+    plant(monkeypatch, Commits, "_committed", {COMMIT: tried})
     found("not committed")
 
 
@@ -168,7 +169,7 @@ def test_a_claim_freed_before_its_commit(monkeypatch: Patch) -> None:
             for profile in [each for each in holders if each]:
                 del holders[profile]
 """
-    plant(monkeypatch, Pipeline, "_committed", {COMMIT: freed + COMMIT})
+    plant(monkeypatch, Commits, "_committed", {COMMIT: freed + COMMIT})
     found("is claimed for", "for the claim of")
 
 
@@ -289,7 +290,7 @@ def test_a_replay_that_sweeps(monkeypatch: Patch) -> None:
 def test_a_batch_that_is_not_folded_upon_the_one_whose_commit_is_under_way(
     monkeypatch: Patch,
 ) -> None:
-    plant(monkeypatch, Pipeline, "_parts", {"[self._commit.batch, batch]": "[batch]"})
+    plant(monkeypatch, Pipeline, "_parts", {"[*self._commits.batches, batch]": "[batch]"})
     found("published")
 
 
@@ -302,7 +303,7 @@ def test_a_batch_that_goes_on_although_the_commit_before_it_failed(monkeypatch: 
         finally:
             del waiting"""
     }
-    plant(monkeypatch, Pipeline, "_await_commit", edits, BatchAborted=BatchAborted)
+    plant(monkeypatch, Commits, "await_commit", edits, BatchAborted=BatchAborted)
     found("published")
 
 

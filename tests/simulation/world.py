@@ -122,9 +122,11 @@ class Process(SimulatedTask):
         self.stopping = _Stopping(self.clock)
         self.health = Health(self.clock)
         self.subscription = SimulatedSubscription(broker)
-        self.publication = SimulatedPublication(broker, lambda: world.scheduler.point(self))
         self.cache = FakeSessionCache(world.server, self.keys)
         self.claims = SimulatedClaims(world.server, self.keys)
+        self.publication = SimulatedPublication(
+            broker, self.claims, lambda: world.scheduler.point(self)
+        )
         self.directory = FakeDirectory(world.server, self.keys)
         self.commands = FakeCommands(broker)
         self.service: Service | None = None

@@ -7,7 +7,7 @@ from statistics import median
 
 from bench.figures import WARM_UP, Advance, Figures, Size, percentiles
 from bench.lean import lean_updates
-from bench.live import Pacer, Reader
+from bench.live import Pacer, Reader, uncollected
 from bench.service import Place, Service
 from bench.traffic import Input
 from processor.demo.traffic import DemoUpdate
@@ -53,7 +53,7 @@ def latency(place: Place, size: Size, advance: Advance) -> Figures:
 def _stretch(place: Place, updates: Sequence[DemoUpdate], rate: int, seconds: int) -> Figures:
     """Return what one stretch gives."""
     topic = place.settings.sessions_topic
-    with Reader(place.bootstrap, topic, place.partitions) as reader:
+    with uncollected(), Reader(place.bootstrap, topic, place.partitions) as reader:
         _pace(place, iter(updates), rate, seconds)
         reader.await_arrivals(len(updates), _GRACE_S)
         arrivals = reader.arrivals[int(len(updates) * WARM_UP) :]

@@ -4,8 +4,10 @@ A snapshot carries its update's timestamp, so each arrival tells by itself when 
 no pairing is needed, and a snapshot that is missing or comes twice confuses nothing.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -17,6 +19,21 @@ from bench.waiting import wait
 from processor.demo.traffic import DemoUpdate
 
 _AT_ONCE = 1_000
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no garbage meanwhile.
+
+    A full look through what a bench holds stops its sender and its reader for 50 ms and more, which
+    would count as latency of what is measured.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class Arrival(NamedTuple):

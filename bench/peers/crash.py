@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bench.figures import Figures, percentiles
 from bench.lean import lean_updates
-from bench.live import Pacer, Reader
+from bench.live import Pacer, Reader, uncollected
 from bench.peers.exactness import tally
 from bench.peers.measure import Progress, launch
 from bench.peers.output import snapshots
@@ -54,6 +54,7 @@ def live(peer: Peer, place: Place, seconds: float, settle: float = SETTLE_S) -> 
     stream = _noted(lean_updates(heat + _SENT_AT_MOST, seed=3, start=before), keys)
     fill(place, islice(stream, heat), lambda _: None)
     with ExitStack() as held:
+        held.enter_context(uncollected())
         reader = held.enter_context(
             Reader(place.bootstrap, place.settings.sessions_topic, place.partitions)
         )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, product
 from statistics import median
 
 from bench.figures import WARM_UP, Advance, Figures, Size, percentiles
@@ -18,10 +18,13 @@ _WARM_UP_RATE = 2_000
 _WARM_UPS = 4
 """In times of one rate: before that the broker's JVM has not compiled what a transaction takes, and
 latency would be that of its compiler."""
+_LINGERS_MS = {"": 0, "_lingering": 5}
+"""How long the load's producer waits for more to send: not at all, so that nearly each update is a
+request to the broker, and the default of librdkafka and, since 4.0, of Java's client."""
 
 
 def latency(place: Place, size: Size, advance: Advance) -> Figures:
-    """Measure at each rate in turn, on one process and one broker that are warm.
+    """Measure each load at each rate in turn, on one process and one broker that are warm.
 
     A rate is kept up in stretches, of which each figure is the median: a broker that pauses in one
     of them for some other process's sake is not what is measured. The first fifth of each stretch
@@ -31,35 +34,39 @@ def latency(place: Place, size: Size, advance: Advance) -> Figures:
     figures: Figures = {}
     now = time.time_ns() // 1_000_000
     warm_up = _WARM_UP_RATE * _WARM_UPS * size.seconds
-    paced = sum(size.rates) * size.seconds * _STRETCHES
+    paced = len(_LINGERS_MS) * sum(size.rates) * size.seconds * _STRETCHES
     stream = lean_updates(warm_up + paced, seed=size.seed, start=now)
     with Service(place) as service:
         service.await_ready()
         advance("warming up", 0, 0)
-        _pace(place, islice(stream, warm_up), _WARM_UP_RATE, _WARM_UPS * size.seconds)
-        for rate in size.rates:
+        _pace(place, islice(stream, warm_up), _WARM_UP_RATE, _WARM_UPS * size.seconds, 0)
+        for rate, (load, linger) in product(size.rates, _LINGERS_MS.items()):
             stretches = []
             for _ in range(_STRETCHES):
                 updates = list(islice(stream, rate * size.seconds))
-                stretches.append(_stretch(place, updates, rate, size.seconds))
+                stretches.append(_stretch(place, updates, rate, size.seconds, linger))
                 advance("pacing", len(updates), _STRETCHES * len(updates))
             for name in stretches[0]:
                 known = [value for each in stretches if (value := each[name]) is not None]
-                figures[f"{name}.at_{rate}_a_second"] = median(known) if known else None
+                figures[f"{name}.at_{rate}_a_second{load}"] = median(known) if known else None
             service.check(time.monotonic() + 1)
     return figures
 
 
-def _stretch(place: Place, updates: Sequence[DemoUpdate], rate: int, seconds: int) -> Figures:
+def _stretch(
+    place: Place, updates: Sequence[DemoUpdate], rate: int, seconds: int, linger: int
+) -> Figures:
     """Return what one stretch gives."""
     topic = place.settings.sessions_topic
     with uncollected(), Reader(place.bootstrap, topic, place.partitions) as reader:
-        _pace(place, iter(updates), rate, seconds)
+        _pace(place, iter(updates), rate, seconds, linger)
         reader.await_arrivals(len(updates), _GRACE_S)
         arrivals = reader.arrivals[int(len(updates) * WARM_UP) :]
     return percentiles([each.at - each.due for each in arrivals])
 
 
-def _pace(place: Place, updates: Iterator[DemoUpdate], rate: int, seconds: int) -> None:
-    with Pacer(Input(place, **{"linger.ms": 0}), updates, rate) as pacer:
+def _pace(
+    place: Place, updates: Iterator[DemoUpdate], rate: int, seconds: int, linger: int
+) -> None:
+    with Pacer(Input(place, **{"linger.ms": linger}), updates, rate) as pacer:
         pacer.await_sent(rate * seconds, seconds + _GRACE_S)

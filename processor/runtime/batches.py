@@ -77,7 +77,7 @@ class Batches:
             self._observer.aborted(str(fault))
             self._claims_fault(fault)
         except CacheLost as fault:
-            # Of the batch's other partitions, too, the record cache lacks what was committed.
+            # Of the other partitions, too, Redis may lack what was committed.
             self._observer.store_failed(str(fault))
             self._recovery.drop_batch(concerned | fault.partitions)
             self._recovery.rest()

@@ -108,10 +108,10 @@ class Commits:
         self.await_store()
 
     def await_commit(self, *, stores: bool = True) -> None:
-        """Await the commit that is on the wire, if there is one. Raises what became of it.
+        """Await the commit that is on the wire, if there is one.
 
-        What is committed is noted and, unless a restore follows, its store begins; claims that an
-        erase removed go then.
+        What is committed is noted and counted and, unless a restore follows, its store begins;
+        claims that an erase removed go then. Raises what became of it, and of the store before it.
         """
         if self._commit is None:
             return
@@ -123,12 +123,8 @@ class Commits:
             del waiting  # it has what it raises, whose traceback has this frame
         if self._count is not None:
             self._count(*batch.updates(records))
-        if stores:
-            self._keep(batch, positions)
+        checkpoints = self._noted(batch, positions) if stores else {}
         self._metrics.traced(trace_of(batch.traced))
-        if batch.ended_claims:
-            for partition, position in positions.items():
-                self._claims.finish_removals(partition, position.offset)
         self._tell_committed(records, batch.letters)
         seconds = self._clock.monotonic() - batch.start
         batch.count(self._metrics, seconds)
@@ -140,6 +136,13 @@ class Commits:
             held_bytes=self._records.size,
             sessions=self._records.sessions,
         )
+        if stores:
+            self.await_store()
+            storing = self._executor.submit(self._stored, batch.changed, checkpoints)
+            self._storing = _Store(set(positions), batch, storing)
+        if batch.ended_claims:
+            for partition, position in positions.items():
+                self._claims.finish_removals(partition, position.offset)
 
     def await_store(self) -> None:
         """Wait until Redis has what was committed before. Raises CacheLost and CacheUnavailable."""
@@ -194,8 +197,10 @@ class Commits:
             )
         return positions
 
-    def _keep(self, batch: Batch, positions: Mapping[int, Position]) -> None:
-        """Note what is committed, and begin to store it. Raises what became of the store before."""
+    def _noted(
+        self, batch: Batch, positions: Mapping[int, Position]
+    ) -> dict[int, tuple[Stamp, bytes]]:
+        """Note what is committed; return what its store is to write."""
         checkpoints = self._checkpoints(positions)
         for partition, (stamp, checkpoint) in checkpoints.items():
             self.owned[partition] = self.owned[partition]._replace(
@@ -203,9 +208,7 @@ class Commits:
             )
         for partition, snapshots in batch.changed.items():
             self._records.put(partition, snapshots)
-        self.await_store()
-        seconds = self._executor.submit(self._stored, batch.changed, checkpoints)
-        self._storing = _Store(set(positions), batch, seconds)
+        return checkpoints
 
     def _checkpoints(self, positions: Mapping[int, Position]) -> dict[int, tuple[Stamp, bytes]]:
         """Return the stamp that stands of each partition, and the checkpoint that is to follow."""

@@ -98,9 +98,10 @@ class Pipeline:
         the rest is left, to be read again. Returns whether all were taken through: a partition with
         an erase that has to wait is left as it is. Raises ClaimsPending where that was all.
 
-        With `more` the last commit is left on the wire. Then nothing else is done with partitions
-        or the publication before the next call, which has the records that follow or, to await the
-        commit, none. It raises what became of that commit, too: all of `committing` is concerned.
+        With `more` the last commit is left on the wire, and the store before it. Then nothing else
+        is done with partitions or the publication before the next call, which has the records that
+        follow or, to await the commit, none. It raises what became of these, too: all of
+        `under_way` is concerned.
 
         After an exception `owned` says what is committed; the rest is to be read again. CacheLost
         and CacheUnavailable may come before or after the commit: either way, a restore follows.
@@ -168,9 +169,11 @@ class Pipeline:
         # 1. Fold
         try:
             first = next(parts, None)
-        except CacheUnavailable:
-            # A restore follows: Redis is not waited for once more.
-            self._commits.await_commit(stores=False)
+        except (CacheLost, CacheUnavailable):
+            # A restore follows, of the commit's partitions too, whatever becomes of it: Redis is
+            # not waited for once more, and a fault of the commit's does not hide this one.
+            with suppress(BatchAborted, ClaimsNotReady):
+                self._commits.await_commit(stores=False)
             raise
         finally:
             # 2. Await
@@ -203,6 +206,7 @@ class Pipeline:
             if gives_up_claims(updates[0]) and self._leaves(enough):
                 return
             self._commits.await_store()
+            self._metrics.traced(trace_of(sampled))  # the store had its own
             folded = self._fold(part, updates, self.owned, [*self._commits.batches, batch])
             yield folded, sampled
             if folded.taken < len(part) or batch.size > self._fold_limit:

@@ -12,8 +12,8 @@ that evictions leave (measured)."""
 class RecordCache:
     """Sessions by partition and record key, the longest unwritten evicted first.
 
-    Only what Redis has acknowledged is put here, so everything here can be evicted. Sessions are
-    immutable: a batch that is dropped leaves no trace.
+    Only what is committed is put here, and Redis is read only once it has that too: so everything
+    here can be evicted. Sessions are immutable: a batch that is dropped leaves no trace.
     """
 
     def __init__(self, limit: int) -> None:

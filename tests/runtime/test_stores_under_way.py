@@ -5,6 +5,7 @@ from fakes.service import LIMITS, PARTITIONS, Service, World, partition_of
 from golden import encoded, update
 
 from processor.demo.traffic import DemoUpdate
+from processor.ports.claims import ClaimsNotReady
 from processor.ports.log import BatchAborted, ProducerLost
 from processor.ports.sessions import CacheLost, CacheUnavailable
 
@@ -48,7 +49,7 @@ def test_a_session_is_loaded_once_it_is_stored(world: World, service: Service) -
     """Else another checkpoint stands there than the one that the load expects."""
     take(world, service, *VISITS[:2])
     give(world, VISITS[0], 1)  # a duplicate
-    key = b"1:cart-20"  # another session of that of the second batch's, which is nowhere yet
+    key = b"1:cart-20"  # another session of the first batch's partition, which is nowhere yet
     while partition_of(key) != FIRST:
         key += b"0"
     world.feed([DemoUpdate(key, encoded(update(1, key[2:].decode())), (), 1_000, FIRST)])
@@ -133,5 +134,52 @@ def test_a_store_that_fails_beside_a_batch_that_does_is_restored(
     monkeypatch.setattr(service.cache, "write", away)
     take(world, service, VISITS[1])
     assert FIRST not in service.pipeline.owned
+    service.run_until_processed()
+    world.assert_exact()
+
+
+@pytest.mark.parametrize("fault", [CacheUnavailable("away"), CacheLost(frozenset({FIRST}))])
+@pytest.mark.parametrize("behind", [BatchAborted, ClaimsNotReady])
+def test_a_store_that_fails_is_told_where_the_commit_behind_it_fails_too(
+    world: World,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+    behind: type[Exception],
+) -> None:
+    def refused(*_: object) -> None:
+        raise behind("refused")
+
+    def lacks(_writes: object) -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr(service.publication, "flush", refused)
+        raise fault
+
+    take(world, service, VISITS[0])
+    monkeypatch.setattr(service.cache, "write", lacks)
+    take(world, service, *VISITS[1:3])
+    monkeypatch.undo()
+    assert FIRST not in service.pipeline.owned
+    assert not service.pipeline.under_way
+    service.run_until_processed()
+    world.assert_exact()
+
+
+def test_a_batch_is_counted_where_the_store_before_it_fails(
+    world: World, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_writes: object) -> None:
+        monkeypatch.undo()
+        raise CacheUnavailable("away")
+
+    take(world, service, VISITS[0])
+    monkeypatch.setattr(service.cache, "write", away)
+    take(world, service, VISITS[1])
+    service.turn()
+    accepted = service.metrics.registry.get_sample_value(
+        "session_processor_records_total", {"outcome": "accepted"}
+    )
+    assert accepted == 20
+    assert not {FIRST, SECOND} & service.pipeline.owned.keys()
     service.run_until_processed()
     world.assert_exact()

@@ -40,33 +40,33 @@ def latency(place: Place, size: Size, advance: Advance) -> Figures:
         service.await_ready()
         advance("warming up", 0, 0)
         _pace(place, islice(stream, warm_up), _WARM_UP_RATE, _WARM_UPS * size.seconds, 0)
-        for rate, (load, linger) in product(size.rates, _LINGERS_MS.items()):
+        for rate, (suffix, linger_ms) in product(size.rates, _LINGERS_MS.items()):
             stretches = []
             for _ in range(_STRETCHES):
                 updates = list(islice(stream, rate * size.seconds))
-                stretches.append(_stretch(place, updates, rate, size.seconds, linger))
+                stretches.append(_stretch(place, updates, rate, size.seconds, linger_ms))
                 advance("pacing", len(updates), _STRETCHES * len(updates))
             for name in stretches[0]:
                 known = [value for each in stretches if (value := each[name]) is not None]
-                figures[f"{name}.at_{rate}_a_second{load}"] = median(known) if known else None
+                figures[f"{name}.at_{rate}_a_second{suffix}"] = median(known) if known else None
             service.check(time.monotonic() + 1)
     return figures
 
 
 def _stretch(
-    place: Place, updates: Sequence[DemoUpdate], rate: int, seconds: int, linger: int
+    place: Place, updates: Sequence[DemoUpdate], rate: int, seconds: int, linger_ms: int
 ) -> Figures:
     """Return what one stretch gives."""
     topic = place.settings.sessions_topic
     with uncollected(), Reader(place.bootstrap, topic, place.partitions) as reader:
-        _pace(place, iter(updates), rate, seconds, linger)
+        _pace(place, iter(updates), rate, seconds, linger_ms)
         reader.await_arrivals(len(updates), _GRACE_S)
         arrivals = reader.arrivals[int(len(updates) * WARM_UP) :]
     return percentiles([each.at - each.due for each in arrivals])
 
 
 def _pace(
-    place: Place, updates: Iterator[DemoUpdate], rate: int, seconds: int, linger: int
+    place: Place, updates: Iterator[DemoUpdate], rate: int, seconds: int, linger_ms: int
 ) -> None:
-    with Pacer(Input(place, **{"linger.ms": linger}), updates, rate) as pacer:
+    with Pacer(Input(place, **{"linger.ms": linger_ms}), updates, rate) as pacer:
         pacer.await_sent(rate * seconds, seconds + _GRACE_S)

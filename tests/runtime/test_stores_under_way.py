@@ -35,6 +35,16 @@ def take(world: World, service: Service, *visits: str) -> None:
         service.turn()
 
 
+def fail_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, fault: Exception) -> None:
+    """Have the next call raise the fault; it ends whatever else is patched."""
+
+    def fails(*_: object) -> None:
+        monkeypatch.undo()
+        raise fault
+
+    monkeypatch.setattr(owner, name, fails)
+
+
 def test_a_batch_is_stored_beside_the_one_after_it(world: World, service: Service) -> None:
     take(world, service, *VISITS[:2])
     assert service.pipeline.owned[FIRST].position.offset == 10
@@ -69,12 +79,8 @@ def test_nothing_is_under_way_where_no_commit_is(world: World, service: Service)
 def test_a_batch_whose_store_fails_is_restored_with_those_after_it(
     world: World, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_writes: object) -> None:
-        monkeypatch.undo()
-        raise CacheUnavailable("away")
-
     take(world, service, *VISITS[:2])
-    monkeypatch.setattr(service.cache, "write", away)
+    fail_once(monkeypatch, service.cache, "write", CacheUnavailable("away"))
     take(world, service, VISITS[2])
     assert len(service.pipeline.owned) == PARTITIONS - 3
     assert not service.pipeline.under_way
@@ -85,12 +91,8 @@ def test_a_batch_whose_store_fails_is_restored_with_those_after_it(
 def test_a_store_that_finds_the_cache_lost_is_restored(
     world: World, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lost(_writes: object) -> None:
-        monkeypatch.undo()
-        raise CacheLost(frozenset({FIRST}))
-
     take(world, service, *VISITS[:2])
-    monkeypatch.setattr(service.cache, "write", lost)
+    fail_once(monkeypatch, service.cache, "write", CacheLost(frozenset({FIRST})))
     take(world, service, VISITS[2])
     assert FIRST not in service.pipeline.owned
     assert world.broker.committed[SECOND].offset == 10
@@ -104,13 +106,8 @@ def test_a_store_is_awaited_where_the_batch_beside_it_fails(
     world: World, service: Service, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """What follows restores partitions or gives them up."""
-
-    def fails(*_: object) -> None:
-        monkeypatch.undo()
-        raise BatchAborted("refused")
-
     take(world, service, VISITS[0])
-    monkeypatch.setattr(service.publication, step, fails)
+    fail_once(monkeypatch, service.publication, step, BatchAborted("refused"))
     take(world, service, VISITS[1])
     assert not service.pipeline.under_way
     assert world.stored(FIRST)
@@ -125,13 +122,9 @@ def test_a_store_that_fails_beside_a_batch_that_does_is_restored(
     def fails() -> None:
         raise fault("refused")
 
-    def away(_writes: object) -> None:
-        monkeypatch.undo()
-        raise CacheUnavailable("away")
-
     take(world, service, VISITS[0])
     monkeypatch.setattr(service.publication, "begin", fails)
-    monkeypatch.setattr(service.cache, "write", away)
+    fail_once(monkeypatch, service.cache, "write", CacheUnavailable("away"))
     take(world, service, VISITS[1])
     assert FIRST not in service.pipeline.owned
     service.run_until_processed()
@@ -168,12 +161,8 @@ def test_a_store_that_fails_is_told_where_the_commit_behind_it_fails_too(
 def test_a_batch_is_counted_where_the_store_before_it_fails(
     world: World, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_writes: object) -> None:
-        monkeypatch.undo()
-        raise CacheUnavailable("away")
-
     take(world, service, VISITS[0])
-    monkeypatch.setattr(service.cache, "write", away)
+    fail_once(monkeypatch, service.cache, "write", CacheUnavailable("away"))
     take(world, service, VISITS[1])
     service.turn()
     accepted = service.metrics.registry.get_sample_value(
